@@ -1,0 +1,45 @@
+# Everything builds its own environment in .venv; nothing but Python ≥ 3.11, git and make has to be there.
+PYTHON ?= python3
+CORES ?= all
+# uv does not read pip's setting for local wheels, and leaves byte-compiling to the first start of every job.
+INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode
+
+.PHONY: demo test lint docs lock clean
+
+demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/demo and report.zip
+	.venv/bin/snakemake --cores $(CORES)
+	.venv/bin/snakemake --report report.zip
+
+test: .venv/test.stamp  ## the whole test suite
+	.venv/bin/python -m pytest
+
+lint: .venv/test.stamp  ## what CI checks beside the tests
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/snakefmt --check Snakefile rules
+	.venv/bin/snakemake --lint
+
+docs: .venv/run.stamp  ## write docs/configuration.md, docs/config.schema.json and docs/artifacts.md anew
+	PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.reference
+
+.venv/bin/uv:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "semihard needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet uv
+
+.venv/run.stamp: requirements.txt | .venv/bin/uv
+	$(INSTALL) -r requirements.txt
+	touch $@
+
+.venv/test.stamp: requirements-test.txt | .venv/bin/uv
+	$(INSTALL) -r requirements-test.txt
+	touch $@ .venv/run.stamp
+
+lock: .venv/bin/uv  ## pin pyproject.toml's dependencies anew (CUDA packages come with torch's own pins, so they are left out)
+	for extra in "" "--extra test"; do \
+	  .venv/bin/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11 --no-emit-package triton \
+	    $$(sed 's/^/--no-emit-package /' envs/cuda-packages.txt) --extra slurm $$extra pyproject.toml \
+	    -o requirements$$(test -n "$$extra" && echo -test).txt; done
+
+clean:  ## remove the environment; results stay
+	rm -rf .venv

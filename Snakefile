@@ -1,0 +1,42 @@
+"""semihard: from a folder of faces to a verified table of what synthetic training sets are worth."""
+
+from snakemake.utils import min_version
+
+min_version("9.12.0")
+
+
+# A study given by --configfile is complete: the demo's entries do not mix into it.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=PLAN.results,
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/faces.smk"
+include: "rules/similarity.smk"
+include: "rules/generator.smk"
+include: "rules/synthesis.smk"
+include: "rules/recognizer.smk"
+include: "rules/verification.smk"
+include: "rules/audit.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        study_figures(),
+        "<results>/study/scores.csv",

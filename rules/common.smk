@@ -1,0 +1,145 @@
+"""The only Python of the workflow: the checked study, and short names for what rules ask of it.
+
+What is needed: the configuration. What it gives: PLAN, code(), settings() and the input functions of the rules.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(str(workflow.current_basedir)).parent
+sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+from semihard.configuration import read_yaml
+from semihard.errors import InputError
+from semihard.fingerprint import fingerprint
+from semihard.study import Plan
+
+try:
+    for path in workflow.configfiles:
+        read_yaml(path)  # for the sake of its checks: Snakemake's own reader lets a second entry of one name win
+    PLAN = Plan(config)
+    if workflow.is_main_process:
+        PLAN.check_data()
+except InputError as error:
+    raise WorkflowError(f"the configuration cannot be used:\n{error}") from None
+
+STUDY = PLAN.study
+SECTION_OF = {
+    "faceset": "facesets",
+    "embedder": "embedders",
+    "generator": "generators",
+    "recognizer": "recognizers",
+    "benchmark": "benchmarks",
+}
+
+
+wildcard_constraints:
+    faceset="[^/]+",
+    embedder="[^/]+",
+    generator="[^/]+",
+    recognizer="[^/]+",
+    benchmark="[^/]+",
+    center="class_weight|mean",
+    binning=r"quantile-\d+|threshold(-?-[\d.]+)+",
+    seed=r"\d+",
+    shard=r"\d+",
+    shards=r"\d+",
+
+
+def code(script):
+    """Fingerprint of a script and of every library module it imports: the parameter that reruns a rule after an edit."""
+    return fingerprint(script)
+
+
+def settings(wildcard, *leave_out):
+    """The parameter function that gives a rule its own entry of the configuration."""
+    return lambda wildcards: PLAN.settings_of(SECTION_OF[wildcard], wildcards[wildcard], leave_out)
+
+
+def entry(wildcard, name):
+    return getattr(PLAN.config, SECTION_OF[wildcard])[name]
+
+
+def names_from(section, *sources):
+    """A wildcard constraint: the entries of `section` that come from one of `sources`."""
+    return "|".join(map(re.escape, PLAN.of_source(section, *sources))) or "(?!)"
+
+
+def data_of(section, wildcard):
+    """The input function for the user's own files that an entry reads."""
+    return lambda wildcards: [str(path) for path in PLAN.data_path(section, wildcards[wildcard])]
+
+
+def embedder_model(wildcards):
+    return PLAN.embedder_model(wildcards.embedder)
+
+
+def generator_inputs(wildcards):
+    generator = entry("generator", wildcards.generator)
+    return {"faces": PLAN.faces(generator.trained_on), "embedder": PLAN.embedder_model(generator.embedder)}
+
+
+def calibration_inputs(wildcards):
+    embedder = entry("generator", wildcards.generator).embedder
+    inquiries = PLAN.inquiries_of(wildcards.generator)
+    return {
+        "embedder": PLAN.embedder_model(embedder),
+        "faces": PLAN.faces(inquiries),
+        "embeddings": PLAN.embeddings(embedder, inquiries),
+    }
+
+
+def inquiry_inputs(wildcards):
+    faceset = entry("faceset", wildcards.faceset)
+    embedder = entry("generator", faceset.generator).embedder
+    return {"faces": PLAN.faces(faceset.inquiries), "embeddings": PLAN.embeddings(embedder, faceset.inquiries)}
+
+
+def synthesis_inputs(wildcards):
+    generator = entry("faceset", wildcards.faceset).generator
+    return {
+        "generator": f"{PLAN.results}/generators/{generator}/model.safetensors",
+        "embedder": PLAN.embedder_model(entry("generator", generator).embedder),
+    }
+
+
+def shards_of(wildcards):
+    shards = entry("faceset", wildcards.faceset).shards
+    return [f"{PLAN.results}/synthesis/{wildcards.faceset}/shard{shard}of{shards}.h5" for shard in range(shards)]
+
+
+def bin_inputs(wildcards):
+    e = entry("faceset", wildcards.faceset)
+    return {
+        "faces": PLAN.faces(e.of),
+        "centers": PLAN.centers(e.embedder, e.of, e.center),
+        "bins": PLAN.bins(e.embedder, e.of, e.center, e.binning),
+    }
+
+
+def subset_inputs(wildcards):
+    e = entry("faceset", wildcards.faceset)
+    return {"faces": PLAN.faces(e.of)} | ({"exclude": PLAN.faces(e.exclude)} if e.exclude else {})
+
+
+def center_inputs(wildcards):
+    model = {"model": PLAN.embedder_model(wildcards.embedder)} if wildcards.center == "class_weight" else {}
+    return model | {
+        "faces": PLAN.faces(wildcards.faceset),
+        "embeddings": PLAN.embeddings(wildcards.embedder, wildcards.faceset),
+    }
+
+
+def training_inputs(wildcards):
+    mixed = entry("recognizer", wildcards.recognizer).domain_mixup
+    return {"faces": PLAN.faces(wildcards.faceset)} | ({"real": PLAN.faces(mixed.real)} if mixed else {})
+
+
+def leakage_inputs(wildcards):
+    """The reference is what the generator has seen."""
+    trained_on = entry("generator", entry("faceset", wildcards.faceset).generator).trained_on
+    return {"reference": PLAN.faces(trained_on), "reference_embeddings": PLAN.embeddings(STUDY.embedder, trained_on)}
+
+
+def study_figures():
+    return PLAN.figures()

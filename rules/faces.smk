@@ -1,0 +1,139 @@
+"""
+Face sets and benchmarks.
+
+REQUIRED INPUTS: the user's files named in the configuration (RecordIO, folders, .bin, pairs.txt), or nothing for rendered faces.
+OUTPUTS: <results>/facesets/{faceset}.h5, <results>/benchmarks/{benchmark}/faces.h5 and pairs.h5
+"""
+
+
+rule import_faces:
+    """A labelled or unlabelled set of photographs becomes a face set; encoded images keep their bytes."""
+    input:
+        data=data_of("facesets", "faceset"),
+    output:
+        faces="<results>/facesets/{faceset}.h5",
+    log:
+        "<results>/logs/import_faces/{faceset}.log",
+    wildcard_constraints:
+        faceset=names_from("facesets", "recordio", "folder"),
+    conda:
+        "../envs/faces.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        settings=settings("faceset"),
+        code=code("import_faces.py"),
+    script:
+        "../workflow_scripts/import_faces.py"
+
+
+rule render_faces:
+    """Faces of the procedural morphable model."""
+    output:
+        faces="<results>/facesets/{faceset}.h5",
+    log:
+        "<results>/logs/render_faces/{faceset}.log",
+    wildcard_constraints:
+        faceset=names_from("facesets", "rendered"),
+    conda:
+        "../envs/faces.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        settings=settings("faceset"),
+        code=code("render_faces.py"),
+    script:
+        "../workflow_scripts/render_faces.py"
+
+
+rule subset_faces:
+    """Some identities and images of another face set."""
+    input:
+        unpack(subset_inputs),
+    output:
+        faces="<results>/facesets/{faceset}.h5",
+    log:
+        "<results>/logs/subset_faces/{faceset}.log",
+    wildcard_constraints:
+        faceset=names_from("facesets", "subset"),
+    conda:
+        "../envs/faces.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings("faceset"),
+        code=code("subset_faces.py"),
+    script:
+        "../workflow_scripts/subset_faces.py"
+
+
+rule extract_bin:
+    """The faces of one similarity bin become a face set of their own."""
+    input:
+        unpack(bin_inputs),
+    output:
+        faces="<results>/facesets/{faceset}.h5",
+    log:
+        "<results>/logs/extract_bin/{faceset}.log",
+    wildcard_constraints:
+        faceset=names_from("facesets", "similarity_bin"),
+    conda:
+        "../envs/faces.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings("faceset"),
+        code=code("extract_bin.py"),
+    script:
+        "../workflow_scripts/extract_bin.py"
+
+
+rule import_benchmark:
+    """Verification pairs of a .bin file or of pairs.txt and a folder."""
+    input:
+        data=data_of("benchmarks", "benchmark"),
+    output:
+        faces="<results>/benchmarks/{benchmark}/faces.h5",
+        pairs="<results>/benchmarks/{benchmark}/pairs.h5",
+    log:
+        "<results>/logs/import_benchmark/{benchmark}.log",
+    wildcard_constraints:
+        benchmark=names_from("benchmarks", "bin", "pairs"),
+    conda:
+        "../envs/faces.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings("benchmark"),
+        code=code("import_benchmark.py"),
+    script:
+        "../workflow_scripts/import_benchmark.py"
+
+
+rule render_benchmark:
+    """Verification pairs of rendered identities that no training set has."""
+    output:
+        faces="<results>/benchmarks/{benchmark}/faces.h5",
+        pairs="<results>/benchmarks/{benchmark}/pairs.h5",
+    log:
+        "<results>/logs/render_benchmark/{benchmark}.log",
+    wildcard_constraints:
+        benchmark=names_from("benchmarks", "rendered"),
+    conda:
+        "../envs/faces.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings("benchmark"),
+        code=code("render_benchmark.py"),
+    script:
+        "../workflow_scripts/render_benchmark.py"

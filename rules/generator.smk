@@ -1,0 +1,52 @@
+"""
+The similarity-controlled diffusion generator.
+
+REQUIRED INPUTS: <results>/facesets/{faceset}.h5, an embedder's model
+OUTPUTS: <results>/generators/{generator}/model.safetensors, history.h5 and calibration.h5
+"""
+
+
+rule train_generator:
+    """CemiFace's objective on a diffusers U-Net (NeurIPS 2024, Sec. 3.2)."""
+    input:
+        unpack(generator_inputs),
+    output:
+        model="<results>/generators/{generator}/model.safetensors",
+        history="<results>/generators/{generator}/history.h5",
+    log:
+        "<results>/logs/train_generator/{generator}.log",
+    conda:
+        "../envs/training.yaml"
+    threads: 16
+    resources:
+        gpu=1,
+        mem_mb=32000,
+        runtime=2880,
+    params:
+        settings=settings("generator"),
+        code=code("train_generator.py"),
+    script:
+        "../workflow_scripts/train_generator.py"
+
+
+rule calibrate_similarity:
+    """Requested m against the similarity achieved, and the ladder of images that shows it."""
+    input:
+        unpack(calibration_inputs),
+        generator="<results>/generators/{generator}/model.safetensors",
+    output:
+        calibration="<results>/generators/{generator}/calibration.h5",
+    log:
+        "<results>/logs/calibrate_similarity/{generator}.log",
+    conda:
+        "../envs/training.yaml"
+    threads: 16
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=60,
+    params:
+        settings=settings("generator"),
+        code=code("calibrate_similarity.py"),
+    script:
+        "../workflow_scripts/calibrate_similarity.py"

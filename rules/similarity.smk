@@ -1,0 +1,93 @@
+"""
+Embeddings, identity centers and similarity bins.
+
+REQUIRED INPUTS: <results>/facesets/{faceset}.h5, an embedder's model
+OUTPUTS: <results>/embedders/{embedder}/model.safetensors, <results>/embeddings/{embedder}/{faceset}.h5,
+         <results>/centers/{embedder}/{faceset}/{center}.h5, <results>/bins/{embedder}/{faceset}/{center}/{binning}.h5
+"""
+
+
+rule import_embedder:
+    """Foreign weights become a model file of this workflow, which owns its size, colour order, crop and scale."""
+    input:
+        data=data_of("embedders", "embedder"),
+    output:
+        model="<results>/embedders/{embedder}/model.safetensors",
+    log:
+        "<results>/logs/import_embedder/{embedder}.log",
+    wildcard_constraints:
+        embedder=names_from("embedders", "weights", "facenet"),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=settings("embedder"),
+        code=code("import_embedder.py"),
+    script:
+        "../workflow_scripts/import_embedder.py"
+
+
+rule embed_faces:
+    """Raw features of every image plus its mirror image."""
+    input:
+        faces="<results>/facesets/{faceset}.h5",
+        model=embedder_model,
+    output:
+        embeddings="<results>/embeddings/{embedder}/{faceset}.h5",
+    log:
+        "<results>/logs/embed_faces/{embedder}/{faceset}.log",
+    conda:
+        "../envs/training.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=120,
+    params:
+        settings={},
+        code=code("embed_faces.py"),
+    script:
+        "../workflow_scripts/embed_faces.py"
+
+
+rule find_identity_centers:
+    """Identity centers and the cosine of every image to its own (CemiFace, Sec. 3.1)."""
+    input:
+        unpack(center_inputs),
+    output:
+        centers="<results>/centers/{embedder}/{faceset}/{center}.h5",
+    log:
+        "<results>/logs/find_identity_centers/{embedder}/{faceset}/{center}.log",
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    params:
+        settings={},
+        code=code("find_identity_centers.py"),
+    script:
+        "../workflow_scripts/find_identity_centers.py"
+
+
+rule bin_similarity:
+    """Images grouped by similarity to their identity center (CemiFace, Sec. 3.1 and Table 9)."""
+    input:
+        faces="<results>/facesets/{faceset}.h5",
+        centers="<results>/centers/{embedder}/{faceset}/{center}.h5",
+    output:
+        bins="<results>/bins/{embedder}/{faceset}/{center}/{binning}.h5",
+    log:
+        "<results>/logs/bin_similarity/{embedder}/{faceset}/{center}/{binning}.log",
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings={},
+        code=code("bin_similarity.py"),
+    script:
+        "../workflow_scripts/bin_similarity.py"

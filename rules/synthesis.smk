@@ -1,0 +1,75 @@
+"""
+Synthetic face sets.
+
+REQUIRED INPUTS: <results>/generators/{generator}/model.safetensors, the inquiries' face set and embeddings
+OUTPUTS: <results>/inquiries/{faceset}.h5, <results>/facesets/{faceset}.h5
+"""
+
+
+rule select_inquiries:
+    """One image per new identity, no two more similar than the threshold (CemiFace, Sec. 4.1)."""
+    input:
+        unpack(inquiry_inputs),
+    output:
+        inquiries="<results>/inquiries/{faceset}.h5",
+    log:
+        "<results>/logs/select_inquiries/{faceset}.log",
+    wildcard_constraints:
+        faceset=names_from("facesets", "synthesis"),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: PLAN.inquiry_settings(wildcards.faceset),
+        code=code("select_inquiries.py"),
+    script:
+        "../workflow_scripts/select_inquiries.py"
+
+
+rule synthesize:
+    """One shard of a synthetic face set; its bytes do not depend on how many there are."""
+    input:
+        unpack(synthesis_inputs),
+        inquiries="<results>/inquiries/{faceset}.h5",
+    output:
+        faces="<results>/synthesis/{faceset}/shard{shard}of{shards}.h5",
+    log:
+        "<results>/logs/synthesize/{faceset}/shard{shard}of{shards}.log",
+    wildcard_constraints:
+        faceset=names_from("facesets", "synthesis"),
+    conda:
+        "../envs/training.yaml"
+    threads: 16
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        settings=settings("faceset"),
+        code=code("synthesize.py"),
+    script:
+        "../workflow_scripts/synthesize.py"
+
+
+rule gather_shards:
+    """The shards of a synthetic face set, in order, as one."""
+    input:
+        shards=shards_of,
+    output:
+        faces="<results>/facesets/{faceset}.h5",
+    log:
+        "<results>/logs/gather_shards/{faceset}.log",
+    wildcard_constraints:
+        faceset=names_from("facesets", "synthesis"),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings("faceset", "shards"),
+        code=code("gather_shards.py"),
+    script:
+        "../workflow_scripts/gather_shards.py"

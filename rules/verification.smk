@@ -1,0 +1,60 @@
+"""
+Verification and the study table.
+
+REQUIRED INPUTS: <results>/benchmarks/{benchmark}/faces.h5 and pairs.h5, models of recognizers and embedders
+OUTPUTS: <results>/verification/…/{benchmark}.h5, <results>/study/scores.csv and scores.h5
+"""
+
+
+rule verify:
+    """A trained recognizer on one benchmark: ten folds, threshold from the other nine."""
+    input:
+        faces="<results>/benchmarks/{benchmark}/faces.h5",
+        pairs="<results>/benchmarks/{benchmark}/pairs.h5",
+        model="<results>/recognizers/{recognizer}/{faceset}/seed{seed}/model.safetensors",
+    output:
+        verification="<results>/verification/recognizers/{recognizer}/{faceset}/seed{seed}/{benchmark}.h5",
+    log:
+        "<results>/logs/verify/{recognizer}/{faceset}/seed{seed}/{benchmark}.log",
+    conda:
+        "../envs/training.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings={},
+        code=code("verify.py"),
+    script:
+        "../workflow_scripts/verify.py"
+
+
+use rule verify as verify_embedder with:
+    input:
+        faces="<results>/benchmarks/{benchmark}/faces.h5",
+        pairs="<results>/benchmarks/{benchmark}/pairs.h5",
+        model=embedder_model,
+    output:
+        verification="<results>/verification/embedders/{embedder}/{benchmark}.h5",
+    log:
+        "<results>/logs/verify_embedder/{embedder}/{benchmark}.log",
+
+
+rule score_study:
+    """The study table: accuracy per benchmark, average, gap to real, seeds and intervals."""
+    input:
+        [run["path"] for run in PLAN.runs()],
+    output:
+        table=report("<results>/study/scores.csv", caption="../report/scores.rst", category="Results"),
+        scores="<results>/study/scores.h5",
+    log:
+        "<results>/logs/score_study.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        settings={"runs": PLAN.runs(), "real": STUDY.real},
+        code=code("score_study.py"),
+    script:
+        "../workflow_scripts/score_study.py"

@@ -1,0 +1,224 @@
+"""Leakage and diversity against loops over pairs, and every way their inputs can disagree."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_curve
+
+from semihard.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.audit import leakage
+from semihard.audit.diversity import d_prime, measure_diversity, pack
+from semihard.audit.leakage import audit_leakage, find_nearest
+from semihard.audit.vectors import draw_pairs, identity_of_each, pair_cosines
+from semihard.errors import InputError
+from semihard.faceset import FaceSet, FaceSetWriter
+from semihard.provenance import Provenance
+from semihard.settings import LeakageAudit
+
+
+def face_set(path: Path, identity: list[str], **columns: np.ndarray) -> Path:
+    with FaceSetWriter(path, (4, 4), "raw") as writer:
+        writer.add(np.zeros((len(identity), 4, 4, 3), np.uint8), identity, columns)
+    return path
+
+
+def embeddings(path: Path, values: np.ndarray) -> Path:
+    write_artifact(path, "embeddings", {"embedding": values})
+    return path
+
+
+def unit(values: np.ndarray) -> np.ndarray:
+    return values / np.linalg.norm(values, axis=1, keepdims=True)
+
+
+def clustered(identities: int, images: int, dim: int, seed: int, spread: float = 0.6) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    center = np.repeat(unit(rng.normal(size=(identities, dim))), images, 0)
+    return (3 * (center + spread * rng.normal(size=center.shape) / np.sqrt(dim))).astype(np.float32)
+
+
+# ── pairs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=12), st.booleans(), st.integers(1, 100))
+def test_pairs_are_of_the_kind_asked_for(identity, same, count):
+    identity = np.array(identity)
+    first, second = draw_pairs(identity, same, count, seed=0)
+    assert ((identity[first] == identity[second]) == same).all()
+    assert (first != second).all()
+    exists = any((identity[i] == identity[j]) == same for i in range(len(identity)) for j in range(i))
+    assert bool(len(first)) == exists
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_every_pair_is_equally_likely(same):
+    identity = np.array([0, 0, 0, 1, 1, 2, 0, 2])
+    identity = np.tile(identity, 20) + np.repeat(np.arange(20), 8) % 2 * 0  # 160 images: more pairs than draws
+    first, second = draw_pairs(identity, same, 12_000, seed=3)
+    assert len(first) == 12_000 < len(identity) * (len(identity) - 1) // 2
+    for which in (first, second):  # an image is drawn in proportion to its partners
+        partners = np.array([((identity == identity[i]) == same).sum() - same for i in range(len(identity))])
+        expected = 12_000 * partners / partners.sum()
+        chi2 = ((np.bincount(which, minlength=len(identity)) - expected) ** 2 / expected).sum()
+        assert chi2 < 159 + 5 * np.sqrt(2 * 159)
+
+
+def test_unlabelled_images_are_identities_of_their_own(tmp_path):
+    identity = identity_of_each(FaceSet(face_set(tmp_path / "f.h5", ["a", "", "b", "", "a"])))
+    assert identity.tolist() == [0, 2, 1, 3, 0]
+
+
+# ── leakage ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("queries", "references"), [(2048, 16384), (3, 5)])
+def test_nearest_reference_is_that_of_a_loop(monkeypatch, queries, references):
+    monkeypatch.setattr(leakage, "QUERIES", queries)
+    monkeypatch.setattr(leakage, "REFERENCES", references)
+    rng = np.random.default_rng(0)
+    q, r = unit(rng.normal(size=(17, 6))).astype(np.float32), unit(rng.normal(size=(23, 6))).astype(np.float32)
+    of_q, of_r = rng.integers(0, 4, 17), rng.integers(0, 4, 23)
+    index, cosine = find_nearest(torch.from_numpy(q), torch.from_numpy(r))
+    others, others_cosine = find_nearest(torch.from_numpy(q), torch.from_numpy(r), of_q, of_r)
+    for i in range(17):
+        best = max(range(23), key=lambda j: float(q[i] @ r[j]))
+        assert index[i] == best and cosine[i] == pytest.approx(float(q[i] @ r[best]), abs=1e-6)
+        best = max((j for j in range(23) if of_r[j] != of_q[i]), key=lambda j: float(q[i] @ r[j]))
+        assert others[i] == best and others_cosine[i] == pytest.approx(float(q[i] @ r[best]), abs=1e-6)
+
+
+def test_leakage_finds_the_copies_and_no_one_else(tmp_path):
+    known = clustered(30, 4, 64, seed=0)
+    new = clustered(10, 2, 64, seed=1)
+    copies = known[[5, 50, 119]] + 0.01
+    reference = face_set(tmp_path / "r.h5", [f"p{i // 4}" for i in range(120)])
+    synthetic = face_set(tmp_path / "s.h5", [f"s{i}" for i in range(23)])
+    paths = (
+        synthetic,
+        embeddings(tmp_path / "se.h5", np.concatenate([copies, new])),
+        reference,
+        embeddings(tmp_path / "re.h5", known),
+    )
+    audit_leakage(LeakageAudit(false_match_rate=0.01), *paths, tmp_path / "out.h5", Provenance(rule="audit_leakage"))
+    found, attrs = read_artifact(tmp_path / "out.h5", "leakage"), read_attributes(tmp_path / "out.h5", "leakage")
+    assert found["nearest_index"][:3].tolist() == [5, 50, 119]
+    assert (found["nearest_similarity"][:3] > 0.99).all()
+
+    u = unit(known.astype(np.float64))
+    impostor = np.array([u[i] @ u[j] for i in range(120) for j in range(i) if i // 4 != j // 4])
+    assert (impostor > found["threshold"] + 1e-6).mean() <= 0.01 < (impostor > found["threshold"] - 1e-3).mean() + 2e-3
+    assert attrs["matching"] == (found["nearest_similarity"] > found["threshold"]).mean() >= 3 / 23
+    real = np.array([max(u[i] @ u[j] for j in range(120) if i // 4 != j // 4) for i in range(120)])
+    assert attrs["matching_real"] == pytest.approx((real > found["threshold"]).mean(), abs=1 / 120)
+    assert attrs["rule"] == "audit_leakage" and attrs["reference"] == "r"
+
+    audit_leakage(LeakageAudit(false_match_rate=0.01), *paths, tmp_path / "again.h5", Provenance(rule="audit_leakage"))
+    again = read_artifact(tmp_path / "again.h5", "leakage")
+    assert all(np.array_equal(found[name], again[name]) for name in found)
+
+
+def test_leakage_refuses_what_it_cannot_judge(tmp_path):
+    faces, few = face_set(tmp_path / "f.h5", ["a", "b"]), embeddings(tmp_path / "e.h5", clustered(2, 1, 8, 0))
+    other = embeddings(tmp_path / "o.h5", clustered(2, 1, 9, 0))
+    long = embeddings(tmp_path / "l.h5", clustered(3, 1, 8, 0))
+    output, audit = tmp_path / "out.h5", LeakageAudit()
+    for arguments, sentence in (
+        ((faces, few, faces, few), "1 image pairs of different identities cannot tell"),
+        ((faces, other, faces, few), "use one embedder"),
+        ((faces, long, faces, few), "3 embeddings for the 2 images"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            audit_leakage(audit, *arguments, output, Provenance())
+    assert not output.exists()
+
+
+# ── diversity ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.integers(0, 40), st.floats(-0.5, 0.9), st.integers(0, 1000))
+def test_packing_is_that_of_a_loop(count, threshold, seed):
+    vectors = unit(np.random.default_rng(seed).normal(size=(count, 3))).astype(np.float32)
+    kept: list[int] = []
+    for i in range(count):
+        if all(float(vectors[i] @ vectors[j]) < threshold for j in kept):
+            kept.append(i)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("semihard.audit.diversity.CENTERS_AT_ONCE", 7)
+        assert pack(torch.from_numpy(vectors), threshold).tolist() == kept
+
+
+def test_diversity_is_that_of_loops(tmp_path):
+    sizes = [5, 1, 3, 7, 2, 4]
+    names = [f"p{k}" for k, n in enumerate(sizes) for _ in range(n)] + ["", ""]
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(24, 5)).astype(np.float32)
+    achieved = rng.uniform(-1, 1, 24)
+    faces = face_set(tmp_path / "f.h5", names, similarity=achieved)
+    measure_diversity(faces, embeddings(tmp_path / "e.h5", values), tmp_path / "out.h5", Provenance())
+    found = read_artifact(tmp_path / "out.h5", "diversity")
+    value = dict(zip(found["name"], found["value"], strict=True))
+
+    u = unit(values.astype(np.float64))
+    rows = {k: [i for i, name in enumerate(names) if name == f"p{k}"] for k in range(6)}
+    center = {k: unit(u[r].mean(0)[None])[0] for k, r in rows.items()}
+    several = [k for k in rows if sizes[k] > 1]
+    assert value["identities"] == 6 and value["images"] == 22
+    expected = np.mean([np.mean([u[i] @ center[k] >= 0.3 for i in rows[k]]) for k in several])
+    assert value["consistency"] == pytest.approx(expected, abs=1e-6)
+    expected = np.mean([np.mean([u[i] @ u[j] for i in rows[k] for j in rows[k] if i != j]) for k in several])
+    assert value["intra_class_similarity"] == pytest.approx(expected, abs=1e-6)
+    kept: list[int] = []
+    for k in rows:
+        if all(center[k] @ center[other] < 0.3 for other in kept):
+            kept.append(k)
+    assert value["uniqueness"] == pytest.approx(len(kept) / 6)
+    genuine = [u[i] @ u[j] for i in range(22) for j in range(i + 1, 22) if names[i] == names[j]]
+    impostor = [u[i] @ u[j] for i in range(22) for j in range(i + 1, 22) if names[i] != names[j]]
+    np.testing.assert_allclose(np.sort(found["genuine"]), np.sort(genuine), atol=1e-6)
+    np.testing.assert_allclose(np.sort(found["impostor"]), np.sort(impostor), atol=1e-6)
+    expected = abs(np.mean(genuine) - np.mean(impostor)) / np.sqrt((np.var(genuine) + np.var(impostor)) / 2)
+    assert value["d_prime"] == pytest.approx(expected, rel=1e-5)
+    assert value["achieved_similarity_mean"] == pytest.approx(achieved[:22].mean())
+    assert value["achieved_similarity_sd"] == pytest.approx(achieved[:22].std())
+
+
+def test_no_achieved_similarity_without_its_column(tmp_path):
+    faces = face_set(tmp_path / "f.h5", ["a", "a", "b"])
+    measure_diversity(faces, embeddings(tmp_path / "e.h5", clustered(3, 1, 5, 0)), tmp_path / "out.h5", Provenance())
+    assert not any("achieved" in name for name in read_artifact(tmp_path / "out.h5", "diversity")["name"])
+
+
+@pytest.mark.parametrize("identity", [["a", "a"], ["a", "b"], ["", ""]])
+def test_diversity_needs_pairs_of_both_kinds(tmp_path, identity):
+    faces = face_set(tmp_path / "f.h5", identity)
+    with pytest.raises(InputError, match="two identities, one of two images"):
+        measure_diversity(faces, embeddings(tmp_path / "e.h5", clustered(2, 1, 5, 0)), tmp_path / "o.h5", Provenance())
+    assert not (tmp_path / "o.h5").exists()
+
+
+def test_equal_error_rate_and_d_prime_of_two_normal_distributions(tmp_path):
+    rng = np.random.default_rng(0)
+    assert d_prime(rng.normal(2, 1, 200_000), rng.normal(0, 1, 200_000)) == pytest.approx(2, abs=0.02)
+    values = clustered(60, 6, 32, seed=0, spread=1.6)
+    faces = face_set(tmp_path / "f.h5", [f"p{i // 6}" for i in range(360)])
+    measure_diversity(faces, embeddings(tmp_path / "e.h5", values), tmp_path / "out.h5", Provenance())
+    found = read_artifact(tmp_path / "out.h5", "diversity")
+    value = dict(zip(found["name"], found["value"], strict=True))
+    cosine, same = np.r_[found["genuine"], found["impostor"]], np.r_[np.ones(900), np.zeros(360 * 359 // 2 - 900)]
+    false, true, _ = roc_curve(same, cosine, drop_intermediate=False)
+    assert 0.01 < value["equal_error_rate"] == pytest.approx(np.interp(0, true - 1 + false, false), abs=1e-9)
+
+
+def test_cosines_do_not_depend_on_the_block(monkeypatch):
+    vectors = torch.from_numpy(unit(clustered(20, 1, 8, 0)))
+    first, second = draw_pairs(np.arange(20), False, 10_000, 0)
+    whole = pair_cosines(vectors, first, second)
+    monkeypatch.setattr("semihard.audit.vectors.PAIRS_AT_ONCE", 7)
+    np.testing.assert_array_equal(whole, pair_cosines(vectors, first, second))
+    np.testing.assert_allclose(
+        whole, [float(vectors[i] @ vectors[j]) for i, j in zip(first, second, strict=True)], atol=1e-6
+    )

@@ -1,0 +1,18 @@
+"""Embeddings of a synthetic set and of what its generator saw → nearest neighbours."""
+
+from semihard.audit.leakage import audit_leakage
+from semihard.job import job
+from semihard.settings import LeakageAudit
+
+with job(snakemake) as provenance:
+    inputs = snakemake.input
+    settings = LeakageAudit(**snakemake.params.settings)
+    audit_leakage(
+        settings,
+        inputs.faces,
+        inputs.embeddings,
+        inputs.reference,
+        inputs.reference_embeddings,
+        snakemake.output.leakage,
+        provenance,
+    )

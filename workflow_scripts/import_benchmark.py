@@ -1,0 +1,11 @@
+"""Verification pairs → their face set and the list of pairs."""
+
+from pydantic import TypeAdapter
+
+from semihard.job import job
+from semihard.settings import BenchmarkEntry
+from semihard.sources.importing import import_benchmark
+
+with job(snakemake) as provenance:
+    settings = TypeAdapter(BenchmarkEntry).validate_python(snakemake.params.settings)
+    import_benchmark(settings, snakemake.output.faces, snakemake.output.pairs, provenance)

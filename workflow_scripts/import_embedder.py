@@ -1,0 +1,11 @@
+"""Foreign weights → an embedder's model file."""
+
+from pydantic import TypeAdapter
+
+from semihard.job import job
+from semihard.settings import EmbedderEntry
+from semihard.similarity.import_embedder import import_embedder
+
+with job(snakemake) as provenance:
+    settings = TypeAdapter(EmbedderEntry).validate_python(snakemake.params.settings)
+    import_embedder(settings, snakemake.output.model, provenance)

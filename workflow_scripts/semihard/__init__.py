@@ -1,0 +1,8 @@
+"""semihard: synthetic training sets for face recognition, from similarity-controlled generation to a verified table.
+
+Importing the package costs no torch: it only prepares torchvision for machines whose torch has no CUDA.
+"""
+
+from semihard import torchvision_cpu
+
+torchvision_cpu.install()

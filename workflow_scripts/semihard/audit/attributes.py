@@ -1,0 +1,175 @@
+"""The attribute classifier (MAC): a multi-branch MLP on face embeddings that annotates a face set.
+
+Network and balanced loss: Terhörst et al., MAAD-Face (IEEE TIFS 2021); its use to compare real and synthetic sets:
+Neto et al. (FG 2024). Their code puts a softmax before the cross-entropy; here the loss takes logits.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from semihard.artifacts import write_artifact
+from semihard.audit.vectors import identity_of_each, unit_embeddings
+from semihard.device import best_device
+from semihard.engine import batch_indices
+from semihard.errors import InputError
+from semihard.faceset import FaceSet
+from semihard.progress import progress
+from semihard.provenance import Provenance
+from semihard.settings import AttributeStudy
+
+log = logging.getLogger("semihard")
+PREFIX = "attribute_"
+WIDTH, BRANCH_WIDTH, DROPOUT = 512, 128, 0.5
+BATCH, EPOCHS, LEARNING_RATE = 1024, 30, 1e-3
+HELD_OUT = 0.2
+WEIGHT_RANGE = (0.1, 10.0)
+SEED = 0
+
+
+class AttributeClassifier(nn.Module):
+    """Unit embeddings `[n, D]` → logits of presence `[n, A]`: a shared trunk of two layers, a branch per attribute."""
+
+    def __init__(self, embedding_dim: int, attributes: int):
+        super().__init__()
+
+        def layer(inputs: int, outputs: int) -> list[nn.Module]:
+            return [nn.Linear(inputs, outputs), nn.ReLU(), nn.BatchNorm1d(outputs), nn.Dropout(DROPOUT)]
+
+        self.hidden = nn.Sequential(
+            *layer(embedding_dim, WIDTH), *layer(WIDTH, WIDTH), *layer(WIDTH, attributes * BRANCH_WIDTH)
+        )
+        self.logits = nn.Conv1d(attributes * BRANCH_WIDTH, attributes, 1, groups=attributes)  # all branches at once
+
+    def forward(self, unit: torch.Tensor) -> torch.Tensor:
+        return self.logits(self.hidden(unit)[:, :, None])[:, :, 0]
+
+
+def annotate_attributes(
+    settings: AttributeStudy,
+    labelled_faces: Path | str,
+    labelled_embeddings: Path | str,
+    faces: Path | str,
+    embeddings: Path | str,
+    output: Path | str,
+    provenance: Provenance,
+) -> None:
+    """Train the classifier on the labelled set and write the artifact "attributes" of `faces`.
+
+    The labelled set has a column `attribute_<Name>` per attribute: 1 present, 0 absent, −1 undefined. A fifth of the
+    identities (an unlabelled image counts as one) is held out: on it balanced accuracy is measured and the temperature
+    of each attribute's probability fitted. Classes are weighted to equal parts, so a probability supposes an even
+    prior; where the predicted side has less than `settings.reliability`, the label is −1. On the CPU the result is a
+    function of the data alone.
+
+    Raises InputError where the labelled set has no attribute column, a value other than those three, or an attribute
+    that is never present or never absent; and where the two embeddings are of different lengths.
+    """
+    taught = FaceSet(labelled_faces)
+    names, truth = _read_labels(taught)
+    unit, wanted = unit_embeddings(labelled_embeddings, taught), unit_embeddings(embeddings, FaceSet(faces))
+    if unit.shape[1] != wanted.shape[1]:
+        raise InputError(
+            f"{embeddings}: embeddings of length {wanted.shape[1]}, "
+            f"{labelled_embeddings} has {unit.shape[1]}; use one embedder"
+        )
+
+    held_out = _hold_out(identity_of_each(taught))
+    for k, name in enumerate(names):
+        for side, word in ((1, "present"), (0, "absent")):
+            if side not in truth[~held_out, k]:
+                raise InputError(
+                    f"{labelled_faces}: attribute {name!r} is {word} in no training face; leave its column out"
+                )
+    classifier = _train(unit[~held_out], truth[~held_out])
+    logits, target = _predict(classifier, unit[held_out]), truth[held_out]
+    temperature = _fit_temperature(logits, target)
+    accuracy = balanced_accuracy(logits.numpy() > 0, target.numpy())
+    log.info("attributes: mean balanced accuracy %.3f on held-out identities", np.nanmean(accuracy))
+
+    probability = torch.sigmoid(_predict(classifier, wanted) / temperature).numpy()
+    label = (probability > 0.5).astype(np.int8)
+    label[np.maximum(probability, 1 - probability) < settings.reliability] = -1
+    data = {"name": names, "label": label, "probability": probability, "held_out_accuracy": accuracy}
+    write_artifact(
+        output, "attributes", data, provenance, {"labelled": taught.path.stem, "reliability": settings.reliability}
+    )
+
+
+def balanced_accuracy(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Mean of true positive and true negative rate per attribute, float64 `[A]`; NaN where `truth` lacks a side.
+
+    predicted: bool `[N, A]`; truth: `[N, A]` of 1, 0, −1 (left out).
+    """
+    with np.errstate(invalid="ignore"):
+        found = (predicted & (truth == 1)).sum(0) / (truth == 1).sum(0)
+        refused = (~predicted & (truth == 0)).sum(0) / (truth == 0).sum(0)
+    return (found + refused) / 2
+
+
+def _read_labels(taught: FaceSet) -> tuple[list[str], torch.Tensor]:
+    columns = [name for name in taught.column_names if name.startswith(PREFIX)]
+    if not columns:
+        raise InputError(f"{taught.path}: has no column {PREFIX}<Name>; the attribute study needs attribute labels")
+    for column in columns:
+        if not np.isin(taught.column(column), (-1, 0, 1)).all():
+            raise InputError(f"{taught.path}: column {column} has values other than 1 present, 0 absent, -1 undefined")
+    truth = np.stack([taught.column(column).astype(np.int8) for column in columns], 1)
+    return [column.removeprefix(PREFIX) for column in columns], torch.from_numpy(truth)
+
+
+def _hold_out(identity: np.ndarray) -> np.ndarray:
+    people = np.random.default_rng(SEED).permutation(np.unique(identity))
+    return np.isin(identity, people[: max(1, round(HELD_OUT * len(people)))])
+
+
+def _class_weights(truth: torch.Tensor) -> torch.Tensor:
+    """Weight of each label `[N, A]`: its class counts half of its attribute's defined labels; 0 where undefined."""
+    defined = (truth >= 0).sum(0)
+    present, absent = ((defined / (2 * (truth == side).sum(0))).clamp(*WEIGHT_RANGE) for side in (1, 0))
+    return torch.where(truth == 1, present, torch.where(truth == 0, absent, 0.0))
+
+
+def _train(unit: torch.Tensor, truth: torch.Tensor) -> AttributeClassifier:
+    torch.manual_seed(SEED)
+    device = best_device()
+    classifier = AttributeClassifier(unit.shape[1], truth.shape[1]).to(device).train()
+    optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE)
+    weight, target = _class_weights(truth), truth.clamp(min=0).float()
+    batch = min(BATCH, len(unit))
+    steps = EPOCHS * -(-len(unit) // batch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    with progress("attribute classifier", steps, "step") as advance:
+        for step in range(steps):
+            rows = torch.from_numpy(batch_indices(step, batch, len(unit), SEED))
+            logits = classifier(unit[rows].to(device))
+            w = weight[rows].to(device)
+            loss = binary_cross_entropy_with_logits(
+                logits, target[rows].to(device), w, reduction="sum"
+            ) / w.count_nonzero().clamp(min=1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            advance(1)
+    return classifier.eval()
+
+
+@torch.no_grad()
+def _predict(classifier: AttributeClassifier, unit: torch.Tensor) -> torch.Tensor:
+    device = next(classifier.parameters()).device
+    return torch.cat([classifier(block.to(device)).cpu() for block in unit.split(8 * BATCH)])
+
+
+def _fit_temperature(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """The divisor of each attribute's logits, `[A]`, of least class-weighted cross-entropy, from a grid of 1/8 … 8."""
+    grid = torch.logspace(-3, 3, 61, base=2)
+    weight, target = _class_weights(truth), truth.clamp(min=0).float()
+    losses = torch.stack(
+        [binary_cross_entropy_with_logits(logits / t, target, weight, reduction="none").sum(0) for t in grid]
+    )
+    return grid[losses.argmin(0)]

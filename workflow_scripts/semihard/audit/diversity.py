@@ -1,0 +1,95 @@
+"""How consistent, how unique and how separable the identities of a face set are: what makes a set worth training on."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from semihard.artifacts import write_artifact
+from semihard.audit.vectors import draw_pairs, pair_cosines, unit_embeddings
+from semihard.errors import InputError
+from semihard.faceset import FaceSet
+from semihard.provenance import Provenance
+from semihard.verification import equal_error_rate
+
+SAME_PERSON = 0.3  # cosine r of DCFace (CVPR 2023, Sec. 4.2), near the operating point of its evaluation model
+PAIRS = 200_000
+CENTERS_AT_ONCE = 1024
+
+
+def measure_diversity(faces: Path | str, embeddings: Path | str, output: Path | str, provenance: Provenance) -> None:
+    """Write the artifact "diversity" of the labelled images of `faces`. Its quantities, mostly of cosines:
+
+    - `identities`, `images`: counts.
+    - `consistency`: share of an identity's images within r = 0.3 of its center, averaged over identities of two images
+      or more (DCFace, CVPR 2023, Sec. 4.2; center: mean unit embedding; "within": cosine of at least r).
+    - `uniqueness`: share of identity centers that a greedy pass keeps, each below r to all kept before it (the same).
+    - `intra_class_similarity`: mean cosine of two images of one identity, exact, averaged over identities.
+    - `equal_error_rate`, `d_prime`: of sampled genuine and impostor pairs; d′ = |μ_g − μ_i| / sqrt((σ_g² + σ_i²) / 2).
+    - `achieved_similarity_mean`, `achieved_similarity_sd`: of the column `similarity`, where the set has it.
+
+    Raises InputError where no identity has two images or there is one identity only.
+    """
+    images = FaceSet(faces)
+    labelled = np.flatnonzero(images.identity >= 0)
+    unit = unit_embeddings(embeddings, images)[labelled]
+    identity = images.identity[labelled].astype(np.int64)
+    of, size = torch.from_numpy(identity), torch.from_numpy(images.counts())
+    genuine, impostor = (pair_cosines(unit, *draw_pairs(identity, same, PAIRS, seed=0)) for same in (True, False))
+    if not len(genuine) or not len(impostor):
+        raise InputError(
+            f"{faces}: {len(images.identity_names)} identities in {len(labelled)} labelled images; "
+            f"two identities, one of two images, are needed"
+        )
+
+    cosine = np.concatenate([genuine, impostor])
+    same = np.arange(len(cosine)) < len(genuine)
+    total = torch.zeros(len(size), unit.shape[1], dtype=torch.float64).index_add_(0, of, unit.double())
+    center = torch.nn.functional.normalize(total).float()
+    repeated = size >= 2
+    within = torch.zeros(len(size)).index_add_(0, of, ((unit * center[of]).sum(1) >= SAME_PERSON).float())
+    pairs_sum = total.square().sum(1) - torch.zeros(len(size), dtype=torch.float64).index_add_(
+        0, of, unit.double().square().sum(1)
+    )
+    quantities = {
+        "identities": float((size > 0).sum()),
+        "images": float(len(labelled)),
+        "consistency": float((within / size)[repeated].mean()),
+        "uniqueness": len(pack(center[size > 0], SAME_PERSON)) / float((size > 0).sum()),
+        "intra_class_similarity": float((pairs_sum / (size * (size - 1)))[repeated].mean()),
+        "equal_error_rate": equal_error_rate(-cosine, same),
+        "d_prime": d_prime(genuine, impostor),
+    }
+    if "similarity" in images.column_names:
+        achieved = images.column("similarity")[labelled].astype(np.float64)
+        quantities |= {
+            "achieved_similarity_mean": float(achieved.mean()),
+            "achieved_similarity_sd": float(achieved.std()),
+        }
+    data = {"name": list(quantities), "value": list(quantities.values()), "genuine": genuine, "impostor": impostor}
+    write_artifact(output, "diversity", data, provenance, {"same_person_cosine": SAME_PERSON})
+
+
+def pack(unit: torch.Tensor, threshold: float) -> np.ndarray:
+    """Greedy packing: indices int64 of the rows kept, in order, each below `threshold` in cosine to all kept before.
+
+    unit: `[K, D]`, rows of length 1.
+    """
+    kept = torch.empty(0, dtype=torch.int64)
+    for at in range(0, len(unit), CENTERS_AT_ONCE):
+        block = unit[at : at + CENTERS_AT_ONCE]
+        free = torch.ones(len(block), dtype=torch.bool)
+        for old in kept.split(16 * CENTERS_AT_ONCE):
+            free &= (block @ unit[old].T < threshold).all(1)
+        apart = block @ block.T < threshold
+        for i in range(len(block)):
+            if free[i]:
+                free[i + 1 :] &= apart[i, i + 1 :]
+        kept = torch.cat([kept, at + free.nonzero()[:, 0]])
+    return kept.numpy()
+
+
+def d_prime(genuine: np.ndarray, impostor: np.ndarray) -> float:
+    """d′ = |μ_g − μ_i| / sqrt((σ_g² + σ_i²) / 2): distance of the two distributions in standard deviations."""
+    spread = np.sqrt((genuine.var(dtype=np.float64) + impostor.var(dtype=np.float64)) / 2)
+    return float(abs(genuine.mean(dtype=np.float64) - impostor.mean(dtype=np.float64)) / spread)

@@ -1,0 +1,52 @@
+"""Checkpoints beside an output, in `<output>.resume/`: undeclared to Snakemake, so that a failed job does not lose them."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from semihard.atomic import atomic_path
+from semihard.provenance import Provenance
+
+log = logging.getLogger("semihard")
+
+
+class Resume:
+    """The checkpoint directory of one output, valid for one combination of settings, code, seed and inputs.
+
+    output: the file the job makes; inputs: the files it reads (size and modification time enter the key).
+    A directory left by another combination is dropped and said so.
+    """
+
+    def __init__(self, output: Path | str, provenance: Provenance, inputs: Iterable[Path | str]):
+        self.directory = Path(f"{output}.resume")
+        stats = [(str(path), Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in inputs]
+        parts = [provenance.settings, provenance.code, provenance.seed, stats]
+        key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        key_file = self.directory / "key"
+        if self.directory.exists() and (not key_file.exists() or key_file.read_text() != key):
+            log.info("%s: checkpoint of other settings, code or inputs: ignored and removed", self.directory)
+            shutil.rmtree(self.directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        key_file.write_text(key)
+
+    def load(self) -> dict | None:
+        """The last complete checkpoint, on the CPU, or None."""
+        path = self.directory / "state.pt"
+        return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+
+    def save(self, state: dict) -> None:
+        """Replace the checkpoint atomically: a kill at any moment leaves the old one or the new one."""
+        with atomic_path(self.directory / "state.pt") as temporary:
+            torch.save(state, temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+
+    def discard(self) -> None:
+        """Remove the directory: the output is complete."""
+        shutil.rmtree(self.directory, ignore_errors=True)

@@ -1,0 +1,172 @@
+"""From YAML to a checked `settings.Config`: duplicate keys, sweeps, and every mistake told in one line.
+
+A line names the path in the YAML, the value that was found and what was expected.
+"""
+
+import difflib
+import itertools
+import os
+import re
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from semihard import settings
+from semihard.errors import InputError
+
+SECTIONS = ("facesets", "embedders", "generators", "recognizers", "benchmarks")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key given twice is a mistake, not a silent choice of the later one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise InputError(
+                    f"{key_node.start_mark.name}, line {key_node.start_mark.line + 1}: {key!r} is given twice; "
+                    "give each entry a name of its own"
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path | str) -> dict:
+    """A configuration file as plain data. Raises InputError naming file and line where it is no YAML or gives a key twice."""
+    try:
+        with Path(path).open() as file:
+            return yaml.load(file, _UniqueKeys) or {}
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def expand_path(path: str) -> Path:
+    """`path` with `~` and environment variables expanded. Raises InputError where a variable is not set."""
+    expanded = os.path.expandvars(path)
+    if left := re.search(r"\$\{?(\w+)\}?", expanded):
+        raise InputError(
+            f"path {path!r}: the environment variable {left[1]} is not set; export it or write the path out"
+        )
+    return Path(expanded).expanduser()
+
+
+def expand_sweeps(config: dict) -> tuple[dict, dict[str, list[str]]]:
+    """Replace every entry that has a list where one value is expected by one entry per value.
+
+    `cemi: {similarity: [0.0, 0.5]}` becomes `cemi-similarity0.0` and `cemi-similarity0.5`; several lists give every
+    combination. Returns the configuration and, by the name of each sweep, the names it became.
+    Raises InputError where an expanded name is taken.
+    """
+    expanded, sweeps = dict(config), {}
+    for section in SECTIONS:
+        entries = config.get(section)
+        if not isinstance(entries, dict):
+            continue
+        out: dict = {}
+        for name, entry in entries.items():
+            swept = (
+                [
+                    key
+                    for key, value in entry.items()
+                    if isinstance(value, list) and not _takes_list(section, entry, key)
+                ]
+                if isinstance(entry, dict)
+                else []
+            )
+            variants = [(name, entry)]
+            if swept:
+                combinations = list(itertools.product(*(entry[key] for key in swept)))
+                variants = [
+                    (
+                        "-".join([name, *(f"{key}{value}" for key, value in zip(swept, values, strict=True))]),
+                        entry | dict(zip(swept, values, strict=True)),
+                    )
+                    for values in combinations
+                ]
+                sweeps[name] = [variant for variant, _ in variants]
+            for variant, values in variants:
+                if variant in out:
+                    raise InputError(
+                        f"{section}.{variant}: two entries have this name (one of them from the sweep {name!r}); rename one"
+                    )
+                out[variant] = values
+        expanded[section] = out
+    return expanded, sweeps
+
+
+def _takes_list(section: str, entry: dict, key: str) -> bool:
+    kind = typing.get_args(settings.Config.model_fields[section].annotation)[1]
+    union = typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
+    models = typing.get_args(union) or (union,)
+    for model in models:
+        field = model.model_fields.get(key)
+        if field is not None and typing.get_origin(field.annotation) is tuple:
+            return True
+    return False
+
+
+def check(expanded: dict) -> settings.Config:
+    """The configuration as typed entries. Raises InputError with a line for every mistake."""
+    try:
+        return settings.Config.model_validate(expanded)
+    except ValidationError as error:
+        problems = error.errors()
+        # of the two readings of a comparison (a name, or keys) only the one that was meant is worth a line
+        meant = [item for item in problems if not (item["type"] == "string_type" and isinstance(item["input"], dict))]
+        raise InputError("\n".join(_sentence(problem) for problem in meant or problems)) from None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest known one, or all."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known) or 'none'}"
+
+
+def _sentence(problem: dict) -> str:
+    """One pydantic error as one line: path in the YAML, what is wrong, the value."""
+    location = [str(part) for part in problem["loc"]]
+    if len(location) > 2 and location[0] in ("facesets", "embedders", "benchmarks"):
+        del location[2]  # pydantic names the source of the entry here; the YAML has no such level
+    location = [part for part in location if part not in ("constrained-str", "Comparison")]
+    where = ".".join(location)
+    match problem["type"]:
+        case "extra_forbidden":
+            model = _model_at(problem)
+            return f"{where}: no such key{did_you_mean(location[-1], model) if model else ''}"
+        case "missing":
+            return f"{where}: is missing"
+        case "union_tag_not_found":
+            return f"{where}: has no 'source', which says where it comes from (docs/configuration.md lists them)"
+        case "union_tag_invalid":
+            return f"{where}.source: {problem['ctx']['tag']!r} is not one of {problem['ctx']['expected_tags']}"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}; found {problem['input']!r}"
+
+
+def _model_at(problem: dict) -> list[str]:
+    """The keys that were possible where an unknown one was found."""
+    location = problem["loc"]
+    if len(location) == 1:
+        return list(settings.Config.model_fields)
+    section = location[0]
+    if section == "study":
+        return list(settings.Study.model_fields) if len(location) == 2 else []
+    annotation = typing.get_args(settings.Config.model_fields[section].annotation)[1]
+    if typing.get_origin(annotation) is not typing.Annotated:
+        return [field.alias or name for name, field in annotation.model_fields.items()] if len(location) == 3 else []
+    models = typing.get_args(typing.get_args(annotation)[0])
+    return [
+        name
+        for model in models
+        if location[2] in typing.get_args(model.model_fields["source"].annotation)
+        for name in model.model_fields
+    ]

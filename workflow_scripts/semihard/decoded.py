@@ -1,0 +1,37 @@
+"""Decode-once data for shuffled training: all images of a face set as one uint8 tensor, in memory or memory-mapped."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from semihard.faceset import FaceSet
+from semihard.pixels import resize
+from semihard.progress import progress
+
+log = logging.getLogger("semihard")
+BYTES_IN_MEMORY = 8 << 30  # half of a common workstation's memory; above it a temporary file is mapped
+
+
+def decode_all(faces: FaceSet, size: tuple[int, int] | int) -> torch.Tensor:
+    """All images of `faces` resized to `size` pixels: uint8 RGB `[N, 3, h, w]`.
+
+    Up to 8 GiB are held in memory; more is spooled to an unlinked temporary file (TMPDIR) and mapped, so that memory
+    stays bounded as N grows and the file vanishes with the process however it ends.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    shape = (len(faces), 3, height, width)
+    if (n_bytes := int(np.prod(shape))) <= BYTES_IN_MEMORY:
+        store = torch.empty(shape, dtype=torch.uint8)
+    else:
+        with tempfile.NamedTemporaryFile(prefix="semihard-", suffix=".raw") as file:
+            log.info("%s: %.1f GB of pixels are mapped from %s", faces.path, n_bytes / 1e9, Path(file.name).parent)
+            store = torch.from_numpy(np.memmap(file.name, np.uint8, "w+", shape=shape))
+    with progress(f"decode {faces.path.stem}", len(faces), "images") as advance:
+        for rows in faces.blocks():
+            images = torch.from_numpy(faces.images(rows)).permute(0, 3, 1, 2)
+            store[rows] = resize(images, (height, width))
+            advance(len(images))
+    return store

@@ -1,0 +1,122 @@
+"""The training loop of generators and recognizers: deterministic, killable at any moment, stopped by the first bad loss.
+
+All randomness of step i is drawn after seeding with (seed, i), and batches are a function of (seed, epoch): nothing but
+the step number has to be remembered to go on exactly where a run was, so a resumed training equals an undisturbed one.
+"""
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from semihard.checkpoint import Resume
+from semihard.progress import progress
+from semihard.seeds import seed_for
+
+log = logging.getLogger("semihard")
+SECONDS_BETWEEN_CHECKPOINTS = 120.0
+
+
+class Stateful(Protocol):
+    def state_dict(self) -> dict: ...
+    def load_state_dict(self, state: dict) -> object: ...
+
+
+class NonFiniteLossError(RuntimeError):
+    """A loss was infinite or not a number: the message names the step, the batch and the last good checkpoint."""
+
+
+def batch_indices(step: int, batch: int, count: int, seed: int) -> np.ndarray:
+    """Images of optimizer step `step`: int64 `[batch]`, epoch after epoch, each a permutation of `count` images of its own.
+
+    Batches run over the seams of epochs, so that every step has `batch` images even where `count` is smaller.
+    """
+    places = np.arange(step * batch, (step + 1) * batch)
+    epochs = {
+        epoch: np.random.default_rng(seed_for(seed, "epoch", epoch)).permutation(count)
+        for epoch in set(places // count)
+    }
+    return np.array([epochs[epoch][place] for epoch, place in zip(places // count, places % count, strict=True)])
+
+
+def train(
+    what: str,
+    step: Callable[[int], dict[str, torch.Tensor]],
+    steps: int,
+    state: dict[str, Stateful],
+    resume: Resume,
+    seed: int,
+    batch_of: Callable[[int], np.ndarray],
+    window: int = 20,
+) -> dict[str, np.ndarray]:
+    """Run optimizer steps 0 … steps−1, going on from the checkpoint in `resume` if there is one.
+
+    step: does everything of one optimizer step and returns named scalar losses, detached, left on the device (they are
+    looked at once per `window` steps, so nothing synchronises in between). state: everything that must survive, by name.
+    batch_of: the image indices of a step, named when its loss is not finite. Returns the history: "step" int64 `[S]` and
+    the mean of each loss over the `window` steps before it, float64 `[S]`.
+
+    Raises NonFiniteLossError; SystemExit(143) after SIGTERM, with a checkpoint written after the current step.
+    """
+    history: list[dict[str, float]] = []
+    start = 0
+    if saved := resume.load():
+        start, history = saved["step"], saved["history"]
+        for name, part in state.items():
+            part.load_state_dict(saved[name])
+        log.info("%s: going on from step %d of %d", what, start, steps)
+
+    def checkpoint(at: int) -> None:
+        resume.save({"step": at, "history": history} | {name: part.state_dict() for name, part in state.items()})
+
+    pending: list[dict[str, torch.Tensor]] = []
+
+    def settle(at: int) -> None:
+        names = list(pending[0])
+        values = (
+            torch.stack([torch.stack([losses[name].float() for name in names]) for losses in pending]).cpu().numpy()
+        )
+        finite = np.isfinite(values).all(1)
+        if not finite.all():
+            bad = at - len(pending) + int(np.argmin(finite))
+            raise NonFiniteLossError(
+                f"{what}: loss not finite at step {bad} ({dict(zip(names, values[np.argmin(finite)].tolist(), strict=True))}), "
+                f"images {batch_of(bad).tolist()}; last good checkpoint: {resume.directory}. "
+                "Lower the learning rate or use precision fp32."
+            )
+        history.append({"step": at} | dict(zip(names, values.mean(0, dtype=np.float64).tolist(), strict=True)))
+        pending.clear()
+
+    stop = False
+
+    def ask_to_stop(*_: object) -> None:
+        nonlocal stop
+        stop = True
+
+    previous = signal.signal(signal.SIGTERM, ask_to_stop)
+    try:
+        last = time.monotonic()
+        with progress(what, steps, "step", start) as advance:
+            for i in range(start, steps):
+                torch.manual_seed(seed_for(seed, "step", i))
+                pending.append(step(i))
+                advance(1)
+                due = stop or time.monotonic() - last > SECONDS_BETWEEN_CHECKPOINTS
+                if (i + 1) % window == 0 or i + 1 == steps:
+                    settle(i + 1)
+                    if due and i + 1 < steps:
+                        checkpoint(i + 1)
+                        last = time.monotonic()
+                if stop and i + 1 < steps:
+                    if pending:
+                        settle(i + 1)
+                        checkpoint(i + 1)
+                    log.warning("%s: asked to stop, saved at step %d", what, i + 1)
+                    raise SystemExit(143)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return {name: np.array([row[name] for row in history]) for name in history[0]}

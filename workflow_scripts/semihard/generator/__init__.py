@@ -1,0 +1,1 @@
+"""Similarity-controlled diffusion: the network, its objective and training, inquiries, mixup, sampling, calibration."""

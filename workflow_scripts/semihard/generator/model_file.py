@@ -1,0 +1,79 @@
+"""A trained generator as one safetensors file that says how it has to be used."""
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from semihard.atomic import atomic_path
+from semihard.errors import InputError
+from semihard.generator.network import SHAPES, SimilarityUNet
+from semihard.provenance import Provenance
+from semihard.similarity.embedders import Embedder
+
+log = logging.getLogger("semihard")
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """What a generator needs besides its weights: its network, noise schedule, grid of m and the embedder it was trained with."""
+
+    network: str
+    image_size: int
+    embedding_dim: int
+    timesteps: int
+    beta_start: float
+    beta_end: float
+    m_min: float
+    m_max: float
+    m_step: float
+    embedder_sha256: str
+
+    def check_similarity(self, m: float) -> None:
+        """Warn where the similarity asked for lies outside what the generator was trained on."""
+        if not self.m_min - 1e-6 <= m <= self.m_max + 1e-6:
+            log.warning("similarity %g lies outside the %g … %g this generator was trained on", m, self.m_min, self.m_max)
+
+    def check_embedder(self, path: Path | str, embedder: Embedder) -> None:
+        """Raises InputError where `embedder`, read from `path`, is not the one the generator was trained with."""
+        if embedder.embedding_dim != self.embedding_dim:
+            raise InputError(f"{path}: makes {embedder.embedding_dim}-d embeddings, the generator was trained with {self.embedding_dim}-d ones")
+        if sha256_of(path) != self.embedder_sha256:
+            raise InputError(f"{path}: is not the embedder the generator was trained with; use that one or train the generator again")
+
+
+def sha256_of(path: Path | str) -> str:
+    """SHA-256 of a file, in hex."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_generator(path: Path | str, network: SimilarityUNet, spec: GeneratorSpec, provenance: Provenance) -> None:
+    """Write weights, spec and provenance to one safetensors file, atomically."""
+    attributes = {name: str(value) for name, value in provenance.attributes().items()}
+    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(weights, temporary, attributes | {"kind": "generator", "spec": json.dumps(asdict(spec))})
+
+
+def load_generator(path: Path | str, device: torch.device) -> tuple[SimilarityUNet, GeneratorSpec]:
+    """The network, frozen, in eval mode and channels-last on `device`, and its spec. Raises InputError where it is no generator file."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get("kind") != "generator":
+            raise InputError(f"{path}: is no generator file; make it with the rule train_generator")
+        spec = GeneratorSpec(**json.loads(metadata["spec"]))
+        if spec.network not in SHAPES:
+            raise InputError(f"{path}: its network {spec.network!r} is unknown to this version; train it again")
+        network = SimilarityUNet(spec.network, spec.image_size, spec.embedding_dim)
+        network.load_state_dict(weights)
+    except (SafetensorError, OSError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path}: not a readable generator file of this version ({error})") from None
+    return network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last), spec

@@ -1,0 +1,73 @@
+"""The seam between a Snakemake job and the library: the only module here that knows what a `snakemake` object is."""
+
+import fcntl
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from semihard.errors import InputError
+from semihard.provenance import Provenance
+
+
+@contextmanager
+def job(snakemake) -> Iterator[Provenance]:
+    """Run the body of a workflow script.
+
+    Logs to the rule's log file and to stderr, gives torch the rule's threads, takes a GPU of its own where several
+    are in the machine and nobody has assigned one, and turns bad input into one sentence and exit status 1.
+    Yields the provenance that the artifacts of this job carry.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if snakemake.log:
+        Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(snakemake.log[0]))
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
+    )
+    log = logging.getLogger("semihard")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: temporary files are removed
+    os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
+    gpu = take_gpu() if getattr(snakemake.resources, "gpu", 0) else None
+    seed = snakemake.wildcards.get("seed")
+    try:
+        yield Provenance(
+            snakemake.rule, dict(snakemake.params.settings), snakemake.params.code, None if seed is None else int(seed)
+        )
+    except InputError as error:
+        log.error("%s: %s", snakemake.rule, error)
+        sys.exit(1)
+    except Exception:
+        log.exception("%s failed", snakemake.rule)
+        sys.exit(1)
+    finally:
+        if gpu:
+            gpu.close()
+
+
+def take_gpu() -> IO | None:
+    """Lock one GPU of this machine for this process, by a file lock that ends with it, and make only that one visible.
+
+    Snakemake counts GPUs but does not hand them out. Nothing happens where CUDA_VISIBLE_DEVICES is set (a user or SLURM
+    has decided) or where there is at most one NVIDIA device. Returns the open lock file.
+    """
+    devices = sorted(Path("/dev").glob("nvidia[0-9]*"))
+    if "CUDA_VISIBLE_DEVICES" in os.environ or len(devices) < 2:
+        return None
+    for device in devices:
+        lock = Path(tempfile.gettempdir(), f"semihard-{os.getuid()}-{device.name}.lock").open("w")  # noqa: SIM115 - held
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        os.environ["CUDA_VISIBLE_DEVICES"] = device.name.removeprefix("nvidia")
+        return lock
+    raise InputError(
+        f"all {len(devices)} GPUs of this machine are taken by other jobs; start Snakemake with --resources gpu={len(devices)}"
+    )

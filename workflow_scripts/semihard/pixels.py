@@ -1,0 +1,65 @@
+"""Encoded images ↔ uint8 RGB, and the one resize. Nothing here normalises: that is the embedder's business."""
+
+import io
+
+import numpy as np
+import simplejpeg
+import torch
+from PIL import Image
+
+JPEG_QUALITY = 95  # 4:4:4; PSNR 47 dB on faces that have been JPEG before, half the bytes of PNG
+
+
+def decode_image(blob: bytes) -> np.ndarray:
+    """Decode JPEG, PNG or any other still image Pillow reads to uint8 RGB `[h, w, 3]`.
+
+    Raises ValueError where the bytes are no image or are cut short.
+    """
+    if blob[:2] == b"\xff\xd8":
+        return simplejpeg.decode_jpeg(blob, colorspace="RGB")
+    try:
+        with Image.open(io.BytesIO(blob)) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"not a readable image: {error}") from None
+
+
+def encode_image(image: np.ndarray, codec: str) -> bytes:
+    """Encode uint8 RGB `[h, w, 3]` as "jpeg" (quality 95, 4:4:4), "png" or "raw"."""
+    image = np.ascontiguousarray(image)
+    if codec == "jpeg":
+        return simplejpeg.encode_jpeg(image, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="444")
+    if codec == "png":
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "png", compress_level=3)
+        return buffer.getvalue()
+    return image.tobytes()
+
+
+def image_size_of(blob: bytes) -> tuple[int, int]:
+    """(height, width) in pixels from the header alone. Raises ValueError where the bytes are no image."""
+    try:
+        with Image.open(io.BytesIO(blob)) as image:
+            return image.height, image.width
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"not a readable image: {error}") from None
+
+
+def resize(images: torch.Tensor, size: tuple[int, int] | int) -> torch.Tensor:
+    """Antialiased bilinear resize of `[n, 3, h, w]`, uint8 (rounded) or floating (differentiable), to `size` pixels."""
+    size = (size, size) if isinstance(size, int) else size
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    floating = images if images.is_floating_point() else images.float()
+    resized = torch.nn.functional.interpolate(floating, size, mode="bilinear", antialias=True, align_corners=False)
+    return resized if images.is_floating_point() else resized.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def to_float(images: torch.Tensor) -> torch.Tensor:
+    """uint8 `[n, 3, h, w]` to float32 in [-1, 1], the range of the diffusion models and of every embedder's input."""
+    return images.float().div_(127.5).sub_(1)
+
+
+def to_uint8(images: torch.Tensor) -> torch.Tensor:
+    """float `[n, 3, h, w]` in [-1, 1] to uint8, rounded to the nearest grey level and clipped."""
+    return images.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)

@@ -1,0 +1,1 @@
+"""Recognizers: networks, margin heads, augmentation and training."""

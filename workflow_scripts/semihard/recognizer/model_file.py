@@ -1,0 +1,121 @@
+"""The model file: one `model.safetensors` with weights, preprocessing, class centers and provenance, whatever made it.
+
+Tensors `backbone.*` and, where the recognizer has a head, `head.weight` `[K, D]`; everything else is JSON in the file's
+metadata, under one key, so that the same model gives the same bytes.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from semihard.atomic import atomic_path
+from semihard.errors import InputError
+from semihard.provenance import Provenance
+from semihard.recognizer.backbones import build_backbone
+
+KEY = "semihard"
+
+
+@dataclass(frozen=True)
+class EmbedderSpec:
+    """A network and the pixels it expects: uint8 RGB x → resize to `crop_from` or `image_size`, centre crop to
+    `image_size`, `colour` order, (x − mean) / scale.
+
+    backbone, options: name and keyword arguments of `build_backbone`; sizes are (height, width) in pixels;
+    mean, scale: grey levels of 0 … 255.
+    """
+
+    backbone: str
+    image_size: tuple[int, int]
+    embedding_dim: int
+    options: dict = field(default_factory=dict)
+    crop_from: tuple[int, int] | None = None
+    colour: str = "rgb"
+    mean: float = 127.5
+    scale: float = 127.5
+
+
+def save_model(
+    path: Path | str,
+    backbone: nn.Module,
+    spec: EmbedderSpec,
+    head_weight: Tensor | None = None,
+    identity_names: list[str] | tuple[str, ...] = (),
+    provenance: Provenance | None = None,
+) -> None:
+    """Write `backbone` and what is needed to use it; `head_weight` `[K, D]` has one row per identity name."""
+    tensors = {f"backbone.{name}": value.detach().cpu().contiguous() for name, value in backbone.state_dict().items()}
+    if head_weight is not None:
+        tensors["head.weight"] = head_weight.detach().cpu().contiguous()
+    about = {
+        "spec": asdict(spec),
+        "identity_names": list(identity_names),
+        "provenance": (provenance or Provenance()).attributes(),
+    }
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, {KEY: json.dumps(about)})
+
+
+def load_model(path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
+    """The backbone (on the CPU, in training mode) and its specification.
+
+    Raises InputError where the file is no model file, or its weights are not those of the network it names.
+    """
+    about, tensors = _read(path)
+    given = dict(about["spec"])
+    for name in ("image_size", "crop_from"):
+        given[name] = given[name] and tuple(given[name])
+    spec = EmbedderSpec(**given)
+    backbone = build_backbone(spec.backbone, spec.image_size, spec.embedding_dim, **spec.options)
+    weights = {name.removeprefix("backbone."): value for name, value in tensors.items() if name.startswith("backbone.")}
+    load_weights(backbone, weights, path)
+    return backbone, spec
+
+
+def load_class_centers(path: Path | str) -> tuple[Tensor, list[str]]:
+    """Class weights of the head, float32 `[K, D]`, not normalised, and the name of each row's identity.
+
+    Raises InputError where the model has no head: weights from elsewhere keep none.
+    """
+    about, tensors = _read(path)
+    if "head.weight" not in tensors:
+        raise InputError(
+            f"{path}: has no class weights; use mean centers, or an embedder whose source is a recognizer of this study"
+        )
+    return tensors["head.weight"].float(), about["identity_names"]
+
+
+def load_weights(network: nn.Module, weights: dict[str, Tensor], path: Path | str) -> None:
+    """Load a state dict into `network`.
+
+    Raises InputError naming the first tensor that is missing, unknown or of another shape, with both shapes.
+    """
+    wanted = network.state_dict()
+    for name in [*wanted, *weights]:
+        expected, found = (list(s[name].shape) if name in s else None for s in (wanted, weights))
+        if expected != found and not (name.endswith("num_batches_tracked") and found is None):
+            raise InputError(
+                f"{path}: tensor {name!r} is {'missing' if found is None else found}, "
+                f"{type(network).__name__} has {'no such tensor' if expected is None else expected}"
+            )
+    network.load_state_dict(weights, strict=False)  # only num_batches_tracked may be missing: old files have none
+
+
+def _read(path: Path | str) -> tuple[dict, dict[str, Tensor]]:
+    if not Path(path).is_file():
+        raise InputError(f"{path}: model file not found")
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get(KEY, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+    if about is None:
+        raise InputError(
+            f"{path}: a safetensors file, but no model file of this workflow; name it in an embedder of source weights"
+        )
+    return about, tensors

@@ -1,0 +1,111 @@
+"""Writes the reference pages from what they describe: docs/configuration.md, docs/config.schema.json, docs/artifacts.md.
+
+Run by `make docs`; a test fails where a page is out of step.
+"""
+
+import json
+import typing
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from semihard import artifacts, settings
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+
+
+def pages() -> dict[str, str]:
+    """File name in docs/ → content."""
+    schema = json.dumps(settings.Config.model_json_schema(), indent=1, ensure_ascii=False)
+    return {"configuration.md": _configuration(), "config.schema.json": f"{schema}\n", "artifacts.md": _artifacts()}
+
+
+def _configuration() -> str:
+    lines = [
+        "# Configuration",
+        "",
+        "Made from `workflow_scripts/semihard/settings.py` by `make docs`. A list where one value is expected is a sweep: the",
+        "entry `cemi: {similarity: [0.0, 0.5]}` becomes `cemi-similarity0.0` and `cemi-similarity0.5`, and `compare: [cemi]` both.",
+        "",
+    ]
+    for section, field in settings.Config.model_fields.items():
+        lines += [f"## `{section}`", "", str(field.description), ""]
+        for model in _models(field.annotation):
+            source = model.model_fields.get("source")
+            title = f"`source: {typing.get_args(source.annotation)[0]}`" if source else f"`{model.__name__}`"
+            lines += [
+                f"### {title}",
+                "",
+                " ".join((model.__doc__ or "").split()),
+                "",
+                "| key | type | default | meaning |",
+                "|---|---|---|---|",
+            ]
+            for name, item in model.model_fields.items():
+                if name != "source":
+                    default = "required" if item.default is PydanticUndefined else f"`{_plain(item.default)}`"
+                    lines.append(
+                        f"| `{item.alias or name}` | {_type(item.annotation)} | {default} | {item.description} |"
+                    )
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    """The models in a type, those they hold included, each once."""
+    found: list[type[BaseModel]] = []
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        found.append(annotation)
+        for field in annotation.model_fields.values():
+            found += _models(field.annotation)
+    for argument in typing.get_args(annotation):
+        found += _models(argument)
+    return list(dict.fromkeys(found))
+
+
+def _plain(value: object) -> str:
+    return json.dumps(value.model_dump(mode="json") if isinstance(value, BaseModel) else value, ensure_ascii=False)
+
+
+def _type(annotation: object) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _type(arguments[0])
+    if origin is typing.Literal:
+        return " \\| ".join(f"`{value}`" for value in arguments)
+    if origin is tuple:
+        return f"list of {_type(arguments[0])}"
+    if arguments:
+        return " or ".join(_type(argument) for argument in arguments if argument is not type(None))
+    return {"str": "text", "int": "whole number", "float": "number", "bool": "true \\| false"}.get(
+        annotation.__name__, f"`{annotation.__name__}`"
+    )
+
+
+def _artifacts() -> str:
+    lines = [
+        "# Artifacts",
+        "",
+        "Made from `workflow_scripts/semihard/artifacts.py` by `make docs`. Every artifact is an HDF5 file (look inside with",
+        "`h5dump -A FILE`) with the attributes `kind`, `schema`, `rule`, `settings` (the entry of the configuration, JSON), `code`",
+        "(fingerprint of the code that ran), `versions` and, where random numbers were drawn by it, `seed`. It holds no time and no",
+        "host, so the same inputs give the same bytes. It is written under a temporary name and renamed when complete.",
+        "",
+        "A face set has in addition `image_height`, `image_width`, `codec` (jpeg | png | raw), `colour` (RGB), `alignment`,",
+        "`source`, `licence` and `count`. `images/data` is contiguous and uncompressed, so that any program can map it into memory",
+        "at the dataset's offset. Model weights are safetensors files with the same provenance in their metadata.",
+        "",
+    ]
+    for kind, datasets in artifacts.SCHEMAS.items():
+        lines += [f"## {kind}", "", "| dataset | type | shape | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"| `{name}` | {dtype} | [{shape}] | {meaning} |" for name, (dtype, shape, meaning) in datasets.items()
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    for name, content in pages().items():
+        (DOCS / name).write_text(content)

@@ -1,0 +1,397 @@
+"""Every knob of a study: its name, default, unit and source. The one place for all four (docs/configuration.md is made from it).
+
+A stage receives the model of its own entry only. Nothing here computes: a stage that reads its settings depends on
+their values, which Snakemake tracks, not on this file.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
+Precision = Literal["auto", "bf16", "fp32"]
+Similarity = Annotated[float, Field(ge=-1, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+BINNING = r"^(quantile-[1-9][0-9]*|threshold(-?-[0-9.]+)+)$"
+PRECISION = Field("auto", description="bf16 autocast, fp32, or auto: bf16 where the device multiplies it faster.")
+SEED = Field(0, ge=0, description="Seed of every random draw of this entry.")
+LICENCE = Field("", description="Licence of the data, carried along in every artifact made of it.")
+ALIGN = Field(
+    "none",
+    description="none: images are aligned already. mtcnn: detect with facenet-pytorch's MTCNN and warp five points to the ArcFace template at 112 pixels.",
+)
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# ── face sets ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class RecordIOFaces(Settings):
+    """A face set in MXNet RecordIO, InsightFace's layout or im2rec's (train.rec, train.idx, property)."""
+
+    source: Literal["recordio"]
+    path: str = Field(
+        description="Folder that holds train.rec, or a .rec file. `~` and environment variables are expanded."
+    )
+    labelled: bool = Field(
+        True, description="False: the labels mean nothing (a crawl, FairFace); images are stored as unlabelled."
+    )
+    label_gaps: Literal["refuse", "renumber"] = Field(
+        "refuse",
+        description="What to do where labels 0 … K−1 have gaps: refuse the set, or number the identities found.",
+    )
+    licence: str = LICENCE
+
+
+class FolderFaces(Settings):
+    """A folder of images, one subfolder per identity."""
+
+    source: Literal["folder"]
+    path: str = Field(description="The folder. `~` and environment variables are expanded.")
+    align: Literal["none", "mtcnn"] = ALIGN
+    licence: str = LICENCE
+
+
+class RenderedFaces(Settings):
+    """Faces of this project's procedural morphable model: identity α, expression β, illumination γ, pose θ."""
+
+    source: Literal["rendered"]
+    identities: Positive = Field(200, description="Number of identities.")
+    per_identity: Positive = Field(20, description="Images per identity.")
+    first_identity: int = Field(
+        0, ge=0, description="Number of the first identity: sets cut from one seed are disjoint where their ranges are."
+    )
+    image_size: Positive = Field(112, description="Side in pixels.")
+    identity_mixup: bool = Field(
+        False,
+        description="Mix each image's α with another identity's, φ from the grid 0, 0.05 … 1 (SynFace, ICCV 2021, identity mixup in coefficient space).",
+    )
+    seed: int = SEED
+
+
+class SubsetFaces(Settings):
+    """Some identities and images of another face set."""
+
+    source: Literal["subset"]
+    of: Name = Field(description="The face set to take from.")
+    identities: Positive | None = Field(None, description="How many identities, drawn at random; all where not given.")
+    per_identity: Positive | None = Field(
+        None, description="At most so many images of each, drawn at random; all where not given."
+    )
+    min_per_identity: Positive = Field(1, description="Leave out identities with fewer images.")
+    exclude: Name | None = Field(None, description="Leave out the identities (by name) of this face set.")
+    seed: int = SEED
+
+
+class SimilarityBinFaces(Settings):
+    """The faces of one similarity bin: CemiFace's discovery experiment (NeurIPS 2024, Sec. 3.1)."""
+
+    source: Literal["similarity_bin"]
+    of: Name = Field(description="The face set to split.")
+    embedder: Name = Field(description="The embedder that measures similarity.")
+    center: Literal["class_weight", "mean"] = Field(
+        "class_weight",
+        description="Identity center: the class weight of the recognizer trained on the set (CemiFace Sec. 3.1) or the mean embedding.",
+    )
+    binning: str = Field(
+        "quantile-5",
+        pattern=BINNING,
+        description="quantile-5: five equal bins per identity by rank (CemiFace Table 9). threshold-0.3-0.6: global thresholds.",
+    )
+    bin: int = Field(ge=0, description="Which bin; 0 holds the most similar images.")
+
+
+class SyntheticFaces(Settings):
+    """Faces drawn from a generator at a requested similarity to one inquiry image per new identity (CemiFace Sec. 3.3)."""
+
+    source: Literal["synthesis"]
+    generator: Name = Field(description="The generator.")
+    inquiries: Name = Field(description="The face set whose images define the new identities.")
+    similarity: Similarity = Field(0.0, description="Requested similarity m. CemiFace Table 5: best at 0 … 0.1.")
+    identities: Positive = Field(10_000, description="New identities (CemiFace Table 6, 0.5M set).")
+    per_identity: Positive = Field(50, description="Images per identity (CemiFace Table 6).")
+    inquiry_threshold: Similarity = Field(
+        0.3, description="Greatest cosine between two inquiries (CemiFace Sec. 4.1, after DCFace)."
+    )
+    steps: Positive = Field(20, description="DDIM steps (CemiFace Sec. 4.1).")
+    identity_mixup: bool = Field(
+        False,
+        description="Mix each image's identity condition with another inquiry's, φ from the grid 0, 0.05 … 1, labels two-hot (SynFace identity mixup, on the condition).",
+    )
+    codec: Literal["jpeg", "png"] = Field("jpeg", description="jpeg: quality 95, 4:4:4. png: exact.")
+    batch: Positive = Field(256, description="Images denoised together. Shards are cut at batch boundaries.")
+    shards: Positive = Field(1, description="Jobs the synthesis is spread over. The face set does not depend on it.")
+    precision: Precision = PRECISION
+    seed: int = SEED
+
+
+FaceSetEntry = Annotated[
+    RecordIOFaces | FolderFaces | RenderedFaces | SubsetFaces | SimilarityBinFaces | SyntheticFaces,
+    Field(discriminator="source"),
+]
+
+
+# ── embedders ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class RecognizerEmbedder(Settings):
+    """A recognizer trained in this study: CemiFace's own choice, trained on the very set it embeds."""
+
+    source: Literal["recognizer"]
+    recognizer: Name = Field(description="The recognizer.")
+    trained_on: Name = Field(description="The face set it is trained on.")
+    seed: int = Field(0, ge=0, description="Which of its training seeds.")
+
+
+class FacenetEmbedder(Settings):
+    """facenet-pytorch's InceptionResnetV1."""
+
+    source: Literal["facenet"]
+    pretrained: Literal["vggface2", "casia-webface"] = Field("vggface2", description="Which of its two weight files.")
+    path: str | None = Field(
+        None, description="The weight file where it has been fetched already; else facenet-pytorch's download folder."
+    )
+
+
+class WeightsEmbedder(Settings):
+    """A pretrained recognizer whose state dict the user has."""
+
+    source: Literal["weights"]
+    path: str = Field(description="PyTorch state dict or safetensors. `~` and environment variables are expanded.")
+    layout: Literal[
+        "iresnet18", "iresnet34", "iresnet50", "iresnet100", "mobilefacenet_facexzoo", "mobilefacenet_112x96"
+    ] = Field(
+        description="Whose state dict it is; fixes the network, its colour order, crop and scale (docs/embedders.md)."
+    )
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="Refuse the file where its checksum is another."
+    )
+
+
+EmbedderEntry = Annotated[RecognizerEmbedder | FacenetEmbedder | WeightsEmbedder, Field(discriminator="source")]
+
+
+# ── generators ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Generator(Settings):
+    """A similarity-controlled diffusion generator (CemiFace, NeurIPS 2024, Sec. 3.2). Where CemiFace is silent: DCFace (CVPR 2023) and its code."""
+
+    trained_on: Name = Field(description="The face set it learns from; labels are not used.")
+    embedder: Name = Field(description="The frozen embedder of the identity condition and of both similarity losses.")
+    network: Literal["tiny", "dcface_112"] = Field(
+        "dcface_112",
+        description="dcface_112: the papers' U-Net. tiny: pixel-unshuffle and three narrow levels, for CPU.",
+    )
+    image_size: Positive = Field(112, description="Side in pixels of what it makes (CemiFace Sec. 4.1).")
+    timesteps: Positive = Field(1000, description="Diffusion steps T (CemiFace Sec. 4.1).")
+    beta_start: float = Field(
+        1e-4, gt=0, description="First β of the linear schedule (DCFace code; CemiFace is silent)."
+    )
+    beta_end: float = Field(0.02, gt=0, description="Last β (DCFace code).")
+    lambda_: float = Field(0.05, ge=0, alias="lambda", description="Weight λ of L_SimMat (CemiFace Eq. 14, Table 14).")
+    m_min: Similarity = Field(-1.0, description="Least similarity trained on (CemiFace Table 5: [−1, 1] is best).")
+    m_max: Similarity = Field(1.0, description="Greatest similarity trained on.")
+    m_step: float = Field(
+        0.04,
+        gt=0,
+        description="Grid of m. CemiFace Sec. 4.1 says 0.02, Sec. 4.3 and the headline row of Table 2 say 0.04.",
+    )
+    batch: Positive = Field(160, description="Images per optimizer step (CemiFace Sec. 4.1, on two GPUs).")
+    epochs: float = Field(10, gt=0, description="Passes over the face set (CemiFace Sec. 4.1).")
+    learning_rate: float = Field(
+        1e-4, gt=0, description="AdamW. CemiFace is silent; DCFace's released script (its paper says 1e-3)."
+    )
+    weight_decay: float = Field(0.01, ge=0, description="AdamW (PyTorch's default, as in DCFace's code).")
+    ema_decay: float = Field(
+        0.9999, ge=0, lt=1, description="Greatest decay of the weight average that is sampled from (DCFace code)."
+    )
+    ema_power: float = Field(0.75, gt=0, description="Warm-up power of that decay (DCFace code).")
+    precision: Precision = PRECISION
+    seed: int = SEED
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True)
+
+    @model_validator(mode="after")
+    def _grid(self) -> "Generator":
+        if self.m_min > self.m_max:
+            raise ValueError(f"m_min {self.m_min} is above m_max {self.m_max}")
+        return self
+
+
+# ── recognizers ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class DomainMixup(Settings):
+    """SynFace domain mixup: X = ψ X_syn + (1−ψ) X_real, joint classes (ICCV 2021, Sec. 3.4)."""
+
+    real: Name = Field(
+        description="The face set of real faces that is mixed in; usually a subset of few identities and images."
+    )
+
+
+class Recognizer(Settings):
+    """How a recognizer is trained. Defaults: the recipe of CemiFace (Sec. 4.1)."""
+
+    backbone: Literal["iresnet18", "iresnet34", "iresnet50", "iresnet100", "ir_se_50", "mobilefacenet", "tiny"] = Field(
+        "ir_se_50", description="Network. CemiFace Sec. 4.1: IR-SE-50. tiny: ten layers of width 16 … 128, for CPU."
+    )
+    embedding_dim: Positive = Field(512, description="Length of the embedding.")
+    image_size: Positive = Field(
+        112, description="Side of the network's input in pixels; images of other sizes are resized."
+    )
+    head: Literal["cosface", "arcface", "adaface"] = Field(
+        "cosface", description="Margin head (CemiFace Sec. 4.1: CosFace)."
+    )
+    margin: float = Field(0.4, ge=0, description="Margin m of the head (CemiFace Sec. 4.1: 0.4).")
+    scale: float = Field(
+        64.0,
+        gt=0,
+        description="Scale s of the logits. The paper is silent; 64 by its author's issue and the CosFace paper.",
+    )
+    batch: Positive = Field(512, description="Images per optimizer step (CemiFace's released log).")
+    epochs: Positive = Field(40, description="Passes over the face set (CemiFace Sec. 4.1).")
+    learning_rate: float = Field(0.1, gt=0, description="SGD at batch 512 (CemiFace Sec. 4.1).")
+    milestones: tuple[int, ...] = Field(
+        (26, 34),
+        description="Epochs after which the rate is divided by ten (CemiFace Sec. 4.1; its log shows a third drop near 37).",
+    )
+    warmup_epochs: float = Field(0.0, ge=0, description="Linear warm-up of the rate; the paper has none.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="SGD (CemiFace's log).")
+    weight_decay: float = Field(
+        5e-4, ge=0, description="SGD; none on biases and normalisation (CemiFace Sec. 4.1; CVLface for the exception)."
+    )
+    crop_scale: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Random resized crop, least area share; 1 switches it off (CemiFace Sec. 4.1: 0.9 … 1).",
+    )
+    erasing_scale: tuple[float, float] = Field(
+        (0.02, 0.1), description="Random erasing, area share; (0, 0) switches it off (CemiFace Sec. 4.1)."
+    )
+    colour_jitter: float = Field(
+        0.1, ge=0, le=0.5, description="Brightness, contrast, saturation and hue (CemiFace Sec. 4.1)."
+    )
+    low_resolution: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability of down- and upsampling by 0.2 … 1 (AdaFace's augmentation; CemiFace has none).",
+    )
+    domain_mixup: DomainMixup | None = Field(None, description="Mix real faces into every batch (SynFace).")
+    precision: Precision = PRECISION
+
+
+# ── benchmarks ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class BinBenchmark(Settings):
+    """Verification pairs in InsightFace's `.bin` form; read without trusting the pickle."""
+
+    source: Literal["bin"]
+    path: str = Field(description="The .bin file. `~` and environment variables are expanded.")
+    licence: str = LICENCE
+
+
+class PairsBenchmark(Settings):
+    """LFW's own form: pairs.txt and a folder per person."""
+
+    source: Literal["pairs"]
+    pairs: str = Field(description="pairs.txt.")
+    folder: str = Field(description="The folder of name/name_0001.jpg.")
+    align: Literal["none", "mtcnn"] = ALIGN
+    licence: str = LICENCE
+
+
+class RenderedBenchmark(Settings):
+    """Pairs of rendered faces; take identities no training set has."""
+
+    source: Literal["rendered"]
+    identities: Positive = Field(100, description="Identities; each occurs in one fold only.")
+    first_identity: int = Field(1_000_000, ge=0, description="Number of the first, far from every training set's.")
+    pairs: Positive = Field(3000, description="Pairs, half of them genuine.")
+    folds: int = Field(10, ge=2, description="Cross-validation folds.")
+    image_size: Positive = Field(112, description="Side in pixels.")
+    seed: int = SEED
+
+    @model_validator(mode="after")
+    def _folds(self) -> "RenderedBenchmark":
+        if self.pairs % (2 * self.folds) or self.identities < 2 * self.folds:
+            raise ValueError(
+                f"{self.pairs} pairs must divide by twice the {self.folds} folds, and every fold needs two identities"
+            )
+        return self
+
+
+BenchmarkEntry = Annotated[BinBenchmark | PairsBenchmark | RenderedBenchmark, Field(discriminator="source")]
+
+
+# ── the study ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Comparison(Settings):
+    """One row of the study table."""
+
+    faceset: Name = Field(description="What a recognizer is trained on.")
+    recognizer: Name | None = Field(None, description="How; the study's recognizer where not given.")
+
+
+class AttributeStudy(Settings):
+    """The attribute study: a classifier on embeddings, annotation of every set, divergence both ways (Neto et al., FG 2024)."""
+
+    labelled: Name = Field(description="The face set whose attribute columns teach the classifier.")
+    reliability: float = Field(
+        0.75, ge=0.5, le=1, description="Least probability of the predicted side; below it a label is undefined."
+    )
+
+
+class LeakageAudit(Settings):
+    """Are synthetic identities new? Nearest image of the generator's training set, by cosine."""
+
+    false_match_rate: float = Field(
+        1e-3,
+        gt=0,
+        lt=1,
+        description="The cosine called a match has this rate among different identities of the real set.",
+    )
+
+
+class Study(Settings):
+    """What is compared with what."""
+
+    real: Name = Field(description="The real face set: the reference of the gap to real.")
+    compare: tuple[Name | Comparison, ...] = Field(
+        (), description="Face sets (or face set and recognizer) to compare with it."
+    )
+    recognizer: Name = Field(description="The recognizer trained on each.")
+    seeds: tuple[int, ...] = Field(
+        (0,), min_length=1, description="Training seeds; the table gives mean and spread over them."
+    )
+    benchmarks: tuple[Name, ...] = Field(min_length=1, description="What each recognizer is verified on.")
+    references: tuple[Name, ...] = Field((), description="Embedders verified as they are, for the eye.")
+    embedder: Name = Field(description="Measures similarity, diversity, attributes and leakage for the report.")
+    center: Literal["class_weight", "mean"] = Field(
+        "mean", description="Identity center of the report's similarity histograms."
+    )
+    binning: str = Field(
+        "quantile-5", pattern=BINNING, description="Similarity bins of the real set that the report shows."
+    )
+    attributes: AttributeStudy | None = Field(None, description="The attribute study; left out where not given.")
+    leakage: LeakageAudit = Field(LeakageAudit(), description="The leakage audit.")
+
+
+class Config(Settings):
+    """The whole configuration: named entries and the study that uses them."""
+
+    results: str = Field("results", description="The folder everything is made in; give each study its own.")
+    facesets: dict[Name, FaceSetEntry] = Field(description="Face sets.")
+    embedders: dict[Name, EmbedderEntry] = Field(description="Embedders.")
+    generators: dict[Name, Generator] = Field({}, description="Generators.")
+    recognizers: dict[Name, Recognizer] = Field(description="Recognizers.")
+    benchmarks: dict[Name, BenchmarkEntry] = Field(description="Benchmarks.")
+    study: Study = Field(description="The study.")

@@ -1,0 +1,1 @@
+"""Similarity: embedders, identity centers and bins."""

@@ -1,0 +1,129 @@
+"""Similarity bins: images from most to least similar to their identity's center (CemiFace, NeurIPS 2024, Sec. 3.1)."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from semihard.artifacts import read_artifact, write_artifact
+from semihard.errors import InputError
+from semihard.faceset import FaceSet, copy_faces
+from semihard.provenance import Provenance
+
+
+def quantile_bins(similarity: np.ndarray, identity: np.ndarray, bins: int) -> np.ndarray:
+    """Equal bins of every identity by the rank of its images: int32 `[N]`, 0 = most similar, −1 where unlabelled.
+
+    similarity: `[N]`; identity: int `[N]`, −1 = unlabelled. Of equally similar images the earlier comes first. With n
+    images of an identity, rank r falls into bin floor(r·bins/n): sizes differ by one at most (CemiFace Table 9: the
+    split is per identity).
+    """
+    order = np.lexsort((-similarity, identity))  # stable: ties keep their order
+    found = identity[order]
+    count = np.bincount(found + 1)[found + 1]
+    rank = np.arange(len(order)) - np.searchsorted(found, found)
+    bin_ = np.empty(len(order), np.int32)
+    bin_[order] = np.where(found >= 0, rank * bins // count, -1)
+    return bin_
+
+
+def threshold_bins(similarity: np.ndarray, thresholds: list[float]) -> np.ndarray:
+    """Bins between global thresholds: int32 `[N]`, 0 = at or above the highest, −1 where the similarity is NaN."""
+    reached = np.searchsorted(np.sort(thresholds), similarity, side="right")
+    return np.where(np.isnan(similarity), -1, len(thresholds) - reached).astype(np.int32)
+
+
+def parse_binning(binning: str) -> tuple[str, list[float]]:
+    """("quantile", [5]) of "quantile-5", ("threshold", [-0.1, 0.3]) of "threshold--0.1-0.3". Raises InputError."""
+    kind, _, _ = binning.partition("-")
+    try:
+        numbers = [float(number) for number in re.findall(r"-(-?[0-9.]+)", binning)]
+    except ValueError:
+        numbers = []
+    if (kind == "quantile" and len(numbers) == 1 and numbers[0] >= 1) or (kind == "threshold" and numbers):
+        return kind, numbers
+    raise InputError(f"binning {binning!r}: expected e.g. quantile-5 or threshold--0.1-0.3")
+
+
+def bin_similarity(
+    centers_path: Path | str,
+    faces_path: Path | str,
+    binning: str,
+    output: Path | str,
+    provenance: Provenance | None = None,
+) -> None:
+    """Write the artifact "bins": the bin of every image and CemiFace's Table 9 statistics of each bin.
+
+    binning: "quantile-5", five equal bins per identity by rank, or "threshold-0.3-0.6", global thresholds (three bins).
+    Raises InputError where an identity has fewer images than there are quantile bins, or no image falls into a bin.
+    """
+    faces = FaceSet(faces_path)
+    similarity = _similarity(centers_path, faces)
+    kind, numbers = parse_binning(binning)
+    if kind == "quantile":
+        bins, count = int(numbers[0]), faces.counts()
+        few = np.flatnonzero(count < bins)
+        if len(few):
+            raise InputError(
+                f"{faces_path}: identity {faces.identity_names[few[0]]!r} has {count[few[0]]} images, fewer than the {bins} "
+                f"bins of {binning} ({len(few)} such identities); take a subset with min_per_identity: {bins}"
+            )
+        bin_ = quantile_bins(similarity, faces.identity, bins)
+    else:
+        bins = len(numbers) + 1
+        bin_ = threshold_bins(similarity, numbers)
+    chosen = bin_ >= 0
+    count = np.bincount(bin_[chosen], minlength=bins)
+    if not count.all():
+        raise InputError(
+            f"{centers_path}: bin {int(np.argmin(count))} of {binning} has no image; choose other thresholds"
+        )
+    total = np.bincount(bin_[chosen], similarity[chosen].astype(np.float64), bins)
+    highest, lowest = _extremes(similarity[chosen], faces.identity[chosen], bin_[chosen], bins)
+    data = {"bin": bin_, "mean_similarity": total / count, "highest": highest, "lowest": lowest, "count": count}
+    write_artifact(output, "bins", data, provenance, {"binning": binning})
+
+
+def extract_bin(
+    faces_path: Path | str,
+    bins_path: Path | str,
+    centers_path: Path | str,
+    bin: int,
+    output: Path | str,
+    provenance: Provenance | None = None,
+) -> None:
+    """Write the faces of one bin as a face set with the column `similarity`.
+
+    Raises InputError where there is no such bin or the artifacts belong to another face set.
+    """
+    faces = FaceSet(faces_path)
+    similarity = _similarity(centers_path, faces)
+    bins = read_artifact(bins_path, "bins")
+    if len(bins["bin"]) != len(faces):
+        raise InputError(f"{bins_path}: is of {len(bins['bin'])} images, {faces_path} has {len(faces)}")
+    if not 0 <= bin < len(bins["count"]):
+        raise InputError(
+            f"{bins_path}: has no bin {bin}; its bins are 0 … {len(bins['count']) - 1}, 0 the most similar"
+        )
+    indices = np.flatnonzero(bins["bin"] == bin)
+    copy_faces(faces, indices, output, provenance or Provenance(), {"similarity": similarity[indices]})
+
+
+def _similarity(centers_path: Path | str, faces: FaceSet) -> np.ndarray:
+    similarity = read_artifact(centers_path, "centers")["similarity"]
+    if len(similarity) != len(faces):
+        raise InputError(f"{centers_path}: is of {len(similarity)} images, {faces.path} has {len(faces)}")
+    return similarity
+
+
+def _extremes(
+    similarity: np.ndarray, identity: np.ndarray, bin_: np.ndarray, bins: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Highest and lowest similarity per bin, averaged over the identities that are in it: float64 `[bins]` each."""
+    order = np.lexsort((similarity, identity, bin_))
+    key = np.stack([bin_[order], identity[order]])
+    first = np.flatnonzero(np.r_[True, (key[:, 1:] != key[:, :-1]).any(0)])
+    last = np.r_[first[1:], len(order)] - 1
+    group, members = key[0, first], np.bincount(key[0, first], minlength=bins)
+    ranges = [np.bincount(group, similarity[order[i]].astype(np.float64), bins) / members for i in (last, first)]
+    return ranges[0], ranges[1]

@@ -1,0 +1,115 @@
+"""The user's photographs become face sets and benchmarks."""
+
+import itertools
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from semihard.alignment import FaceAligner
+from semihard.artifacts import write_artifact
+from semihard.configuration import expand_path
+from semihard.errors import InputError
+from semihard.faceset import FaceSetWriter
+from semihard.pixels import image_size_of
+from semihard.progress import progress
+from semihard.provenance import Provenance
+from semihard.settings import BinBenchmark, FolderFaces, PairsBenchmark, RecordIOFaces
+from semihard.sources import Face
+from semihard.sources.benchmark_bin import read_bin
+from semihard.sources.folder import read_folder
+from semihard.sources.pairs import read_pairs
+from semihard.sources.recordio import read_faces
+
+log = logging.getLogger("semihard")
+FACES_PER_WRITE = 512
+LISTED = 10
+
+
+def import_faces(settings: RecordIOFaces | FolderFaces, output: Path | str, provenance: Provenance) -> None:
+    """Import photographs as the face set `output`, streaming: memory does not grow with their number.
+
+    Encoded images keep their bytes; column `source_key` says where each came from. Photographs without a face are left
+    out, counted (attribute `left_out`) and listed in the log. Raises InputError for bad input (see the readers).
+    """
+    path = expand_path(settings.path)
+    skipped: list[tuple[str, str]] = []
+    if isinstance(settings, RecordIOFaces):
+        faces = read_faces(path, labelled=settings.labelled, label_gaps=settings.label_gaps)
+        aligned = True
+    else:
+        faces = read_folder(path, FaceAligner() if settings.align == "mtcnn" else None, skipped)
+        aligned = settings.align == "mtcnn"
+    attrs = {"source": settings.path, "licence": settings.licence, "alignment": "arcface" if aligned else ""}
+    write_faces(faces, output, provenance, attrs, f"import {Path(output).stem}", skipped)
+    if skipped:
+        log.warning("%s: %d photographs left out", path, len(skipped))
+        for key, reason in skipped[:LISTED]:
+            log.warning("  %s: %s", key, reason)
+        if len(skipped) > LISTED:
+            log.warning("  … and %d more", len(skipped) - LISTED)
+
+
+def import_benchmark(
+    settings: BinBenchmark | PairsBenchmark, output_faces: Path | str, output_pairs: Path | str, provenance: Provenance
+) -> None:
+    """Import verification pairs: their images as a face set, the pairs as a benchmark artifact.
+
+    Raises InputError for bad input (see the readers).
+    """
+    if isinstance(settings, BinBenchmark):
+        benchmark, source = read_bin(expand_path(settings.path)), settings.path
+    else:
+        aligner = FaceAligner() if settings.align == "mtcnn" else None
+        benchmark, source = (
+            read_pairs(expand_path(settings.pairs), expand_path(settings.folder), aligner),
+            settings.folder,
+        )
+    attrs = {"source": source, "licence": settings.licence}
+    write_faces(benchmark.faces, output_faces, provenance, attrs, "import benchmark")
+    pairs = {name: getattr(benchmark, name) for name in ("first", "second", "same", "fold")}
+    write_artifact(output_pairs, "benchmark", pairs, provenance)
+
+
+def write_faces(
+    faces: Iterable[Face],
+    output: Path | str,
+    provenance: Provenance,
+    attrs: dict,
+    what: str,
+    skipped: list[tuple[str, str]] | None = None,
+) -> None:
+    """Stream faces of one size into a face set; pixels are stored as JPEG, encoded images as they are.
+
+    skipped: what the reader has left out when it has come to its end; its length becomes the attribute `left_out`.
+    Raises InputError naming the first face of another size, or where there is none.
+    """
+    faces = iter(faces)
+    first = next(faces, None)
+    if first is None:
+        raise InputError(f"{output}: no face was found, so no face set was written")
+    size = _size(first)
+    with FaceSetWriter(output, size, "jpeg", provenance, attrs) as writer, progress(what, 0, "images") as advance:
+        for block in _blocks(itertools.chain([first], faces)):
+            for face in block:
+                if _size(face) != size:
+                    raise InputError(
+                        f"{attrs['source']}: {face.key} is {_size(face)} pixels high and wide, the first image {size}; "
+                        "bring all to one size"
+                    )
+            columns = {"source_key": np.array([face.key for face in block], object)}
+            encoded = isinstance(first.image, bytes)
+            images = [face.image for face in block] if encoded else np.stack([face.image for face in block])
+            writer.add(images, [face.identity for face in block], columns)
+            advance(len(block))
+        writer.attrs["left_out"] = len(skipped or ())
+
+
+def _size(face: Face) -> tuple[int, int]:
+    return image_size_of(face.image) if isinstance(face.image, bytes) else face.image.shape[:2]
+
+
+def _blocks(faces: Iterator[Face]) -> Iterator[list[Face]]:
+    while block := list(itertools.islice(faces, FACES_PER_WRITE)):
+        yield block

@@ -1,0 +1,141 @@
+"""Verification pairs: the record every benchmark becomes, and LFW's form of it, `pairs.txt` and a folder of images.
+
+10<tab>300                         folds, and the genuine and impostor pairs in each; or a single count
+Abel_Pacheco<tab>1<tab>4           genuine: Abel_Pacheco/Abel_Pacheco_0001.jpg and ..._0004.jpg
+Robert_Downey_Jr<tab>1<tab>Tom_Hanks<tab>2
+"""
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from semihard.alignment import FaceAligner, center_crop, read_photo
+from semihard.errors import InputError
+from semihard.sources import Face
+from semihard.sources.folder import read_aligned
+
+FOLDS = 10
+SUFFIXES = (".jpg", ".png")
+NAMED_AT_MOST = 5
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PairImages:
+    """A verification benchmark: every image once, and pairs of them.
+
+    first, second: int64 `[pairs]`, indices into `faces`; same: bool `[pairs]`, True for a genuine pair; fold: int32
+    `[pairs]`; center_cropped: keys of the photographs in which no face was found and the center was taken instead.
+    """
+
+    faces: list[Face]
+    first: np.ndarray
+    second: np.ndarray
+    same: np.ndarray
+    fold: np.ndarray
+    center_cropped: tuple[str, ...] = ()
+
+
+def contiguous_folds(pairs: int, origin: object) -> np.ndarray:
+    """The fold of each pair, int32 `[pairs]`: ten blocks in order, the first `pairs % 10` of them one longer.
+
+    The field's protocol (scikit-learn's KFold without shuffling). Raises InputError, naming `origin`, below ten pairs.
+    """
+    if pairs < FOLDS:
+        raise InputError(f"{origin} has {pairs} pairs: expected at least one for each of the {FOLDS} folds")
+    blocks = np.array_split(np.arange(pairs), FOLDS)
+    return np.repeat(np.arange(FOLDS, dtype=np.int32), [len(block) for block in blocks])
+
+
+def parse_pairs(pairs_txt: Path | str) -> tuple[list[tuple[str, int]], np.ndarray, np.ndarray, np.ndarray]:
+    """The images and the pairs of an LFW list.
+
+    Returns the images as (name, number), 2 * pairs of them in the list's order, repetitions included; same, bool
+    `[pairs]`; fold, int32 `[pairs]`: the list's own folds if its first line states them, else `contiguous_folds`.
+    Raises InputError naming the line that is no pair, or a first line that promises another number of pairs.
+    """
+    path = Path(pairs_txt)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: give the list of pairs, LFW's is named pairs.txt")
+    lines = [line.split("\t" if "\t" in line else None) for line in path.read_text(encoding="utf-8").splitlines()]
+    counts = lines[0] if lines and len(lines[0]) <= 2 else []
+    header = [int(count) for count in counts] if all(count.strip().isdecimal() for count in counts) else []
+    images: list[tuple[str, int]] = []
+    same: list[bool] = []
+    for number, fields in enumerate(lines[bool(header) :], 1 + bool(header)):
+        fields = [field.strip() for field in fields]
+        match fields:
+            case []:
+                continue
+            case [name, first, second] if first.isdecimal() and second.isdecimal():
+                images += [(name, int(first)), (name, int(second))]
+            case [name, first, other, second] if first.isdecimal() and second.isdecimal():
+                images += [(name, int(first)), (other, int(second))]
+            case _:
+                raise InputError(f"{path}: line {number} is no pair: expected `name i j` or `name1 i name2 j`")
+        same.append(len(fields) == 3)
+    promised = 2 * math.prod(header)
+    if header and len(same) != promised and [len(same)] != header:
+        raise InputError(
+            f"{path}: its first line promises {promised} pairs but {len(same)} follow: get a complete list"
+        )
+    if len(header) == 2:
+        fold = np.repeat(np.arange(header[0], dtype=np.int32), 2 * header[1])
+    else:
+        fold = contiguous_folds(len(same), path)
+    return images, np.array(same), fold
+
+
+def read_pairs(pairs_txt: Path | str, folder: Path | str, aligner: FaceAligner | None = None) -> PairImages:
+    """The benchmark of an LFW list whose images lie at `folder/name/name_0001.jpg` (or .png).
+
+    Without an aligner the images are taken as aligned and keep their bytes. With one, photographs without a detected
+    face get the center crop, since the protocol leaves no pair out; they are listed and a warning says how many.
+    Raises InputError for missing images, with their number and the first few, and for unreadable ones.
+    """
+    folder = Path(folder)
+    images, same, fold = parse_pairs(pairs_txt)
+    unique = {image: index for index, image in enumerate(dict.fromkeys(images))}
+    paths = {image: _find_image(folder, *image) for image in unique}
+    missing = [f"{name}/{name}_{number:04d}.jpg" for (name, number), path in paths.items() if path is None]
+    if missing:
+        raise InputError(
+            f"{folder} lacks {len(missing)} of the {len(unique)} images in {pairs_txt}: "
+            f"{', '.join(missing[:NAMED_AT_MOST])}{', ...' if len(missing) > NAMED_AT_MOST else ''}; leaving pairs out "
+            "would change the score, so complete the folder"
+        )
+    center_cropped: list[str] = []
+    contents = _aligned(list(paths.values()), folder, aligner, center_cropped)
+    faces = [
+        Face(content, name, path.relative_to(folder).as_posix())
+        for content, ((name, _), path) in zip(contents, paths.items(), strict=True)
+    ]
+    if center_cropped:
+        logger.warning(
+            "%s: no face found in %d of %d photographs: their center is taken", folder, len(center_cropped), len(faces)
+        )
+    index = np.array([unique[image] for image in images], np.int64).reshape(-1, 2)
+    return PairImages(faces, index[:, 0], index[:, 1], same, fold, tuple(center_cropped))
+
+
+def _find_image(folder: Path, name: str, number: int) -> Path | None:
+    candidates = (folder / name / f"{name}_{number:04d}{suffix}" for suffix in SUFFIXES)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _aligned(
+    paths: list[Path], folder: Path, aligner: FaceAligner | None, center_cropped: list[str]
+) -> Iterator[bytes | np.ndarray]:
+    """Each path's face; keys of those the aligner found no face in are appended to `center_cropped`."""
+    if aligner is None:
+        yield from read_aligned(paths)
+        return
+    for path, crop in aligner.align_files(paths):
+        if crop is None:
+            center_cropped.append(path.relative_to(folder).as_posix())
+            crop = center_crop(read_photo(path), aligner.size)
+        yield crop

@@ -1,0 +1,91 @@
+"""RecordIO in InsightFace's layout, the form in which recognition tools exchange training sets (see `recordio`)."""
+
+import itertools
+import os
+import shutil
+import struct
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from semihard.errors import InputError
+from semihard.sources.recordio import FIRST, HEADER, LAST, LENGTH_BITS, MAGIC, MIDDLE, PREFIX, WHOLE
+
+
+def encode_record(payload: bytes) -> bytes:
+    """One record as bytes: cut where the payload holds the magic at a multiple of 4 bytes, padded to 4 bytes."""
+    if len(payload) >= 1 << LENGTH_BITS:
+        raise InputError(f"a record of {len(payload)} bytes is too long for RecordIO, which ends at {1 << LENGTH_BITS}")
+    words = np.frombuffer(payload, "S4", len(payload) // 4)
+    cuts = np.flatnonzero(words == MAGIC) * 4
+    starts, ends = [0, *(cuts + 4)], [*cuts, len(payload)]
+    pieces = []
+    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        last = number == len(cuts)
+        flag = (LAST if number else WHOLE) if last else (MIDDLE if number else FIRST)
+        pieces += [PREFIX.pack(MAGIC, flag << LENGTH_BITS | int(end - start)), payload[start:end]]
+    return b"".join(pieces) + bytes(-len(payload) % 4)
+
+
+class RecordIOWriter:
+    """Writes a folder in InsightFace's layout: train.rec, train.idx, property and identity_names.txt.
+
+    folder: appears under its name only when complete; must not hold anything yet. image_size: (height, width) in
+    pixels, for `property`. Faces come grouped by identity, labels are given in that order. A context manager.
+    """
+
+    def __init__(self, folder: Path | str, image_size: tuple[int, int] = (112, 112)):
+        self.folder, self.image_size = Path(folder), image_size
+        if self.folder.exists() and any(self.folder.iterdir()):
+            raise InputError(f"{self.folder} is not empty: remove it, or export to another folder")
+        self.partial = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.tmp")
+        self.first_images: dict[str, int] = {}
+        self.identity = None
+        self.key = 0
+
+    def __enter__(self) -> Self:
+        self.partial.mkdir(parents=True)
+        self.rec = (self.partial / "train.rec").open("w+b")
+        self.idx = (self.partial / "train.idx").open("w")
+        self._append((0.0, 0.0))  # its counts are known at the end
+        return self
+
+    def add(self, image: bytes, identity: str) -> None:
+        """Append an encoded image. Raises InputError where an identity comes back after another one."""
+        if identity != self.identity:
+            if identity in self.first_images or not identity or "\n" in identity:
+                raise InputError(
+                    f"{self.folder}: identity {identity!r} must be a name of one line whose faces follow each other"
+                )
+            self.first_images[identity] = self.key
+            self.identity = identity
+        self._append((len(self.first_images) - 1.0,), image)
+
+    def _append(self, labels: tuple[float, ...], image: bytes = b"") -> None:
+        self.idx.write(f"{self.key}\t{self.rec.tell()}\n")
+        if len(labels) == 1:
+            header = HEADER.pack(0, labels[0], self.key, 0)
+        else:
+            header = HEADER.pack(2, 0, self.key, 0) + struct.pack("<2f", *labels)
+        self.rec.write(encode_record(header + image))
+        self.key += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self.rec, self.idx:
+            if error is None:
+                starts = [*self.first_images.values(), self.key]
+                for first, last in itertools.pairwise(starts):
+                    self._append((first, last))
+                self.rec.seek(PREFIX.size + HEADER.size)
+                self.rec.write(struct.pack("<2f", starts[-1], self.key))
+        if error is not None:
+            shutil.rmtree(self.partial)
+            return
+        names = "".join(f"{name}\n" for name in self.first_images)
+        (self.partial / "identity_names.txt").write_text(names, encoding="utf-8")
+        (self.partial / "property").write_text(f"{len(self.first_images)},{self.image_size[0]},{self.image_size[1]}")
+        self.partial.replace(self.folder)

@@ -1,0 +1,127 @@
+"""Rendered faces as face sets and as verification benchmarks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from semihard.artifacts import write_artifact
+from semihard.faceset import FaceSetWriter
+from semihard.mixup import draw_partners
+from semihard.progress import progress
+from semihard.provenance import Provenance
+from semihard.seeds import seed_for
+from semihard.settings import RenderedBenchmark, RenderedFaces
+from semihard.sources.rendered import (
+    Batch,
+    attributes,
+    draw_identities,
+    draw_nuisance,
+    identity_name,
+    mix_identities,
+    render,
+    rendered_faces,
+)
+
+LICENCE = "CC0-1.0 (rendered by semihard)"
+BATCH = 64
+
+
+def render_faces(settings: RenderedFaces, output: Path | str, provenance: Provenance) -> None:
+    """Render a face set; columns: index, alpha, theta (degrees), `attribute_…` (0/1), and partner and phi where mixed.
+
+    With identity mixup (SynFace, ICCV 2021, Sec. 3.3) image i of an identity shows φ α + (1 − φ) α' of it and a partner.
+    """
+    batches = (
+        _mixed_faces(settings)
+        if settings.identity_mixup
+        else rendered_faces(**_range(settings), per_identity=settings.per_identity, batch=BATCH)
+    )
+    _write(batches, settings, settings.identities * settings.per_identity, output, provenance)
+
+
+def render_benchmark(
+    settings: RenderedBenchmark, output_faces: Path | str, output_pairs: Path | str, provenance: Provenance
+) -> None:
+    """Render verification pairs: half genuine, folds of equal size, every identity in one fold only.
+
+    No image occurs in two pairs of the same kind: genuine pairs take images 2j and 2j+1 of their identity.
+    """
+    per_fold = settings.pairs // settings.folds // 2
+    groups = np.array_split(np.arange(settings.identities), settings.folds)
+    random = np.random.default_rng(seed_for(settings.seed, "benchmark"))
+    genuine, impostor = [], []
+    for group in groups:
+        order = np.resize(random.permutation(group), per_fold)
+        shift = random.integers(1, len(group), per_fold)
+        other = group[(np.searchsorted(group, order) + shift) % len(group)]
+        genuine.append(np.stack([order, order], 1))
+        impostor.append(np.stack([order, other], 1))
+    identity = np.stack([np.stack([g, i]) for g, i in zip(genuine, impostor, strict=True)]).reshape(-1)
+    index = _occurrence(identity)
+    per_identity = int(index.max()) + 1
+    _write(
+        rendered_faces(**_range(settings), per_identity=per_identity, batch=BATCH),
+        settings,
+        settings.identities * per_identity,
+        output_faces,
+        provenance,
+    )
+    image = (identity * per_identity + index).reshape(-1, 2)
+    same = np.tile(np.repeat([True, False], per_fold), settings.folds)
+    fold = np.repeat(np.arange(settings.folds), 2 * per_fold)
+    write_artifact(
+        output_pairs, "benchmark", {"first": image[:, 0], "second": image[:, 1], "same": same, "fold": fold}, provenance
+    )
+
+
+def _range(settings: RenderedFaces | RenderedBenchmark) -> dict:
+    return {
+        "identities": settings.identities,
+        "seed": settings.seed,
+        "first_identity": settings.first_identity,
+        "size": settings.image_size,
+    }
+
+
+def _occurrence(values: np.ndarray) -> np.ndarray:
+    """How often each value has occurred before: [5, 7, 5, 5] → [0, 0, 1, 2]."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    out = np.empty(len(values), np.int64)
+    out[order] = np.arange(len(values)) - np.searchsorted(ordered, ordered)
+    return out
+
+
+def _mixed_faces(settings: RenderedFaces) -> Iterator[Batch]:
+    own = draw_identities(np.arange(settings.identities) + settings.first_identity, settings.seed)
+    for identity in range(settings.identities):
+        partner, phi = draw_partners(settings.seed, identity, settings.per_identity, settings.identities)
+        identities, index = np.full(settings.per_identity, identity), np.arange(settings.per_identity)
+        alpha = mix_identities(own[identities], own[partner], phi[:, None])
+        nuisance = draw_nuisance(settings.seed, identities + settings.first_identity, index)
+        images = render(alpha, nuisance, settings.image_size)
+        yield Batch(images, identities, index, alpha, nuisance.theta, attributes(alpha, nuisance)), partner, phi
+
+
+def _write(
+    batches: Iterator,
+    settings: RenderedFaces | RenderedBenchmark,
+    total: int,
+    output: Path | str,
+    provenance: Provenance,
+) -> None:
+    size = (settings.image_size, settings.image_size)
+    attrs = {"source": "rendered", "licence": LICENCE, "alignment": "arcface"}
+    with (
+        FaceSetWriter(output, size, "jpeg", provenance, attrs) as writer,
+        progress(f"render {Path(output).stem}", total, "images") as advance,
+    ):
+        for item in batches:
+            batch, *mixed = item if isinstance(item, tuple) else (item,)
+            names = [identity_name(settings.seed, settings.first_identity + k) for k in batch.identity]
+            columns = {"index": batch.index, "alpha": batch.alpha, "theta": batch.theta}
+            columns |= {f"attribute_{name}": values for name, values in batch.attributes.items()}
+            columns |= dict(zip(("partner", "phi"), mixed, strict=False))
+            writer.add(batch.images, names, columns)
+            advance(len(batch.images))

@@ -1,0 +1,329 @@
+"""What a study consists of: which entries it needs, what each is made from, and where every artifact lies."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from semihard import settings
+from semihard.configuration import SECTIONS, check, did_you_mean, expand_path, expand_sweeps
+from semihard.errors import InputError
+
+ORIGIN_OF_CASIA = (
+    "CASIA-WebFace aligned at 112 pixels is InsightFace's `faces_webface_112x112` (490,623 images, 10,572 identities; "
+    "linked from the dataset page of its recognition package; non-commercial research only)"
+)
+
+# For every section and every field of its entries that names another entry: which section it names.
+REFERENCES = {
+    "of": "facesets",
+    "exclude": "facesets",
+    "inquiries": "facesets",
+    "trained_on": "facesets",
+    "real": "facesets",
+    "embedder": "embedders",
+    "generator": "generators",
+    "recognizer": "recognizers",
+}
+
+
+class Plan:
+    """A checked study: its entries, what each is made from, and where each artifact lies.
+
+    config: the merged configuration (plain data). Raises InputError listing every mistake, one line each.
+    """
+
+    def __init__(self, config: dict):
+        expanded, self.sweeps = expand_sweeps(config)
+        self.config = check(expanded)
+        self.results = self.config.results
+        self.study = self._with_sweeps_resolved(self.config.study)
+        self._check_references()
+        self.needed = self._walk(("study", ""))
+        self._check_uses()
+
+    # ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _with_sweeps_resolved(self, study: settings.Study) -> settings.Study:
+        def names(values: Iterable) -> Iterator:
+            for value in values:
+                if isinstance(value, settings.Comparison):
+                    for name in self.sweeps.get(value.faceset, [value.faceset]):
+                        yield value.model_copy(update={"faceset": name})
+                else:
+                    yield from self.sweeps.get(value, [value])
+
+        swept = ("compare", "benchmarks", "references")
+        return study.model_copy(update={field: tuple(names(getattr(study, field))) for field in swept})
+
+    def _entry(self, section: str, name: str) -> settings.Settings:
+        return getattr(self.config, section)[name]
+
+    def _uses(self, node: tuple[str, str]) -> list[tuple[str, str, str]]:
+        """(field, section, name) of every entry that `node` names."""
+        section, name = node
+        if section == "study":
+            study = self.study
+            used = [
+                ("real", "facesets", study.real),
+                ("recognizer", "recognizers", study.recognizer),
+                ("embedder", "embedders", study.embedder),
+            ]
+            for comparison in self.comparisons():
+                used += [("compare", "facesets", comparison.faceset), ("compare", "recognizers", comparison.recognizer)]
+            used += [("benchmarks", "benchmarks", benchmark) for benchmark in study.benchmarks]
+            used += [("references", "embedders", embedder) for embedder in study.references]
+            return used + ([("attributes.labelled", "facesets", study.attributes.labelled)] if study.attributes else [])
+        entry = self._entry(section, name)
+        fields = [(field, value) for field, value in entry if field in REFERENCES and isinstance(value, str)]
+        used = [(field, REFERENCES[field], value) for field, value in fields]
+        if isinstance(entry, settings.Recognizer) and entry.domain_mixup:
+            used.append(("domain_mixup.real", "facesets", entry.domain_mixup.real))
+        return used
+
+    def _check_references(self) -> None:
+        nodes = [("study", ""), *((section, name) for section in SECTIONS for name in getattr(self.config, section))]
+        problems = []
+        for section, name in nodes:
+            for field, target, used in self._uses((section, name)):
+                known = getattr(self.config, target)
+                if used not in known:
+                    where = ".".join(part for part in (section, name, field) if part)
+                    hint = (
+                        f"; it is a sweep, name one of {', '.join(self.sweeps[used])}"
+                        if used in self.sweeps
+                        else did_you_mean(used, known)
+                    )
+                    problems.append(f"{where}: {used!r} is not an entry of {target}{hint}")
+        if problems:
+            raise InputError("\n".join(problems))
+
+    def _walk(self, start: tuple[str, str]) -> set[tuple[str, str]]:
+        """Every entry that `start` needs, itself left out. Raises InputError where definitions go round in a circle."""
+        done: set[tuple[str, str]] = set()
+
+        def visit(node: tuple[str, str], path: list[tuple[str, str]]) -> None:
+            if node in path:
+                circle = " → ".join(
+                    ".".join(part for part in step if part) for step in [*path[path.index(node) :], node]
+                )
+                raise InputError(f"these entries define each other in a circle: {circle}")
+            if node not in done:
+                for _, section, name in self._uses(node):
+                    visit((section, name), [*path, node])
+                done.add(node)
+
+        visit(start, [])
+        return done - {start}
+
+    def _check_uses(self) -> None:
+        for section, name in sorted(self.needed):
+            entry = self._entry(section, name)
+            if isinstance(entry, settings.SimilarityBinFaces) and entry.center == "class_weight":
+                self._check_class_weight(f"facesets.{name}", entry.embedder, entry.of)
+        if self.study.center == "class_weight":
+            self._check_class_weight("study", self.study.embedder, self.study.real)
+
+    def _check_class_weight(self, where: str, embedder: str, faceset: str) -> None:
+        source = self.config.embedders[embedder]
+        if not isinstance(source, settings.RecognizerEmbedder) or source.trained_on != faceset:
+            raise InputError(
+                f"{where}.center: class_weight needs an embedder that is a recognizer trained on {faceset!r}; "
+                f"{embedder!r} is not. Use center: mean, or such an embedder"
+            )
+
+    # ── what the study consists of ───────────────────────────────────────────────────────────────────────────────────
+
+    def comparisons(self) -> list[settings.Comparison]:
+        """The rows of the table: the real set first, each with its recognizer."""
+        rows = [settings.Comparison(faceset=self.study.real)]
+        rows += [
+            row if isinstance(row, settings.Comparison) else settings.Comparison(faceset=row)
+            for row in self.study.compare
+        ]
+        named = [
+            row if row.recognizer else row.model_copy(update={"recognizer": self.study.recognizer}) for row in rows
+        ]
+        return list(dict.fromkeys(named))
+
+    def compared_facesets(self) -> list[str]:
+        """The face sets of the table, the real one first, each once."""
+        return list(dict.fromkeys(row.faceset for row in self.comparisons()))
+
+    def synthetic_facesets(self) -> list[str]:
+        """Those of them that a generator made."""
+        return [
+            name for name in self.compared_facesets() if isinstance(self.config.facesets[name], settings.SyntheticFaces)
+        ]
+
+    def generators(self) -> list[str]:
+        """The generators the study needs."""
+        return sorted(name for section, name in self.needed if section == "generators")
+
+    def of_source(self, section: str, *sources: str) -> list[str]:
+        """Names of the entries of `section` whose source is one of `sources`."""
+        return [name for name, entry in getattr(self.config, section).items() if entry.source in sources]
+
+    def inquiries_of(self, generator: str) -> str:
+        """The face set whose images a generator is calibrated on: the inquiries of the study's first set that it makes."""
+        for name in self.synthetic_facesets():
+            if self.config.facesets[name].generator == generator:
+                return self.config.facesets[name].inquiries
+        return self.config.generators[generator].trained_on
+
+    def _label(self, row: settings.Comparison) -> str:
+        return row.faceset if row.recognizer == self.study.recognizer else f"{row.faceset} ({row.recognizer})"
+
+    def labels(self) -> list[str]:
+        """What the rows of the table are called."""
+        return [self._label(row) for row in self.comparisons()]
+
+    def first_runs(self, benchmark: str) -> dict[str, str]:
+        """Label → verification result of the first seed: what a picture of single runs shows."""
+        return {
+            run["label"]: run["path"]
+            for run in self.runs()
+            if run["benchmark"] == benchmark and run["seed"] in (self.study.seeds[0], None)
+        }
+
+    def runs(self) -> list[dict]:
+        """Every verification of the study: label, faceset, recognizer, seed, benchmark and path of its result."""
+        study, runs = self.study, []
+        for row in self.comparisons():
+            for seed, benchmark in itertools.product(study.seeds, study.benchmarks):
+                path = (
+                    f"{self.results}/verification/recognizers/{row.recognizer}/{row.faceset}/seed{seed}/{benchmark}.h5"
+                )
+                keys = {"label": self._label(row), "faceset": row.faceset, "recognizer": row.recognizer}
+                runs.append(keys | {"seed": seed, "benchmark": benchmark, "path": path})
+        for embedder, benchmark in itertools.product(study.references, study.benchmarks):
+            path = f"{self.results}/verification/embedders/{embedder}/{benchmark}.h5"
+            keys = {"label": f"{embedder} (reference)", "faceset": "", "recognizer": embedder}
+            runs.append(keys | {"seed": None, "benchmark": benchmark, "path": path})
+        return runs
+
+    def settings_of(self, section: str, name: str, leave_out: tuple[str, ...] = ()) -> dict:
+        """The entry's settings as plain JSON values in the order of its fields: what a rule has as its parameter."""
+        return {
+            key: value
+            for key, value in self._entry(section, name).model_dump(mode="json").items()
+            if key not in leave_out
+        }
+
+    def inquiry_settings(self, faceset: str) -> dict:
+        """What the selection of a synthetic set's inquiries depends on: not on m, nor on anything that comes after."""
+        kept = ("source", "generator", "inquiries", "identities", "inquiry_threshold", "seed")
+        return {key: value for key, value in self.settings_of("facesets", faceset).items() if key in kept}
+
+    # ── paths ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def faces(self, faceset: str) -> str:
+        """The face set's file."""
+        return f"{self.results}/facesets/{faceset}.h5"
+
+    def recognizer_model(self, recognizer: str, faceset: str, seed: int) -> str:
+        """The model file of a recognizer trained on a face set."""
+        return f"{self.results}/recognizers/{recognizer}/{faceset}/seed{seed}/model.safetensors"
+
+    def embedder_model(self, embedder: str) -> str:
+        """The model file of an embedder, trained here or brought in."""
+        entry = self.config.embedders[embedder]
+        if isinstance(entry, settings.RecognizerEmbedder):
+            return self.recognizer_model(entry.recognizer, entry.trained_on, entry.seed)
+        return f"{self.results}/embedders/{embedder}/model.safetensors"
+
+    def embeddings(self, embedder: str, faceset: str) -> str:
+        """The embeddings of a face set."""
+        return f"{self.results}/embeddings/{embedder}/{faceset}.h5"
+
+    def centers(self, embedder: str, faceset: str, center: str) -> str:
+        """The identity centers of a face set."""
+        return f"{self.results}/centers/{embedder}/{faceset}/{center}.h5"
+
+    def bins(self, embedder: str, faceset: str, center: str, binning: str) -> str:
+        """The similarity bins of a face set."""
+        return f"{self.results}/bins/{embedder}/{faceset}/{center}/{binning}.h5"
+
+    def figures(self) -> list[str]:
+        """Every picture of the report; beside each lies the CSV of the numbers it draws."""
+        study, folder = self.study, f"{self.results}/figures"
+        facesets = sorted(name for section, name in self.needed if section == "facesets")
+        pictures = [f"samples/{name}.png" for name in facesets]
+        for generator in self.generators():
+            pictures += [
+                f"generators/{generator}/ladder.png",
+                f"generators/{generator}/calibration.svg",
+                f"generators/{generator}/training.svg",
+            ]
+        pictures += ["similarity.svg", "bins.svg", "diversity.svg", "recognizers.svg", "accuracy.svg"]
+        pictures += [f"roc/{benchmark}.svg" for benchmark in study.benchmarks]
+        synthetic = self.synthetic_facesets()
+        if synthetic:
+            pictures.append("leakage.svg")
+            pictures += ["attributes.svg"] if study.attributes else []
+        return [f"{folder}/{picture}" for picture in pictures]
+
+    def data_path(self, section: str, name: str) -> list[Path]:
+        """The user's files that an entry reads: what its import depends on. Raises InputError where they are not there."""
+        entry = self._entry(section, name)
+        where = f"{section}.{name}"
+        match entry:
+            case settings.RecordIOFaces():
+                path = _existing(f"{where}.path", entry.path, f"{ORIGIN_OF_CASIA}; put it there or change the path")
+                return [path / "train.rec" if path.is_dir() else path]
+            case settings.FolderFaces():
+                return [
+                    _existing(
+                        f"{where}.path", entry.path, "a folder with one subfolder of images per identity is expected"
+                    )
+                ]
+            case settings.BinBenchmark():
+                return [
+                    _existing(
+                        f"{where}.path",
+                        entry.path,
+                        "InsightFace's recognition data sets bring lfw.bin, cfp_fp.bin, agedb_30.bin, calfw.bin and cplfw.bin",
+                    )
+                ]
+            case settings.PairsBenchmark():
+                folder = _existing(
+                    f"{where}.folder",
+                    entry.folder,
+                    "the folder of name/name_0001.jpg, e.g. lfw_funneled as scikit-learn's fetch_lfw_people saves it",
+                )
+                return [_existing(f"{where}.pairs", entry.pairs, "LFW's own pairs.txt is expected"), folder]
+            case settings.WeightsEmbedder():
+                return [_existing(f"{where}.path", entry.path, "a PyTorch state dict or safetensors file is expected")]
+            case settings.FacenetEmbedder():
+                return (
+                    [
+                        _existing(
+                            f"{where}.path",
+                            entry.path,
+                            "the weight file of facenet-pytorch's release v2.2.9 is expected",
+                        )
+                    ]
+                    if entry.path
+                    else []
+                )
+        return []
+
+    def check_data(self) -> None:
+        """Look for the files of every entry the study needs. Raises InputError listing all that are missing, one line each."""
+        problems = []
+        for section, name in sorted(self.needed):
+            try:
+                self.data_path(section, name)
+            except InputError as error:
+                problems.append(str(error))
+        if problems:
+            raise InputError("\n".join(problems))
+
+
+def _existing(where: str, path: str, expected: str) -> Path:
+    try:
+        expanded = expand_path(path)
+    except InputError as error:
+        raise InputError(f"{where}: {error}. {expected[0].upper()}{expected[1:]}.") from None
+    if not expanded.exists():
+        raise InputError(f"{where}: {expanded} not found. {expected[0].upper()}{expected[1:]}.")
+    return expanded

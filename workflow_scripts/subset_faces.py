@@ -1,0 +1,9 @@
+"""Face set → some of its identities and images."""
+
+from semihard.job import job
+from semihard.settings import SubsetFaces
+from semihard.sources.subset import subset_faces
+
+with job(snakemake) as provenance:
+    settings = SubsetFaces(**snakemake.params.settings)
+    subset_faces(settings, snakemake.input.faces, snakemake.output.faces, provenance, snakemake.input.get("exclude"))

@@ -1,0 +1,8 @@
+"""Model and benchmark → accuracy per fold, and the distance of every pair."""
+
+from semihard.job import job
+from semihard.verification import verify_faces
+
+with job(snakemake) as provenance:
+    inputs = snakemake.input
+    verify_faces(inputs.faces, inputs.pairs, inputs.model, snakemake.output.verification, provenance)
