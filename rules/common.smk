@@ -119,7 +119,9 @@ def bin_inputs(wildcards):
 
 def subset_inputs(wildcards):
     e = entry("faceset", wildcards.faceset)
-    return {"faces": PLAN.faces(e.of)} | ({"exclude": PLAN.faces(e.exclude)} if e.exclude else {})
+    exclude = [PLAN.faces(e.exclude)] if e.exclude else []
+    exclude += [f"{PLAN.results}/benchmarks/{e.exclude_benchmark}/faces.h5"] if e.exclude_benchmark else []
+    return {"faces": PLAN.faces(e.of), "exclude": exclude}
 
 
 def center_inputs(wildcards):

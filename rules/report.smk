@@ -141,7 +141,7 @@ rule plot_similarity_histogram:
     conda:
         "../envs/report.yaml"
     params:
-        settings={"labels": COMPARED},
+        settings={"labels": COMPARED, "real": STUDY.real},
         code=code("plot_similarity_histogram.py"),
     script:
         "../workflow_scripts/plot_similarity_histogram.py"

@@ -6,4 +6,4 @@ from semihard.sources.subset import subset_faces
 
 with job(snakemake) as provenance:
     settings = SubsetFaces(**snakemake.params.settings)
-    subset_faces(settings, snakemake.input.faces, snakemake.output.faces, provenance, snakemake.input.get("exclude"))
+    subset_faces(settings, snakemake.input.faces, snakemake.output.faces, provenance, snakemake.input.exclude)

@@ -15,7 +15,7 @@ from semihard.audit.attributes import (
     AttributeClassifier,
     _class_weights,
     _fit_temperature,
-    _hold_out,
+    _folds,
     annotate_attributes,
     balanced_accuracy,
 )
@@ -110,12 +110,24 @@ def test_one_bad_label_is_refused_in_a_sentence(tmp_path):
     assert not (tmp_path / "out.h5").exists()
 
 
-@given(st.lists(st.integers(0, 9), min_size=10, max_size=50).filter(lambda found: len(set(found)) > 1))
-def test_held_out_identities_are_never_trained_on(identity):
+@given(st.lists(st.integers(0, 99), min_size=5, max_size=50).filter(lambda found: len(set(found)) >= 5))
+def test_an_identity_is_in_one_fold_only_and_folds_are_even(identity):
     identity = np.array(identity)
-    held_out = _hold_out(identity)
-    assert not set(identity[held_out]) & set(identity[~held_out])
-    assert 0 < held_out.sum() < len(identity)
+    fold = _folds(identity)
+    people = [len(set(identity[fold == k])) for k in range(5)]
+    assert sum(people) == len(set(identity)) and max(people) - min(people) <= 1
+
+
+def test_faces_are_never_annotated_by_a_classifier_that_knows_their_labels(tmp_path):
+    """Labels without any trace in the embeddings can be reproduced from memory only."""
+    rng = np.random.default_rng(0)
+    labels = {"Coin": rng.integers(0, 2, 400).astype(np.int8)}
+    taught = make(
+        tmp_path, "taught", rng.normal(size=(400, 256)).astype(np.float32), [f"p{i}" for i in range(400)], labels
+    )
+    annotate_attributes(STUDY, *taught, *taught, tmp_path / "out.h5", Provenance())
+    probability = read_artifact(tmp_path / "out.h5", "attributes")["probability"][:, 0]
+    assert 0.42 < ((probability > 0.5) == labels["Coin"]).mean() < 0.58
 
 
 def test_branches_see_only_their_own_features():

@@ -63,33 +63,31 @@ def train(
     Raises NonFiniteLossError; SystemExit(143) after SIGTERM, with a checkpoint written after the current step.
     """
     history: list[dict[str, float]] = []
+    rows: list[dict[str, float]] = []  # the losses of the window that is open
+    pending: list[dict[str, torch.Tensor]] = []  # those still on the device
     start = 0
     if saved := resume.load():
-        start, history = saved["step"], saved["history"]
+        start, history, rows = saved["step"], saved["history"], saved["rows"]
         for name, part in state.items():
             part.load_state_dict(saved[name])
         log.info("%s: going on from step %d of %d", what, start, steps)
 
-    def checkpoint(at: int) -> None:
-        resume.save({"step": at, "history": history} | {name: part.state_dict() for name, part in state.items()})
-
-    pending: list[dict[str, torch.Tensor]] = []
-
-    def settle(at: int) -> None:
+    def settle(done: int) -> None:
+        """Fetch the pending losses and check them; `done` steps have been made."""
         names = list(pending[0])
-        values = (
-            torch.stack([torch.stack([losses[name].float() for name in names]) for losses in pending]).cpu().numpy()
-        )
-        finite = np.isfinite(values).all(1)
-        if not finite.all():
-            bad = at - len(pending) + int(np.argmin(finite))
-            raise NonFiniteLossError(
-                f"{what}: loss not finite at step {bad} ({dict(zip(names, values[np.argmin(finite)].tolist(), strict=True))}), "
-                f"images {batch_of(bad).tolist()}; last good checkpoint: {resume.directory}. "
-                "Lower the learning rate or use precision fp32."
-            )
-        history.append({"step": at} | dict(zip(names, values.mean(0, dtype=np.float64).tolist(), strict=True)))
+        values = torch.stack([torch.stack([losses[name].float() for name in names]) for losses in pending]).tolist()
+        for i, row in enumerate(values, done - len(pending)):
+            if not np.isfinite(row).all():
+                raise NonFiniteLossError(
+                    f"{what}: loss not finite at step {i} ({dict(zip(names, row, strict=True))}), images {batch_of(i).tolist()}; "
+                    f"last good checkpoint: {resume.directory}. Lower the learning rate or use precision fp32."
+                )
+            rows.append(dict(zip(names, row, strict=True)))
         pending.clear()
+
+    def checkpoint(done: int) -> None:
+        parts = {name: part.state_dict() for name, part in state.items()}
+        resume.save({"step": done, "history": history, "rows": rows} | parts)
 
     stop = False
 
@@ -105,17 +103,19 @@ def train(
                 torch.manual_seed(seed_for(seed, "step", i))
                 pending.append(step(i))
                 advance(1)
-                due = stop or time.monotonic() - last > SECONDS_BETWEEN_CHECKPOINTS
-                if (i + 1) % window == 0 or i + 1 == steps:
-                    settle(i + 1)
-                    if due and i + 1 < steps:
-                        checkpoint(i + 1)
+                done = i + 1
+                if done % window == 0 or done == steps or stop:
+                    settle(done)
+                    if done % window == 0 or done == steps:
+                        history.append(
+                            {"step": done} | {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+                        )
+                        rows.clear()
+                    if done < steps and (stop or time.monotonic() - last > SECONDS_BETWEEN_CHECKPOINTS):
+                        checkpoint(done)
                         last = time.monotonic()
-                if stop and i + 1 < steps:
-                    if pending:
-                        settle(i + 1)
-                        checkpoint(i + 1)
-                    log.warning("%s: asked to stop, saved at step %d", what, i + 1)
+                if stop and done < steps:
+                    log.warning("%s: asked to stop, saved at step %d", what, done)
                     raise SystemExit(143)
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -18,6 +18,7 @@ from semihard.provenance import Provenance
 
 CODECS = ("jpeg", "png", "raw")
 ROWS_PER_CHUNK = 4096
+BYTES_PER_COPY = 1 << 22
 TEXT = h5py.string_dtype()
 
 
@@ -136,7 +137,7 @@ class FaceSetWriter:
         data = self._h5.create_dataset("images/data", (self._end,), np.uint8)
         self._spool.seek(0)
         start = 0
-        while block := self._spool.read(1 << 26):
+        while block := self._spool.read(BYTES_PER_COPY):
             data[start : start + len(block)] = np.frombuffer(block, np.uint8)
             start += len(block)
 

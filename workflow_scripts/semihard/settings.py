@@ -84,6 +84,10 @@ class SubsetFaces(Settings):
     )
     min_per_identity: Positive = Field(1, description="Leave out identities with fewer images.")
     exclude: Name | None = Field(None, description="Leave out the identities (by name) of this face set.")
+    exclude_benchmark: Name | None = Field(
+        None,
+        description="Leave out the identities (by name) of this benchmark, so that nothing is verified on people it was trained on.",
+    )
     seed: int = SEED
 
 
@@ -304,6 +308,7 @@ class PairsBenchmark(Settings):
     source: Literal["pairs"]
     pairs: str = Field(description="pairs.txt.")
     folder: str = Field(description="The folder of name/name_0001.jpg.")
+    folds: tuple[Positive, ...] = Field((), description="Which of its folds, counted from 1; all where not given.")
     align: Literal["none", "mtcnn"] = ALIGN
     licence: str = LICENCE
 
@@ -339,6 +344,16 @@ class Comparison(Settings):
 
     faceset: Name = Field(description="What a recognizer is trained on.")
     recognizer: Name | None = Field(None, description="How; the study's recognizer where not given.")
+    further_benchmarks: tuple[Name, ...] = Field(
+        (), description="Verified on these as well, e.g. on all of LFW what never saw LFW; they don't enter AVG."
+    )
+
+
+class Reference(Settings):
+    """An embedder in the table, as it is."""
+
+    embedder: Name = Field(description="The embedder.")
+    further_benchmarks: tuple[Name, ...] = Field((), description="Verified on these as well; they don't enter AVG.")
 
 
 class AttributeStudy(Settings):
@@ -373,7 +388,8 @@ class Study(Settings):
         (0,), min_length=1, description="Training seeds; the table gives mean and spread over them."
     )
     benchmarks: tuple[Name, ...] = Field(min_length=1, description="What each recognizer is verified on.")
-    references: tuple[Name, ...] = Field((), description="Embedders verified as they are, for the eye.")
+    references: tuple[Name | Reference, ...] = Field((), description="Embedders verified as they are, for the eye.")
+    show: tuple[Name, ...] = Field((), description="Further face sets to make and to show in the report.")
     embedder: Name = Field(description="Measures similarity, diversity, attributes and leakage for the report.")
     center: Literal["class_weight", "mean"] = Field(
         "mean", description="Identity center of the report's similarity histograms."

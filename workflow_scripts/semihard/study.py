@@ -17,6 +17,7 @@ ORIGIN_OF_CASIA = (
 REFERENCES = {
     "of": "facesets",
     "exclude": "facesets",
+    "exclude_benchmark": "benchmarks",
     "inquiries": "facesets",
     "trained_on": "facesets",
     "real": "facesets",
@@ -49,10 +50,12 @@ class Plan:
                 if isinstance(value, settings.Comparison):
                     for name in self.sweeps.get(value.faceset, [value.faceset]):
                         yield value.model_copy(update={"faceset": name})
+                elif isinstance(value, settings.Reference):
+                    yield value
                 else:
                     yield from self.sweeps.get(value, [value])
 
-        swept = ("compare", "benchmarks", "references")
+        swept = ("compare", "benchmarks", "references", "show")
         return study.model_copy(update={field: tuple(names(getattr(study, field))) for field in swept})
 
     def _entry(self, section: str, name: str) -> settings.Settings:
@@ -70,8 +73,13 @@ class Plan:
             ]
             for comparison in self.comparisons():
                 used += [("compare", "facesets", comparison.faceset), ("compare", "recognizers", comparison.recognizer)]
+            used += [("references", "embedders", reference.embedder) for reference in self.references()]
+            used += [("show", "facesets", faceset) for faceset in study.show]
             used += [("benchmarks", "benchmarks", benchmark) for benchmark in study.benchmarks]
-            used += [("references", "embedders", embedder) for embedder in study.references]
+            further = [
+                benchmark for row in [*self.comparisons(), *self.references()] for benchmark in row.further_benchmarks
+            ]
+            used += [("further_benchmarks", "benchmarks", benchmark) for benchmark in further]
             return used + ([("attributes.labelled", "facesets", study.attributes.labelled)] if study.attributes else [])
         entry = self._entry(section, name)
         fields = [(field, value) for field, value in entry if field in REFERENCES and isinstance(value, str)]
@@ -145,6 +153,11 @@ class Plan:
         ]
         return list(dict.fromkeys(named))
 
+    def references(self) -> list[settings.Reference]:
+        """The embedders of the table."""
+        references = self.study.references
+        return [row if isinstance(row, settings.Reference) else settings.Reference(embedder=row) for row in references]
+
     def compared_facesets(self) -> list[str]:
         """The face sets of the table, the real one first, each once."""
         return list(dict.fromkeys(row.faceset for row in self.comparisons()))
@@ -189,16 +202,17 @@ class Plan:
         """Every verification of the study: label, faceset, recognizer, seed, benchmark and path of its result."""
         study, runs = self.study, []
         for row in self.comparisons():
-            for seed, benchmark in itertools.product(study.seeds, study.benchmarks):
+            keys = {"label": self._label(row), "faceset": row.faceset, "recognizer": row.recognizer}
+            for seed, benchmark in itertools.product(study.seeds, (*study.benchmarks, *row.further_benchmarks)):
                 path = (
                     f"{self.results}/verification/recognizers/{row.recognizer}/{row.faceset}/seed{seed}/{benchmark}.h5"
                 )
-                keys = {"label": self._label(row), "faceset": row.faceset, "recognizer": row.recognizer}
                 runs.append(keys | {"seed": seed, "benchmark": benchmark, "path": path})
-        for embedder, benchmark in itertools.product(study.references, study.benchmarks):
-            path = f"{self.results}/verification/embedders/{embedder}/{benchmark}.h5"
-            keys = {"label": f"{embedder} (reference)", "faceset": "", "recognizer": embedder}
-            runs.append(keys | {"seed": None, "benchmark": benchmark, "path": path})
+        for reference in self.references():
+            keys = {"label": f"{reference.embedder} (reference)", "faceset": "", "recognizer": reference.embedder}
+            for benchmark in (*study.benchmarks, *reference.further_benchmarks):
+                path = f"{self.results}/verification/embedders/{reference.embedder}/{benchmark}.h5"
+                runs.append(keys | {"seed": None, "benchmark": benchmark, "path": path})
         return runs
 
     def settings_of(self, section: str, name: str, leave_out: tuple[str, ...] = ()) -> dict:
@@ -255,7 +269,7 @@ class Plan:
                 f"generators/{generator}/training.svg",
             ]
         pictures += ["similarity.svg", "bins.svg", "diversity.svg", "recognizers.svg", "accuracy.svg"]
-        pictures += [f"roc/{benchmark}.svg" for benchmark in study.benchmarks]
+        pictures += [f"roc/{benchmark}.svg" for benchmark in dict.fromkeys(run["benchmark"] for run in self.runs())]
         synthetic = self.synthetic_facesets()
         if synthetic:
             pictures.append("leakage.svg")

@@ -81,9 +81,7 @@ def _mean_centers(faces: FaceSet, count: np.ndarray, dimensions: int, blocks: It
 
 def _class_weights(faces: FaceSet, model_path: Path | str | None) -> np.ndarray:
     if model_path is None:
-        raise InputError(
-            "class-weight centers need a recognizer to take them from: an embedder of source recognizer"
-        )
+        raise InputError("class-weight centers need a recognizer to take them from: an embedder of source recognizer")
     weight, names = load_class_centers(model_path)
     row = {name: i for i, name in enumerate(names)}
     missing = [name for name in faces.identity_names if name not in row]

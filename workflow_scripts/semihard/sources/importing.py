@@ -62,10 +62,8 @@ def import_benchmark(
         benchmark, source = read_bin(expand_path(settings.path)), settings.path
     else:
         aligner = FaceAligner() if settings.align == "mtcnn" else None
-        benchmark, source = (
-            read_pairs(expand_path(settings.pairs), expand_path(settings.folder), aligner),
-            settings.folder,
-        )
+        source = settings.folder
+        benchmark = read_pairs(expand_path(settings.pairs), expand_path(source), aligner, settings.folds)
     attrs = {"source": source, "licence": settings.licence}
     write_faces(benchmark.faces, output_faces, provenance, attrs, "import benchmark")
     pairs = {name: getattr(benchmark, name) for name in ("first", "second", "same", "fold")}

@@ -7,7 +7,7 @@ Robert_Downey_Jr<tab>1<tab>Tom_Hanks<tab>2
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,15 +90,25 @@ def parse_pairs(pairs_txt: Path | str) -> tuple[list[tuple[str, int]], np.ndarra
     return images, np.array(same), fold
 
 
-def read_pairs(pairs_txt: Path | str, folder: Path | str, aligner: FaceAligner | None = None) -> PairImages:
+def read_pairs(
+    pairs_txt: Path | str, folder: Path | str, aligner: FaceAligner | None = None, folds: Sequence[int] = ()
+) -> PairImages:
     """The benchmark of an LFW list whose images lie at `folder/name/name_0001.jpg` (or .png).
 
     Without an aligner the images are taken as aligned and keep their bytes. With one, photographs without a detected
     face get the center crop, since the protocol leaves no pair out; they are listed and a warning says how many.
+    folds: which of the list's folds to take, counted from 1; all where none is named.
     Raises InputError for missing images, with their number and the first few, and for unreadable ones.
     """
     folder = Path(folder)
     images, same, fold = parse_pairs(pairs_txt)
+    if folds:
+        unknown = set(folds) - set((np.unique(fold) + 1).tolist())
+        if unknown:
+            raise InputError(f"{pairs_txt} has {fold.max() + 1} folds: fold {min(unknown)} is none of them")
+        kept = np.isin(fold, np.array(folds) - 1)
+        images = [image for image, keep in zip(images, np.repeat(kept, 2), strict=True) if keep]
+        same, fold = same[kept], np.unique(fold[kept], return_inverse=True)[1].astype(np.int32)
     unique = {image: index for index, image in enumerate(dict.fromkeys(images))}
     paths = {image: _find_image(folder, *image) for image in unique}
     missing = [f"{name}/{name}_{number:04d}.jpg" for (name, number), path in paths.items() if path is None]

@@ -1,5 +1,6 @@
 """Some identities and images of a face set as one of its own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +17,23 @@ def subset_faces(
     faces_path: Path | str,
     output: Path | str,
     provenance: Provenance,
-    exclude_path: Path | str | None = None,
+    exclude_paths: Sequence[Path | str] = (),
 ) -> None:
-    """Draw identities, then images of each, in the order of the source.
+    """Draw identities, then images of each, in the order of the source; those named in `exclude_paths` are left out.
 
     Raises InputError where fewer identities remain than asked for, or none.
     """
     faces = FaceSet(faces_path)
     counts = faces.counts()
     eligible = counts >= settings.min_per_identity
-    if exclude_path:
-        eligible &= ~np.isin(
-            np.array(faces.identity_names, object), np.array(FaceSet(exclude_path).identity_names, object)
-        )
+    excluded = {name for path in exclude_paths for name in FaceSet(path).identity_names}
+    eligible &= np.array([name not in excluded for name in faces.identity_names], bool)
     identities = np.flatnonzero(eligible)
     wanted = settings.identities or len(identities)
     if not len(identities) or wanted > len(identities):
         raise InputError(
             f"{faces_path}: {len(identities)} of {len(counts)} identities have {settings.min_per_identity} images or more"
-            f"{' and are not excluded' if exclude_path else ''}, {wanted or 'some'} are asked for; "
+            f"{' and are not excluded' if excluded else ''}, {wanted or 'some'} are asked for; "
             "lower identities or min_per_identity"
         )
     random = np.random.default_rng(seed_for(settings.seed, "subset"))

@@ -22,22 +22,22 @@ IDENTITY_TRAITS: dict[str, tuple[float, float]] = {
     "forehead": (0.0, 1.3), "brow_ridge": (1.3, 0.8), "ear_size": (5.5, 1.6),
     # nose
     "nose_length": (0.0, 1.5), "nose_width": (7.4, 1.0), "nose_bridge": (3.6, 1.4), "nose_tip": (8.6, 1.6),
-    "nose_bulb": (5.4, 0.8), "bridge_width": (6.4, 0.9),
+    "nose_bulb": (5.4, 0.8), "bridge_width": (5.4, 0.8),
     # eyes
     "eye_spacing": (17.8, 1.0), "eye_height": (2.3, 0.8), "eye_width": (9.0, 0.65), "eye_opening": (3.45, 0.5),
     "eye_tilt": (0.05, 0.07), "eye_depth": (3.2, 0.9), "lid_crease": (0.45, 0.25), "eye_bags": (0.22, 0.16),
     "iris_warmth": (0.55, 0.3), "iris_light": (0.3, 0.22),
     # brows
-    "brow_thickness": (1.7, 0.45), "brow_arch": (2.0, 1.0), "brow_height": (9.6, 0.9), "brow_tilt": (0.04, 0.09),
+    "brow_thickness": (1.7, 0.45), "brow_arch": (1.9, 0.8), "brow_height": (9.6, 0.9), "brow_tilt": (0.03, 0.07),
     "brow_length": (10.5, 1.0), "brow_density": (0.72, 0.16),
     # mouth
     "mouth_width": (14.0, 1.2), "mouth_height": (-36.5, 0.9), "upper_lip": (3.3, 0.75), "lower_lip": (4.3, 0.85),
     "cupid_bow": (0.9, 0.45), "lip_red": (0.38, 0.26),
     # skin
     "melanin": (0.42, 0.30), "skin_red": (0.5, 0.25), "freckles": (-0.25, 0.35), "beard": (-0.35, 0.55),
-    "wrinkles": (0.2, 0.25), "mole_x": (0.0, 15.0), "mole_y": (-18.0, 12.0), "mole_size": (0.5, 0.55),
+    "wrinkles": (0.2, 0.25), "mole_x": (0.0, 15.0), "mole_y": (-18.0, 12.0), "mole_size": (0.15, 0.5),
     # hair
-    "hair_light": (0.30, 0.28), "hair_red": (0.4, 0.25), "hair_gray": (-0.25, 0.35), "hairline": (36.0, 5.5),
+    "hair_light": (0.36, 0.30), "hair_red": (0.4, 0.25), "hair_gray": (-0.25, 0.35), "hairline": (36.0, 5.5),
     "hairline_curve": (0.026, 0.010), "hair_length": (0.25, 0.6), "hair_part": (0.0, 0.22), "hair_volume": (5.5, 1.9),
     "fringe": (-0.45, 0.6), "hair_wave": (0.0, 0.8),
 }  # fmt: skip
@@ -46,6 +46,7 @@ ALPHA_DIM = len(IDENTITY_TRAITS)
 BETA_DIM = len(EXPRESSION_TRAITS)
 
 AXES = np.array([39.5, 58.0, 50.0], np.float32)  # half width, half height, half depth of the mean ellipsoid
+BASE = -15.0  # Y of the mean nose's base
 G = 128  # side of the chart
 CHART_K = np.float32(1.5)
 CHART_RANGE = np.float32(0.82)
@@ -89,6 +90,11 @@ def positive(x: np.ndarray) -> np.ndarray:
     return np.clip(x, 0, np.inf)
 
 
+def sawtooth(x: np.ndarray) -> np.ndarray:
+    """x wrapped into [-1, 1)."""
+    return x - 2 * np.floor(x * 0.5) - 1
+
+
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a @ b on torch's threads: numpy's own would start as many again and wait for them busily."""
     return torch.matmul(torch.from_numpy(a), torch.from_numpy(b)).numpy()
@@ -101,10 +107,20 @@ def bump(x: np.ndarray, y: np.ndarray, rx: np.ndarray | float, ry: np.ndarray | 
     return w * w
 
 
-def chart_of(dx: np.ndarray, dy: np.ndarray, dz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Directions -> chart coordinates in [-1, 1], the convention of torch's grid_sample with aligned corners."""
-    scale = 1 / (CHART_RANGE * (CHART_K + np.clip(dz, -0.6, 1)))
-    return dx * scale, dy * scale
+def look_up(maps: np.ndarray, q: tuple[np.ndarray, ...], r: np.ndarray) -> np.ndarray:
+    """Bilinear look-up of chart maps [n, C, G, G] in the directions of the vectors q = (x, y, z), of length r, each [n, P]."""
+    scale = 1 / (CHART_RANGE * (CHART_K * r + q[2]))
+    return sample(maps, q[0] * scale, q[1] * scale)
+
+
+def sample(maps: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Bilinear look-up of maps [n, C, H, W] at coordinates u, v [n, P] in [-1, 1]: [n, C, P]."""
+    grid = np.empty((len(u), 1, u.shape[1], 2), np.float32)
+    grid[:, 0, :, 0], grid[:, 0, :, 1] = u, v
+    out = torch.nn.functional.grid_sample(
+        torch.from_numpy(maps), torch.from_numpy(grid), mode="bilinear", padding_mode="border", align_corners=True
+    )
+    return out.numpy()[:, :, 0]
 
 
 def _chart_directions() -> np.ndarray:
@@ -117,15 +133,20 @@ def _chart_directions() -> np.ndarray:
 
 DIRECTIONS = _chart_directions()  # [3, G*G]
 X, Y = DIRECTIONS[0] * AXES[0], DIRECTIONS[1] * AXES[1]
-_AX, _Z = np.abs(X), DIRECTIONS[2]
+# the bare head is symmetric: its radius is computed on the half x > 0 of the chart, [G * G / 2], and mirrored
+_AX, _Y, _Z = (a.reshape(G, G)[:, G // 2 :].reshape(-1).copy() for a in (X, Y, DIRECTIONS[2]))
 _FRONT = unit(_Z * 2.5 + 0.2)
 _SIDE = _AX / AXES[0]
 
 
+def mouth_half_width(f: SimpleNamespace) -> np.ndarray:
+    """From the middle of the mouth to a corner, in face coordinates [n, 1]."""
+    return f.mouth_width * (1 + 0.16 * f.smile - 0.28 * f.pucker)
+
+
 def mouth_frame(f: SimpleNamespace, ax: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mouth coordinates: (distance from the middle over the mouth's half width, height over the bent mouth line)."""
-    half = f.mouth_width * (1 + 0.16 * f.smile - 0.28 * f.pucker)
-    r = ax * (1 / half)
+    r = ax * (1 / mouth_half_width(f))
     bend = f.smile * 3.4 - f.frown * 1.2
     return r, y - f.mouth_height - bend * np.clip(r * r, 0, 1.6) + f.smile * 0.8
 
@@ -136,21 +157,22 @@ def eye_frame(f: SimpleNamespace, ax: np.ndarray, y: np.ndarray) -> tuple[np.nda
     return ex, ey - f.eye_tilt * ex
 
 
-def hair_distance(f: SimpleNamespace, fringe: np.ndarray, length: np.ndarray) -> np.ndarray:
+def hair_distance(f: SimpleNamespace) -> np.ndarray:
     """Signed distance (pixels, roughly) to the hair's border on the chart [n, G*G]: positive inside the hair."""
-    line = f.hairline - 21 * unit(fringe) - f.hairline_curve * (1 - 0.6 * unit(fringe)) * (_AX * _AX) + f.hair_part * X
-    top = Y - line
-    long = unit(length)
-    sides = np.minimum((0.58 * long + 0.5 * unit((Y - 10) * 0.1) - 0.27 - _Z) * 36, (Y + 12 + 110 * long) * 0.7)
-    sides = np.minimum(sides, _AX - 27 * unit((10 - Y) * 0.05))
-    back = np.clip(-Y - 10, 0, 12) * 2.5 * (1 - unit(length * 2))
-    receding = np.maximum(f.hairline - 46, 0) * 4  # a very high hairline leaves no top hair and thin sides
+    fringe, long = unit(f.fringe), unit(f.hair_length)
+    top = Y - (f.hairline - 21 * fringe - f.hairline_curve * (1 - 0.6 * fringe) * (X * X) + f.hair_part * X)
+    sides = np.minimum(
+        (0.58 * long + 0.5 * unit((Y - 10) * 0.1) - 0.27 - DIRECTIONS[2]) * 36, (Y + 12 + 110 * long) * 0.7
+    )
+    sides = np.minimum(sides, np.abs(X) - 27 * unit((10 - Y) * 0.05) - 0.2 * positive(-Y - 12))
+    back = np.clip(-Y - 10, 0, 12) * 2.5 * (1 - unit(f.hair_length * 2))
+    receding = positive(f.hairline - 44) * 6  # a very high hairline leaves no top hair and thin sides
     return np.maximum(top - receding, sides - back - receding * 0.4)
 
 
 def head_radius(f: SimpleNamespace) -> np.ndarray:
-    """Bare head: rho [n, G*G], the radius over the mean ellipsoid's."""
-    ax, y, z, front = _AX, Y, _Z, _FRONT
+    """Head without hair and ears: rho [n, G*G], the radius over the mean ellipsoid's."""
+    ax, y, front = _AX, _Y, _FRONT
     low = unit((-y - 8) * (1 / 42))  # 0 above the cheeks, 1 at the chin
     jaw = low * (0.45 + 0.55 * low) * _SIDE
     d = f.face_width * (_SIDE * _SIDE) * 1.2
@@ -165,23 +187,23 @@ def head_radius(f: SimpleNamespace) -> np.ndarray:
     d += 2.3 * bump(ex, ey, f.eye_width * 1.15, 6.5)
     d += (f.cheekbone + 0.5 * f.smile) * bump(ax - 27, y + 12, 17, 13)
     d += (f.cheek + 1.7 * f.smile) * bump(ax - 22, y + 25 - 3 * f.smile, 17, 17)
-    d -= (0.5 + 0.9 * unit(f.smile) + f.wrinkles * 0.8) * bump(ax - 15.5 - 0.25 * (-y - 22), y + 27, 3.6, 14)
+    d -= (0.2 + 0.8 * unit(f.smile) + f.wrinkles * 0.8) * bump(ax - 15.5 - 0.25 * (-y - 22), y + 27, 3.6, 14)
     # nose: a ridge that rises towards the tip and ends at its base
-    base = -15.0 - f.nose_length
+    base = BASE - f.nose_length
     along = (f.eye_height + 5 - y) / (f.eye_height + 5 - base)
     rise = unit(along)
     under = unit((y - base + 6.0) * (1 / 7.0))
     under = under * under * (3 - 2 * under)
     height = (f.nose_bridge * unit(along * 2.2 + 0.25) + (f.nose_tip - f.nose_bridge) * rise * rise) * under
-    width = f.bridge_width * (1 + 0.55 * rise * rise)
+    width = f.bridge_width * (1 + 0.7 * rise * rise)
     ridge = positive(1 - (ax / width) ** 2)
-    d += height * ridge * unit(along * 3 + 0.9) * (along < 1.6)
+    d += height * ridge * (0.6 + 0.4 * ridge) * unit(along * 3 + 0.9) * (along < 1.6)
     d += 2.4 * bump(ax, y - base - 0.5, f.nose_bulb * 1.3, 7)
     d += 2.8 * bump(ax - f.nose_width + 2.2, y - base + 0.8, 4.6, 5.2)
     # mouth
     r, m = mouth_frame(f, ax, y)
     gap = 4.2 * f.mouth_open
-    d += 3.2 * bump(ax, y - f.mouth_height - 1, 24, 17)
+    d += 2.0 * bump(ax, y - f.mouth_height - 1, 27, 18)
     taper = unit(1.25 - r * r * 0.95)
     d += (
         taper
@@ -192,11 +214,13 @@ def head_radius(f: SimpleNamespace) -> np.ndarray:
     d -= 0.6 * bump(ax, y - f.mouth_height - 8.0, 2.2, 4.5)  # philtrum
     d -= 1.6 * bump(ax, m + 9.0 + gap, 11, 4)  # under the lower lip
     d += f.chin_size * bump(ax, y + 51 + gap, f.chin_width, 9)
-    # ears stand out at the sides, a little behind the middle
-    ear = bump((z + 0.02) * 50, y - 0.5, 8.0, 13.5) * (ax > 20)
-    d = d * front + f.ear_size * unit(ear * 2.2)
-    d += f.face_width * (1 - front) * (_SIDE * _SIDE) * 1.2
-    return 1 + d * (1 / AXES[2])
+    d = d * front + f.face_width * (1 - front) * (_SIDE * _SIDE) * 1.2
+    half = (1 + d * (1 / AXES[2])).reshape(-1, G, G // 2)
+    return np.concatenate([half[..., ::-1], half], 2).reshape(-1, G * G)
+
+
+# ears stand out (0 to 1) at the sides, a little behind the middle
+EARS = unit(bump((DIRECTIONS[2] + 0.02) * 50, Y - 0.5, 8.0, 13.5) * (np.abs(X) > 20) * 2.2)
 
 
 def surface(rho: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -214,15 +238,14 @@ def surface(rho: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     )
     normal /= np.sqrt((normal * normal).sum(1, keepdims=True)) + 1e-6
     r = rho.reshape(n, G, G)
-    wide = matmul(matmul(_SMOOTH[0], r), _SMOOTH[0].T) - r
-    near = matmul(matmul(_SMOOTH[1], r), _SMOOTH[1].T) - r
-    return normal, np.clip(1 - np.clip(wide, -0.02, 1) * 6 - np.clip(near, -0.02, 1) * 9, 0.1, 1.2)
+    smooth = matmul(matmul(_SMOOTH, r[:, ::2, ::2].copy()), _SMOOTH.T)
+    return normal, np.clip(1 - np.clip(smooth - r, -0.015, 1) * 11, 0.1, 1.2)
 
 
-def _smoothing(width: float) -> np.ndarray:
+def _smoothing() -> np.ndarray:
     i = np.arange(G)
-    k = np.maximum(1 - ((i[:, None] - i) / width) ** 2, 0) ** 2
+    k = np.clip(1 - ((i[:, None] - i[::2]) / 7.5) ** 2, 0, 1) ** 2
     return (k / k.sum(1, keepdims=True)).astype(np.float32)
 
 
-_SMOOTH = _smoothing(10.0), _smoothing(4.5)
+_SMOOTH = _smoothing()

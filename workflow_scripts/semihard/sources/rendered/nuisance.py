@@ -4,8 +4,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from semihard.sources.rendered.morphable import BETA_DIM
-
 GAMMA_DIM = 27  # 9 spherical-harmonics coefficients of the irradiance for each of R, G, B
 THETA_DIM = 3  # yaw, pitch, roll in radians
 BACKGROUND = 7  # side of the random grid a background is interpolated from
@@ -84,7 +82,7 @@ def draw_nuisance(seed: int, identity: np.ndarray, index: np.ndarray) -> Nuisanc
     patch = [with_chance(0.09), between(5, 107), between(25, 107), between(8, 22), between(8, 22), between(-1, 1)]
     patch += _colour(between, 0.05, 0.9)
     clothes = _colour(between, 0.05, 0.85)
-    degradation = [between(1.0, 1.25), between(1.0, 1.25), between(0.3, 3.2)]
+    degradation = [between(1.0, 1.25), between(1.0, 1.25), between(0.3, 2.5)]
     blur = with_chance(0.35) * between(0.0, 2.6)
     motion = between(-0.6, 0.6)
     degradation[0] = degradation[0] + blur * (1 + motion)
@@ -123,13 +121,13 @@ def _colour(between, low: float, high: float) -> list[np.ndarray]:
 
 def _illumination(between, normal, with_chance, n: int) -> np.ndarray:
     """Ambient light with a vertical gradient and two directional lights, projected on 9 spherical harmonics [n, 27]."""
-    tint = np.stack([1 + normal(0.07, 0.18), 1 + normal(0.02, 0.05), 1 + normal(0.09, 0.22)], 1)
-    exposure = np.clip(1 + normal(0.16, 0.4), 0.55, 1.5)
-    ambient = between(0.16, 0.55)
+    tint = np.stack([1 + normal(0.07, 0.18), 1 + normal(0.015, 0.04), 1 + normal(0.09, 0.22)], 1)
+    exposure = np.clip(1 + normal(0.14, 0.35), 0.6, 1.35)
+    ambient = between(0.12, 0.5)
     gamma = np.zeros((n, 9, 3))
     gamma[:, 0] = ambient[:, None] * tint
     gamma[:, 2] = (ambient * between(0.0, 0.35))[:, None] * tint
-    for strength, coloured in ((between(0.45, 1.05), 0.10), (with_chance(0.5) * between(0.1, 0.5), 0.3)):
+    for strength, coloured in ((between(0.45, 1.15), 0.10), (with_chance(0.5) * between(0.1, 0.5), 0.3)):
         x, y = normal(0.65, 1.6), 0.35 + normal(0.4, 1.0)
         z = between(0.25, 1.1)
         light = np.stack([x, y, z], 1) / np.sqrt(x * x + y * y + z * z)[:, None]

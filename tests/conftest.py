@@ -1,0 +1,35 @@
+"""What several tests share: small face sets, and the real faces where the machine has them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from semihard.faceset import FaceSetWriter
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def real_faces() -> Path:
+    """The folder of real faces named by SEMIHARD_FACES; the test is skipped where there is none."""
+    folder = os.environ.get("SEMIHARD_FACES")
+    if not folder:
+        pytest.skip("SEMIHARD_FACES is not set: no real faces on this machine")
+    return Path(folder)
+
+
+@pytest.fixture
+def small_faceset(tmp_path: Path) -> Path:
+    """40 images of 16 × 16 pixels, 8 identities of 5, in PNG, with columns similarity and source_key."""
+    path = tmp_path / "small.h5"
+    random = np.random.default_rng(0)
+    with FaceSetWriter(path, (16, 16), "png") as writer:
+        for k in range(8):
+            base = random.integers(0, 256, (1, 16, 16, 3))
+            images = np.clip(base + random.integers(-20, 21, (5, 16, 16, 3)), 0, 255).astype(np.uint8)
+            keys = [f"{k}/{i}.png" for i in range(5)]
+            writer.add(images, [f"person {k}"] * 5, {"similarity": random.random(5), "source_key": keys})
+    return path

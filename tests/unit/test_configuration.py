@@ -1,0 +1,161 @@
+"""Configuration: every mistake is one line that names the place, the value and what was expected."""
+
+import copy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semihard.configuration import expand_path, expand_sweeps, read_yaml
+from semihard.errors import InputError
+from semihard.study import Plan
+
+BASE = {
+    "facesets": {
+        "real": {"source": "rendered", "identities": 8, "per_identity": 4},
+        "strangers": {"source": "rendered", "identities": 8, "per_identity": 1, "first_identity": 100},
+        "synthetic": {"source": "synthesis", "generator": "g", "inquiries": "strangers", "identities": 4, "per_identity": 2},
+    },
+    "embedders": {"guide": {"source": "recognizer", "recognizer": "r", "trained_on": "real"}},
+    "generators": {"g": {"trained_on": "real", "embedder": "guide", "network": "tiny", "image_size": 32}},
+    "recognizers": {"r": {"backbone": "tiny"}},
+    "benchmarks": {"held_out": {"source": "rendered"}},
+    "study": {"real": "real", "compare": ["synthetic"], "recognizer": "r", "benchmarks": ["held_out"], "embedder": "guide"},
+}
+
+
+def changed(path: str, value: object) -> dict:
+    config = copy.deepcopy(BASE)
+    *parents, last = path.split(".")
+    place = config
+    for parent in parents:
+        place = place[parent]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("facesets.real.identites", 3, "facesets.real.identites: no such key; did you mean 'identities'?"),
+        ("generators.g.lamda", 0.1, "generators.g.lamda: no such key; did you mean 'lambda'?"),
+        ("studdy", {}, "studdy: no such key; did you mean 'study'?"),
+        ("study.real", None, "study.real: is missing"),
+        ("facesets.real.source", "renderd", "facesets.real.source: 'renderd' is not one of 'recordio'"),
+        ("facesets.real.source", None, "facesets.real: has no 'source'"),
+        ("facesets.real.identities", 0, "facesets.real.identities: Input should be greater than or equal to 1; found 0"),
+        ("facesets.synthetic.similarity", 1.5, "facesets.synthetic.similarity: Input should be less than or equal to 1; found 1.5"),
+        ("facesets.synthetic.generator", "h", "facesets.synthetic.generator: 'h' is not an entry of generators; there are: g"),
+        ("study.compare", ["synthetik"], "study.compare: 'synthetik' is not an entry of facesets; did you mean 'synthetic'?"),
+        ("study.compare", [{"faceset": "real", "recogniser": "r"}], "study.compare.0.recogniser: no such key"),
+        ("study.recognizer", "x", "study.recognizer: 'x' is not an entry of recognizers"),
+        ("facesets.a b", {"source": "rendered"}, "facesets.a b: String should match pattern"),
+        ("facesets.real", {"source": "recordio", "path": "/no/such"}, "facesets.real.path: /no/such not found. CASIA-WebFace"),
+        ("facesets.real", {"source": "folder", "path": "$SEMIHARD_NOT_SET/x"}, "the environment variable SEMIHARD_NOT_SET is not set"),
+        ("benchmarks.held_out", {"source": "bin", "path": "/no/lfw.bin"}, "benchmarks.held_out.path: /no/lfw.bin not found"),
+        ("benchmarks.held_out.pairs", 2001, "must divide by twice the 10 folds"),
+    ],
+)
+def test_mistakes(path, value, message):
+    config = changed(path, value)
+    with pytest.raises(InputError) as caught:
+        Plan(config).check_data()
+    assert message in str(caught.value)
+
+
+def test_every_mistake_has_a_line():
+    config = changed("facesets.real.identites", 3)
+    config["study"]["sedes"] = [1]
+    with pytest.raises(InputError) as caught:
+        Plan(config)
+    assert str(caught.value).splitlines() == [
+        "facesets.real.identites: no such key; did you mean 'identities'?",
+        "study.sedes: no such key; did you mean 'seeds'?",
+    ]
+
+
+def test_circles_are_refused():
+    config = changed("facesets.real", {"source": "subset", "of": "other"})
+    config["facesets"]["other"] = {"source": "similarity_bin", "of": "real", "embedder": "guide", "bin": 0, "center": "mean"}
+    with pytest.raises(InputError, match="in a circle: facesets.real → facesets.other → facesets.real"):
+        Plan(config)
+
+
+def test_class_weight_centers_need_a_recognizer_of_that_set():
+    config = changed("study.center", "class_weight")
+    Plan(config)
+    config["embedders"]["guide"]["trained_on"] = "strangers"
+    with pytest.raises(InputError, match="class_weight needs an embedder that is a recognizer trained on 'real'"):
+        Plan(config)
+
+
+def test_what_the_study_does_not_use_need_not_be_there():
+    config = copy.deepcopy(BASE)
+    config["facesets"]["casia"] = {"source": "recordio", "path": "/no/such/folder"}
+    Plan(config).check_data()
+
+
+def test_duplicate_names_are_refused(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("facesets:\n  a: {source: rendered}\n  a: {source: rendered}\n")
+    with pytest.raises(InputError, match=r"c.yaml, line 3: 'a' is given twice"):
+        read_yaml(path)
+    path.write_text("base: &b {x: 1, y: 2}\nother: {<<: *b, y: 3}\n")
+    assert read_yaml(path)["other"] == {"x": 1, "y": 3}  # YAML's merge is no duplicate
+    path.write_text("a: [1\n")
+    with pytest.raises(InputError, match="c.yaml: not valid YAML"):
+        read_yaml(path)
+
+
+def test_sweep_is_one_entry_per_value_everywhere_it_is_named():
+    config = changed("facesets.synthetic.similarity", [-0.4, 0.0])
+    config["facesets"]["synthetic"]["seed"] = [0, 1]
+    plan = Plan(config)
+    names = [f"synthetic-similarity{m}-seed{seed}" for m in (-0.4, 0.0) for seed in (0, 1)]
+    assert list(plan.study.compare) == names
+    assert [plan.config.facesets[name].similarity for name in names] == [-0.4, -0.4, 0.0, 0.0]
+
+
+def test_sweep_colliding_with_an_entry_is_refused():
+    config = changed("facesets.synthetic.similarity", [0.0])
+    config["facesets"]["synthetic-similarity0.0"] = {"source": "rendered"}
+    with pytest.raises(InputError, match="two entries have this name"):
+        Plan(config)
+
+
+def test_sweep_where_one_name_is_expected_is_refused():
+    config = changed("facesets.strangers.seed", [0, 1])
+    with pytest.raises(InputError, match="it is a sweep, name one of strangers-seed0, strangers-seed1"):
+        Plan(config)
+
+
+@given(st.lists(st.floats(-1, 1).map(lambda x: round(x, 2)), min_size=1, max_size=5, unique=True))
+def test_sweep_keeps_every_other_value(values):
+    expanded, sweeps = expand_sweeps({"facesets": {"s": BASE["facesets"]["synthetic"] | {"similarity": values}}})
+    assert [expanded["facesets"][name]["similarity"] for name in sweeps["s"]] == values
+    assert all(expanded["facesets"][name]["identities"] == 4 for name in sweeps["s"])
+
+
+def test_lists_that_belong_to_a_field_are_no_sweep():
+    config = changed("recognizers.r.milestones", [5, 9])
+    assert Plan(config).config.recognizers["r"].milestones == (5, 9)
+
+
+def test_paths_expand_home_and_variables(monkeypatch, tmp_path):
+    monkeypatch.setenv("FACES", str(tmp_path))
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert expand_path("${FACES}/a") == tmp_path / "a"
+    assert str(expand_path("~/a")) == "/home/somebody/a"
+
+
+def test_settings_are_plain_values_in_field_order():
+    one = Plan(BASE).settings_of("facesets", "synthetic")
+    reordered = copy.deepcopy(BASE)
+    reordered["facesets"]["synthetic"] = dict(reversed(BASE["facesets"]["synthetic"].items()))
+    two = Plan(reordered).settings_of("facesets", "synthetic")
+    assert repr(one) == repr(two)
+    text = Plan(changed("facesets.synthetic.similarity", "0.25")).settings_of("facesets", "synthetic")  # as --config gives it
+    assert text["similarity"] == 0.25

@@ -1,0 +1,121 @@
+"""The training loop: the same weights whether undisturbed, stopped, or killed; bad losses stop it with the place named."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semihard import engine
+from semihard.checkpoint import Resume
+from semihard.engine import NonFiniteLossError, batch_indices, train
+from semihard.provenance import Provenance
+
+STEPS = 90
+
+
+def run(folder: Path, interfere=lambda i: None, settings: dict | None = None) -> tuple[torch.Tensor, dict]:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
+    optimizer = torch.optim.AdamW(model.parameters(), 0.01)
+    data = torch.arange(40.0).reshape(10, 4) / 40
+
+    def batch_of(i: int) -> np.ndarray:
+        return batch_indices(i, 6, len(data), seed=3)
+
+    def step(i: int) -> dict[str, torch.Tensor]:
+        loss = (model(data[torch.from_numpy(batch_of(i))]) + torch.randn(6, 1) - 1).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        interfere(i)
+        return {"loss": loss.detach()}
+
+    resume = Resume(folder / "out", Provenance("rule", settings or {"lr": 0.01}, "code"), [])
+    history = train("test", step, STEPS, {"model": model, "optimizer": optimizer}, resume, 3, batch_of, window=10)
+    return torch.cat([p.detach().flatten() for p in model.parameters()]), history
+
+
+@pytest.mark.parametrize("at", [0, 9, 10, 37, 88])
+def test_sigterm_saves_exits_143_and_resumes_bit_identically(tmp_path, at):
+    whole, whole_history = run(tmp_path / "a")
+
+    def ask(i: int) -> None:
+        if i == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path / "b", ask)
+    assert stopped.value.code == 143
+    resumed, history = run(tmp_path / "b")
+    assert torch.equal(whole, resumed)
+    assert history["loss"][-1] == whole_history["loss"][-1]
+
+
+def test_failure_at_any_step_resumes_bit_identically(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    whole, _ = run(tmp_path / "a")
+    for at in (3, 11, 25, 26, 70):
+
+        def fail(i: int, at: int = at) -> None:
+            if i == at:
+                raise RuntimeError("power cut")
+
+        with pytest.raises(RuntimeError, match="power cut"):
+            run(tmp_path / "b", fail)
+    resumed, history = run(tmp_path / "b")
+    assert torch.equal(whole, resumed)
+    assert history["step"].tolist() == list(range(10, STEPS + 1, 10))
+
+
+def test_sigkill_loses_no_checkpoint(tmp_path):
+    script = textwrap.dedent(f"""
+        import os, signal, sys
+        sys.path[:0] = {[str(Path(engine.__file__).parent.parent), str(Path(__file__).parent)]!r}
+        from pathlib import Path
+        from semihard import engine
+        engine.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+        from test_engine import run
+        def kill(i):
+            if i == 45:
+                os.kill(os.getpid(), signal.SIGKILL)
+        run(Path({str(tmp_path)!r}) / "b", kill)
+    """)
+    assert subprocess.run([sys.executable, "-c", script]).returncode == -signal.SIGKILL
+    assert (tmp_path / "b" / "out.resume" / "state.pt").exists()
+    assert torch.equal(run(tmp_path / "b")[0], run(tmp_path / "a")[0])
+
+
+def test_checkpoint_of_other_settings_is_dropped(tmp_path, caplog):
+    with pytest.raises(SystemExit):
+        run(tmp_path, lambda i: os.kill(os.getpid(), signal.SIGTERM))
+    caplog.set_level("INFO")
+    fresh, _ = run(tmp_path, settings={"lr": 0.02})
+    assert "checkpoint of other settings, code or inputs: ignored and removed" in caplog.text
+    assert torch.equal(fresh, run(tmp_path / "a")[0])
+
+
+def test_non_finite_loss_names_step_batch_and_checkpoint(tmp_path):
+    def step(i: int) -> dict[str, torch.Tensor]:
+        return {"loss": torch.tensor(float("nan") if i >= 7 else 1.0)}
+
+    resume = Resume(tmp_path / "out", Provenance(), [])
+    with pytest.raises(NonFiniteLossError) as caught:
+        train("train it", step, 20, {}, resume, 0, lambda i: np.array([i, i + 1]))
+    message = str(caught.value)
+    assert "not finite at step 7" in message and "images [7, 8]" in message and str(resume.directory) in message
+
+
+@given(batch=st.integers(1, 9), count=st.integers(1, 12), seed=st.integers(0, 5))
+def test_batches_are_epochs_of_permutations(batch, count, seed):
+    steps = -(-3 * count // batch)
+    flat = np.concatenate([batch_indices(i, batch, count, seed) for i in range(steps)])[: 3 * count]
+    for epoch in flat.reshape(3, count):
+        assert sorted(epoch) == list(range(count))

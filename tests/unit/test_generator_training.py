@@ -1,0 +1,104 @@
+"""Training of the generator: it learns, survives a kill bit by bit, and its file says what it is."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from toy_generator import DIM, SIZE, toy_embedder, toy_faces
+
+from semihard.artifacts import read_artifact
+from semihard.faceset import FaceSet
+from semihard.generator import training
+from semihard.generator.model_file import load_generator, sha256_of
+from semihard.generator.training import embed_all, train_generator
+from semihard.provenance import Provenance
+from semihard.settings import Generator
+from semihard.similarity.embedders import load_embedder
+
+PROVENANCE = Provenance(rule="train_generator", settings={"a": 1}, code="c")
+
+
+def entry(**given) -> Generator:
+    defaults = {"network": "tiny", "image_size": SIZE, "batch": 8, "epochs": 10, "learning_rate": 2e-3, "precision": "fp32"}
+    return Generator(trained_on="f", embedder="e", **(defaults | given))
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("inputs")
+    return toy_faces(folder / "faces.h5", 8, 2), toy_embedder(folder / "embedder.safetensors")
+
+
+def run(settings: Generator, inputs: tuple[Path, Path], folder: Path) -> Path:
+    train_generator(settings, *inputs, folder / "model.safetensors", folder / "history.h5", PROVENANCE)
+    return folder / "model.safetensors"
+
+
+def test_losses_fall_and_are_recorded(inputs, tmp_path):
+    path = run(entry(epochs=60), inputs, tmp_path)
+    history = read_artifact(tmp_path / "history.h5", "history")
+    assert history["step"].tolist() == [20, 40, 60, 80, 100, 120]
+    assert {name for name in history if name != "step"} == {f"columns/loss{part}" for part in ("", "_mse", "_rec", "_sim")}
+    assert history["columns/loss_mse"][-1] < 0.5 * history["columns/loss_mse"][0] < 0.6
+    network, spec = load_generator(path, torch.device("cpu"))
+    assert not network.training and not any(parameter.requires_grad for parameter in network.parameters())
+    assert (spec.network, spec.image_size, spec.embedding_dim, spec.timesteps) == ("tiny", SIZE, DIM, 1000)
+    assert spec.embedder_sha256 == sha256_of(inputs[1])
+    with safe_open(path, "pt") as file:
+        assert file.metadata()["rule"] == "train_generator" and file.metadata()["settings"] == '{"a": 1}'
+    assert not Path(f"{path}.resume").exists()
+
+
+def test_a_killed_training_ends_in_the_same_bytes(inputs, tmp_path, monkeypatch):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole = run(entry(), inputs, tmp_path / "whole")
+    losses, calls = training.generator_losses, []
+
+    def killed(*given):
+        calls.append(1)
+        if len(calls) == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return losses(*given)
+
+    monkeypatch.setattr(training, "generator_losses", killed)
+    with pytest.raises(SystemExit) as stop:
+        run(entry(), inputs, tmp_path / "killed")
+    assert stop.value.code == 143 and not (tmp_path / "killed" / "model.safetensors").exists()
+    resumed = run(entry(), inputs, tmp_path / "killed")
+    assert len(calls) == 20
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_what_is_saved_is_the_average(inputs, tmp_path, monkeypatch):
+    """Decay after k steps is min(0.9, 1 − k^−0.75), 0 at the first; recomputed from the weights after each step."""
+    seen = []
+    step = training.EMAModel.step
+
+    def watched(self, parameters):
+        seen.append([parameter.detach().clone() for parameter in parameters])
+        step(self, parameters)
+
+    monkeypatch.setattr(training.EMAModel, "step", watched)
+    path = run(entry(epochs=3, ema_decay=0.5), inputs, tmp_path)
+    average = seen[0]
+    for k, weights in enumerate(seen[1:], 1):
+        decay = min(0.5, 1 - (1 + k) ** -0.75)
+        average = [decay * a + (1 - decay) * w for a, w in zip(average, weights, strict=True)]
+    saved = list(load_generator(path, torch.device("cpu"))[0].parameters())
+    assert all(torch.allclose(a, s, atol=1e-6) for a, s in zip(average, saved, strict=True))
+    assert not all(torch.allclose(w, s, atol=1e-6) for w, s in zip(seen[-1], saved, strict=True))
+
+
+def test_embeddings_are_unit_vectors_in_the_order_of_the_images(inputs, monkeypatch):
+    monkeypatch.setattr(training, "EMBEDDING_BATCH", 5)
+    images = torch.from_numpy(FaceSet(inputs[0]).images(slice(None))).permute(0, 3, 1, 2)
+    embedder = load_embedder(inputs[1])
+    found = embed_all(embedder, images)
+    assert not found.is_inference() and np.allclose(found.norm(dim=1), 1, atol=1e-5)
+    naive = torch.cat([torch.nn.functional.normalize(embedder.embed(image[None])) for image in images])
+    assert torch.allclose(found, naive, atol=0.02)

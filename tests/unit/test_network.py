@@ -1,0 +1,84 @@
+"""The denoising network: size, where its conditions enter, and what it refuses."""
+
+import pytest
+import torch
+from torch import nn
+
+from semihard.errors import InputError
+from semihard.generator.network import SimilarityUNet
+
+
+def randomised(network: SimilarityUNet) -> SimilarityUNet:
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, 0, 0.05)
+    return network.eval()
+
+
+def inputs(n: int, size: int, dim: int) -> list[torch.Tensor]:
+    torch.manual_seed(1)
+    identity = nn.functional.normalize(torch.randn(n, dim))
+    return [torch.randn(n, 3, size, size), torch.randint(1000, (n,)), identity, torch.rand(n) * 2 - 1]
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_dcface_network_has_the_published_size():
+    """93.6 M parameters without the condition (measured on DCFace's own code); the rest is F1, F2 and the added keys and values."""
+    with torch.device("meta"):
+        network = SimilarityUNet("dcface_112", 112, 512)
+    added = [module for name, module in network.named_modules() if name.endswith(("add_k_proj", "add_v_proj", "F1", "F2"))]
+    assert len(added) == 2 * 4 + 2  # attention in: the 7 × 7 level, the middle, and twice in the mirror of that level
+    assert parameters(network) - sum(map(parameters, added)) == pytest.approx(93.6e6, rel=0.002)
+    assert parameters(network) == 96_187_523
+
+
+def test_dcface_network_keeps_seven_pixels_below_its_fifth_level():
+    with torch.device("meta"):
+        network = SimilarityUNet("dcface_112", 112, 512)
+        sides = []
+        for block in network.unet.down_blocks:
+            block.register_forward_hook(lambda module, given, made: sides.append(made[0].shape[-1]))
+        x_t, t, identity, m = (value.to("meta") for value in inputs(2, 112, 512))
+        assert network(x_t, t, identity, m).shape == (2, 3, 112, 112)
+    assert sides == [56, 28, 14, 7, 7, 7]
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 112])
+def test_tiny_network_keeps_the_shape(size: int):
+    network = SimilarityUNet("tiny", size, 8)
+    assert network(*inputs(2, size, 8)).shape == (2, 3, size, size)
+    assert 4.5e6 < parameters(network) < 5.5e6
+
+
+def test_refuses_a_size_it_cannot_halve():
+    with pytest.raises(InputError, match="multiples of 8 pixels"):
+        SimilarityUNet("tiny", 30, 8)
+
+
+def test_starts_as_the_zero_function():
+    assert not SimilarityUNet("tiny", 16, 8)(*inputs(2, 16, 8)).any()
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, 3], ids=["x_t", "t", "identity", "m"])
+def test_every_input_matters_to_its_own_sample_alone(which: int):
+    network = randomised(SimilarityUNet("tiny", 16, 8))
+    before = inputs(2, 16, 8)
+    after = [value.clone() for value in before]
+    after[which][0] = inputs(4, 16, 8)[which][3]
+    with torch.no_grad():
+        moved = (network(*before) - network(*after)).abs().amax((1, 2, 3))
+    assert moved[0] > 1e-5
+    assert moved[1] < 1e-6
+
+
+def test_identity_and_similarity_enter_by_the_added_keys_and_values_only():
+    network = randomised(SimilarityUNet("tiny", 16, 8))
+    for name, parameter in network.named_parameters():
+        if "add_k_proj" in name or "add_v_proj" in name:
+            nn.init.zeros_(parameter)
+    x_t, t, identity, m = inputs(3, 16, 8)
+    with torch.no_grad():
+        assert torch.equal(network(x_t, t, identity, m), network(x_t, t, identity.flip(0), -m))

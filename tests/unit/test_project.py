@@ -1,0 +1,118 @@
+"""The project agrees with itself: pages, environments, profiles, scripts and rules are in step."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from semihard.configuration import read_yaml
+from semihard.reference import pages
+from semihard.study import Plan
+
+ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / "workflow_scripts" / "semihard"
+# Imports run downward only: a module of one layer imports from later layers (and its own) only.
+LAYERS = [
+    ["generator"],
+    ["similarity", "figures"],
+    ["recognizer", "sources", "audit", "verification", "scores"],
+    ["alignment", "decoded", "engine"],
+    ["faceset", "checkpoint"],
+    ["artifacts", "mixup"],
+    ["atomic", "provenance", "pixels", "device", "progress", "seeds", "errors", "settings", "configuration", "torchvision_cpu"],
+]
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.mark.parametrize("name", ["configuration.md", "config.schema.json", "artifacts.md"])
+def test_reference_pages_are_in_step(name):
+    assert (ROOT / "docs" / name).read_text() == pages()[name], "run `make docs`"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_conda_environments_are_in_step_with_pyproject(path):
+    pip = next(item["pip"] for item in yaml.safe_load(path.read_text())["dependencies"] if isinstance(item, dict))
+    assert set(pip) <= set(project()["dependencies"])
+
+
+def test_lock_pins_every_dependency_and_no_cuda_package():
+    lock = (ROOT / "requirements.txt").read_text()
+    pinned = set(re.findall(r"^([a-z0-9.\-]+)==", lock, re.M))
+    wanted = project()["dependencies"] + project()["optional-dependencies"]["slurm"]
+    assert {re.split(r"[\[><=!]", requirement)[0].lower() for requirement in wanted} <= pinned
+    assert not re.search(r"^(nvidia|cuda|triton)", lock, re.M) and "file:" not in lock and "http" not in re.sub(r"http\S*==", "", lock)
+    assert set(lock.splitlines()) <= set((ROOT / "requirements-test.txt").read_text().splitlines())
+
+
+def test_profiles_agree_on_what_triggers_a_rerun():
+    default, slurm = (yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text()) for name in ("default", "slurm"))
+    assert default["rerun-triggers"] == slurm["rerun-triggers"] == ["mtime", "params", "input", "software-env"]
+    assert default["rerun-incomplete"] and slurm["rerun-incomplete"]
+
+
+def rules() -> dict[str, dict[str, str]]:
+    found = {}
+    for path in (ROOT / "rules").glob("*.smk"):
+        for block in re.split(r"^(?=(?:use )?rule )", path.read_text(), flags=re.M)[1:]:
+            name = re.match(r"(?:use rule \w+ as |rule )(\w+)", block)[1]
+            script = re.search(r"script:\s+\"../workflow_scripts/(\w+).py\"", block)
+            code = re.search(r"code\(\"(\w+).py\"\)", block)
+            found[name] = {"script": script and script[1], "code": code and code[1], "derived": block.startswith("use")}
+    return found
+
+
+def test_every_rule_has_the_script_of_its_name_and_its_fingerprint():
+    for name, rule in rules().items():
+        if rule["derived"]:
+            assert rule["script"] is None
+        else:
+            assert rule["script"] == rule["code"] == name
+    scripts = {path.stem for path in (ROOT / "workflow_scripts").glob("*.py")}
+    assert scripts == {name for name, rule in rules().items() if not rule["derived"]}
+
+
+def test_scripts_are_thin():
+    for path in (ROOT / "workflow_scripts").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 25, path
+
+
+def test_imports_run_downward():
+    layer_of = {name: number for number, names in enumerate(LAYERS) for name in names}
+    for path in LIBRARY.rglob("*.py"):
+        own = path.relative_to(LIBRARY).with_suffix("").parts[0]
+        if own not in layer_of:
+            continue  # the seams to Snakemake, and pages
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("semihard."):
+                target = node.module.split(".")[1]
+                assert layer_of[target] >= layer_of[own], f"{path.relative_to(ROOT)} imports {node.module}"
+
+
+def test_library_knows_nothing_of_snakemake():
+    for path in LIBRARY.rglob("*.py"):
+        assert not re.search(r"^\s*(import|from) snakemake", path.read_text(), re.M), path
+
+
+def test_shipped_configurations_are_valid(monkeypatch):
+    monkeypatch.setenv("SEMIHARD_FACES", "/faces")
+    for path in [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]:
+        Plan(read_yaml(path))
+
+
+def test_parsing_the_workflow_needs_nothing_heavy():
+    heavy = ["torch", "numpy", "pandas", "h5py", "diffusers", "matplotlib"]
+    program = (
+        "import sys; sys.path.insert(0, 'workflow_scripts')\n"
+        "import semihard.study, semihard.fingerprint, semihard.configuration\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"

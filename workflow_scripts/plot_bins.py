@@ -1,0 +1,7 @@
+"""Similarity bins → their histograms."""
+
+from semihard.figures.similarity import plot_bins
+from semihard.job import job
+
+with job(snakemake):
+    plot_bins(snakemake.input.bins, snakemake.input.centers, snakemake.output.picture, snakemake.output.table)

@@ -1,0 +1,159 @@
+"""What the audits found: attributes, leakage, separability of identities."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from semihard.artifacts import read_artifact, read_attributes
+from semihard.figures.style import (
+    BLUE,
+    INK,
+    MUTED,
+    REAL,
+    VERMILLION,
+    WIDTH,
+    bare,
+    histogram,
+    legend_above,
+    looks,
+    new_figure,
+    percent,
+    save,
+    shared_bins,
+    style,
+    words,
+)
+
+BIN_WIDTH = 0.02
+UNRELIABLE = 0.8  # balanced accuracy: below it MAAD-Face's authors found labels poor
+PANELS_PER_ROW = 3
+
+
+def plot_attributes(comparisons: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:
+    """Draw the prevalence of each attribute, real and synthetic, and the divergence in both directions beside it.
+
+    comparisons: synthetic face set → CSV of `compare_attributes` with the same real set. Attributes are ordered by
+    real prevalence; grey ones were told apart with a balanced accuracy below 0.8 on held-out identities. CSV: faceset and
+    all columns of the comparisons.
+    """
+    tables = {name: pd.read_csv(path).set_index("attribute") for name, path in comparisons.items()}
+    first = next(iter(tables.values())).sort_values("real_prevalence", kind="stable")
+    place = pd.Series(np.arange(len(first)), first.index)
+    offset = dict(zip(tables, np.linspace(0.22, -0.22, len(tables)) if len(tables) > 1 else [0.0], strict=True))
+    with style():
+        figure = new_figure(0.9 + 0.19 * len(first), WIDTH)
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.35, 1))
+        for axes in (left, right):
+            bare(axes, "x")
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_visible(False)
+        values = pd.concat(
+            [first["real_prevalence"], *(table["synthetic_prevalence"] for table in tables.values())], axis=1
+        )
+        left.hlines(
+            place, values.min(axis=1)[place.index], values.max(axis=1)[place.index], color="#c9c9c9", linewidth=1.6
+        )
+        left.plot(
+            first["real_prevalence"], place, "|", color=REAL, markersize=8, markeredgewidth=2, label="real", zorder=4
+        )
+        for name, look in looks(tables).items():
+            table = tables[name].loc[place.index]
+            left.plot(table["synthetic_prevalence"], place, "o", color=look["color"], markersize=4.6, label=name)
+            height = 0.62 / len(tables)
+            rows = place + offset[name]
+            right.barh(rows, -table["bits_synthetic_coded_as_real"], height, color=look["color"], alpha=0.55)
+            right.barh(rows, table["bits_real_coded_as_synthetic"], height, color=look["color"])
+        left.set_yticks(place, [words(name) for name in place.index])
+        for tick, accuracy in zip(left.get_yticklabels(), first["held_out_accuracy"], strict=True):
+            tick.set_color(INK if accuracy >= UNRELIABLE else "#a0a0a0")
+        left.set_ylim(-0.7, len(first) - 0.3)
+        left.set_xlim(-0.02, 1.02)
+        percent(left.xaxis)
+        left.set_xlabel("prevalence")
+        right.axvline(0, color=MUTED, linewidth=0.6)
+        reach = max(abs(bound) for bound in right.get_xlim())
+        right.set_xlim(-reach, reach)
+        right.xaxis.set_major_formatter(lambda bits, _: f"{abs(bits):g}")
+        right.set_xlabel("divergence (bits per image)")
+        right.set_title("synthetic\ncoded as real", loc="left", fontsize=7.5)
+        right.set_title("real coded\nas synthetic", loc="right", fontsize=7.5)
+        legend_above(figure, left, 5)
+        numbers = pd.concat(table.reset_index().assign(faceset=name) for name, table in tables.items())
+        save(figure, svg, numbers[["faceset", *numbers.columns.drop("faceset")]], csv)
+
+
+def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:
+    """Draw how near each face set's images are to their nearest image of the reference set.
+
+    audits: face set → "leakage" artifact. Thresholds are vertical lines; the legend names the share beyond. CSV: faceset,
+    quantity (share per bin, threshold, matching, matching_real), low, high, value.
+    """
+    found = {name: read_artifact(path, "leakage") for name, path in audits.items()}
+    edges = shared_bins([data["nearest_similarity"] for data in found.values()], BIN_WIDTH)
+    rows = []
+    with style():
+        figure = new_figure(2.7, 5.0)
+        axes = figure.subplots()
+        bare(axes, "y")
+        for threshold in sorted({float(data["threshold"]) for data in found.values()}):
+            axes.axvline(threshold, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+            axes.annotate("match →", (threshold, 1), (3, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
+                          va="top", fontsize=7, color=MUTED)  # fmt: skip
+        for name, look in looks(found).items():
+            shares = {
+                key: float(read_attributes(audits[name], "leakage")[key]) for key in ("matching", "matching_real")
+            }
+            table = histogram(found[name]["nearest_similarity"], edges)
+            text = f"{name}  {100 * shares['matching']:.2g} % match (real faces: {100 * shares['matching_real']:.2g} %)"
+            axes.stairs(table["share"], edges, linewidth=1.4, label=text, **look)
+            rows += [(name, "share", bar.low, bar.high, bar.share) for bar in table.itertuples()]
+            rows += [(name, key, None, None, value) for key, value in shares.items()]
+            rows.append((name, "threshold", None, None, float(found[name]["threshold"])))
+        axes.set(xlabel="cosine to the nearest reference image", ylabel=f"share of images per {BIN_WIDTH:g}")
+        axes.set_ylim(0)
+        percent(axes.yaxis)
+        legend_above(figure, axes, 1)
+        save(figure, svg, pd.DataFrame(rows, columns=["faceset", "quantity", "low", "high", "value"]), csv)
+
+
+def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:
+    """Draw cosines of genuine and impostor pairs, a panel per face set, with what was measured of it.
+
+    measures: face set → "diversity" artifact. CSV: faceset, quantity (genuine and impostor: share per bin; then all
+    quantities of the artifact), low, high, value.
+    """
+    found = {name: read_artifact(path, "diversity") for name, path in measures.items()}
+    edges = shared_bins([data[kind] for data in found.values() for kind in ("genuine", "impostor")], BIN_WIDTH)
+    rows, columns = [], min(PANELS_PER_ROW, len(found))
+    lines = -(-len(found) // columns)
+    with style():
+        figure = new_figure(0.4 + 2.05 * lines, max(columns, 2) / PANELS_PER_ROW * WIDTH)
+        panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+        for axes in panels.flat[len(found) :]:
+            axes.remove()
+        for axes, (name, data) in zip(panels.flat, found.items(), strict=False):
+            bare(axes, "y")
+            value = dict(zip(data["name"], data["value"], strict=True))
+            for kind, colour in (("genuine", BLUE), ("impostor", VERMILLION)):
+                table = histogram(data[kind], edges)
+                axes.stairs(table["share"], edges, fill=True, color=colour, alpha=0.25)
+                axes.stairs(table["share"], edges, color=colour, linewidth=1.2, label=f"{kind} pairs")
+                rows += [(name, kind, bar.low, bar.high, bar.share) for bar in table.itertuples()]
+            rows += [(name, quantity, None, None, number) for quantity, number in value.items()]
+            text = (
+                f"EER {100 * value['equal_error_rate']:.1f} %   $d'$ {value['d_prime']:.2f}\n"
+                f"consistency {value['consistency']:.2f}   uniqueness {value['uniqueness']:.2f}"
+            )
+            axes.text(0, 1.03, text, transform=axes.transAxes, va="bottom", fontsize=7, color=MUTED, linespacing=1.35)
+            axes.set_title(name, pad=26)
+            axes.set_ylim(0)
+            percent(axes.yaxis)
+        for axes in panels.flat[max(0, len(found) - columns) : len(found)]:
+            axes.set_xlabel("cosine of two images")
+            axes.tick_params(labelbottom=True)
+        for axes in panels[:, 0]:
+            axes.set_ylabel(f"share of pairs per {BIN_WIDTH:g}")
+        legend_above(figure, panels.flat[0], 2)
+        save(figure, svg, pd.DataFrame(rows, columns=["faceset", "quantity", "low", "high", "value"]), csv)

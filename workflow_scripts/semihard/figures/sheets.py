@@ -1,0 +1,139 @@
+"""Sheets of faces, in exact pixels: one tile per image, two pixels between tiles."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
+
+from semihard.artifacts import read_artifact
+from semihard.atomic import atomic_path
+from semihard.faceset import FaceSet
+from semihard.figures.style import save_numbers
+
+TILE = 112  # least side of a tile: smaller images are enlarged
+GAP, MARGIN = 2, 8
+SMALL, INK, MUTED, FRAME = 11, "#222222", "#6b6b6b", "#D55E00"
+IDENTITIES, PER_IDENTITY = 12, 8
+LADDER_ROWS, LADDER_COLUMNS = 8, 11
+
+
+def plot_sample_sheet(faces: Path | str, png: Path | str, csv: Path | str) -> None:
+    """Draw 12 identities of a face set, a row each, 8 images of each, its name at the left; evenly spread over the set.
+
+    Identities of fewer than 8 images are taken only where there are not 12 others. A set without labels fills the same
+    grid with images spread evenly over it. CSV: row, column, identity, image (index in the face set).
+    """
+    images = FaceSet(faces)
+    counts = images.counts()
+    if len(counts):
+        enough = np.flatnonzero(counts >= PER_IDENTITY)
+        if len(enough) < IDENTITIES:
+            enough = np.sort(np.argsort(-counts, kind="stable")[:IDENTITIES])
+        order = np.argsort(images.identity, kind="stable")
+        first = np.searchsorted(images.identity[order], np.arange(len(counts)))
+        rows = [
+            (images.identity_names[k], order[first[k] + _spread(counts[k], PER_IDENTITY)])
+            for k in enough[_spread(len(enough), IDENTITIES)]
+        ]
+    else:
+        chosen = _spread(len(images), IDENTITIES * PER_IDENTITY)
+        rows = [("", chosen[at : at + PER_IDENTITY]) for at in range(0, len(chosen), PER_IDENTITY)]
+    numbers = pd.DataFrame(
+        [(r, c, name, i) for r, (name, chosen) in enumerate(rows) for c, i in enumerate(chosen)],
+        columns=["row", "column", "identity", "image"],
+    )
+    font = _font(SMALL)
+    names = [_shorten(name, font, 1.2 * TILE) for name, _ in rows]
+    left = MARGIN + int(max((font.getlength(name) for name in names), default=0)) + (MARGIN if any(names) else 0)
+    tiles = images.images(numbers["image"].to_numpy())
+    width, height = _tile_size(tiles[0])
+    columns = numbers["column"].max() + 1
+    sheet = Image.new(
+        "RGB", (left + columns * (width + GAP) - GAP + MARGIN, 2 * MARGIN + len(rows) * (height + GAP) - GAP), "white"
+    )
+    draw = ImageDraw.Draw(sheet)
+    for place, tile in zip(numbers.itertuples(), tiles, strict=True):
+        sheet.paste(_tile(tile), (left + place.column * (width + GAP), MARGIN + place.row * (height + GAP)))
+    for r, name in enumerate(names):
+        draw.text((left - MARGIN, MARGIN + r * (height + GAP) + height / 2), name, MUTED, font, anchor="rm")
+    _save(sheet, png, numbers, csv)
+
+
+def plot_similarity_ladder(calibration: Path | str, png: Path | str, csv: Path | str) -> None:
+    """Draw the similarity ladder: a row per inquiry, framed at the left, then what was made of it from the same noise at
+    falling requested m; under each tile the cosine it achieved.
+
+    At most 8 rows and 11 values of m, evenly spread. CSV: row, column, m, similarity.
+    """
+    ladder = read_artifact(calibration, "calibration")
+    steps = np.argsort(-ladder["m"], kind="stable")
+    steps = steps[_spread(len(steps), LADDER_COLUMNS)]
+    rows = range(min(LADDER_ROWS, ladder["images"].shape[1]))
+    numbers = pd.DataFrame(
+        [(r, c, ladder["m"][s], ladder["similarity"][s, r]) for r in rows for c, s in enumerate(steps)],
+        columns=["row", "column", "m", "similarity"],
+    )
+    width, height = _tile_size(ladder["images"][0, 0])
+    font, line = _font(SMALL), SMALL + 5
+    start = MARGIN + width + 2 * MARGIN
+    sheet = Image.new(
+        "RGB",
+        (start + len(steps) * (width + GAP) - GAP + MARGIN, MARGIN + line + len(rows) * (height + line + GAP) + GAP),
+        "white",
+    )
+    draw = ImageDraw.Draw(sheet)
+    top = MARGIN + line
+    draw.text((MARGIN + width / 2, MARGIN), "inquiry", INK, font, anchor="mt")
+    for c, s in enumerate(steps):
+        draw.text(
+            (start + c * (width + GAP) + width / 2, MARGIN), f"m = {_signed(ladder['m'][s])}", INK, font, anchor="mt"
+        )
+    for r in rows:
+        y = top + r * (height + line + GAP)
+        sheet.paste(_tile(ladder["inquiry_images"][r]), (MARGIN, y))
+        draw.rectangle((MARGIN - 3, y - 3, MARGIN + width + 2, y + height + 2), outline=FRAME, width=3)
+        for c, s in enumerate(steps):
+            x = start + c * (width + GAP)
+            sheet.paste(_tile(ladder["images"][s, r]), (x, y))
+            draw.text((x + width / 2, y + height + 3), _signed(ladder["similarity"][s, r]), MUTED, font, anchor="mt")
+    _save(sheet, png, numbers, csv)
+
+
+def _spread(count: int, wanted: int) -> np.ndarray:
+    """At most `wanted` of 0 … count−1, evenly spread, both ends included."""
+    return np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(np.int64))
+
+
+def _tile_size(image: np.ndarray) -> tuple[int, int]:
+    factor = max(1.0, TILE / min(image.shape[:2]))
+    return round(image.shape[1] * factor), round(image.shape[0] * factor)
+
+
+def _tile(image: np.ndarray) -> Image.Image:
+    size = _tile_size(image)
+    tile = Image.fromarray(image)
+    return tile if tile.size == size else tile.resize(size, Image.Resampling.BICUBIC)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)
+
+
+def _shorten(name: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    if font.getlength(name) <= width:
+        return name
+    while name and font.getlength(f"{name}…") > width:
+        name = name[:-1]
+    return f"{name}…"
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _save(sheet: Image.Image, png: Path | str, numbers: pd.DataFrame, csv: Path | str) -> None:
+    with atomic_path(png) as temporary:
+        sheet.save(temporary, "png", optimize=True)
+    save_numbers(numbers, csv)

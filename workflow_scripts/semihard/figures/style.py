@@ -1,0 +1,138 @@
+"""One look for every chart: real is black, synthetic is coloured, colours tell apart for everyone (Okabe and Ito).
+
+Bytes are a function of the data: ids in an SVG are hashed with a fixed salt and no date is written.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+
+from semihard.atomic import atomic_path
+
+REAL = "#222222"
+INK, MUTED, GRID = "#222222", "#6b6b6b", "#e4e4e4"
+BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+WIDTH = 6.75  # inches: the text width of a two-column paper
+
+RC: dict[str, Any] = {
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "svg.hashsalt": "semihard",
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "text.color": INK,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.visible": False,
+    "lines.linewidth": 1.4,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "legend.handlelength": 1.6,
+    "legend.borderaxespad": 0.3,
+}
+
+
+def style() -> AbstractContextManager:
+    """The context every chart is made and saved in."""
+    return mpl.rc_context(RC)
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure, width and height in inches. It belongs to no window and no global state."""
+    return Figure((width, height), layout="constrained")
+
+
+def looks(labels: Iterable[str], real: str | None = None) -> dict[str, dict[str, Any]]:
+    """Colour and dashes of each label, in order: the real one black and solid, the others' pairs never the same twice
+    for up to eighteen."""
+    synthetic = [label for label in labels if label != real]
+    found = {
+        label: {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i // len(COLOURS) % len(DASHES)]}
+        for i, label in enumerate(synthetic)
+    }
+    return {label: found.get(label, {"color": REAL, "linestyle": "-"}) for label in labels}
+
+
+def bare(axes: Axes, keep: str) -> None:
+    """Keep the grid lines of one axis, "x" or "y", or of "none"."""
+    axes.grid(False)
+    if keep != "none":
+        axes.grid(True, axis=keep)
+
+
+def legend_above(figure: Figure, axes: Axes, columns: int) -> None:
+    """One legend for the whole figure, above everything."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=min(columns, len(labels)))
+
+
+def words(name: str) -> str:
+    """An identifier as a reader writes it: learning_rate → learning rate."""
+    return name.replace("_", " ")
+
+
+def percent(axis: Axis) -> None:
+    """Label shares as percentages."""
+    axis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+
+
+def shared_bins(values: Iterable[np.ndarray], width: float) -> np.ndarray:
+    """Edges at multiples of `width` that cover all `values`."""
+    values = list(values)
+    low = np.floor(min(v.min() for v in values) / width)
+    high = max(np.ceil(max(v.max() for v in values) / width), low + 1)
+    return np.round(np.arange(low, high + 1) * width, 12)
+
+
+def histogram(values: np.ndarray, edges: np.ndarray) -> pd.DataFrame:
+    """Columns low, high, count and share (of `values`) per bin."""
+    count = np.histogram(values, edges)[0]
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": count, "share": count / len(values)})
+
+
+def save(figure: Figure, picture: Path | str, numbers: pd.DataFrame, csv: Path | str) -> None:
+    """Write the chart (by its suffix: .svg, .png, .pdf) and the CSV of what it shows."""
+    picture = Path(picture)
+    kind = picture.suffix[1:]
+    undated: Mapping[str, None] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+    with atomic_path(picture) as temporary:
+        figure.savefig(temporary, format=kind, metadata=undated)
+    save_numbers(numbers, csv)
+
+
+def save_numbers(numbers: pd.DataFrame, csv: Path | str) -> None:
+    """Write a CSV, seven significant digits."""
+    with atomic_path(csv) as temporary:
+        numbers.to_csv(temporary, index=False, float_format="%.7g")
