@@ -21,7 +21,7 @@ try:
     if workflow.is_main_process:
         PLAN.check_data()
 except InputError as error:
-    raise WorkflowError(f"the configuration cannot be used:\n{error}") from None
+    sys.exit(f"The configuration cannot be used:\n{error}")
 
 STUDY = PLAN.study
 SECTION_OF = {

@@ -1,6 +1,6 @@
 """Study table → accuracies, intervals and gap to real."""
 
-from semihard.figures.results import plot_accuracy_table
+from semihard.figures.verification import plot_accuracy_table
 from semihard.job import job
 
 with job(snakemake):

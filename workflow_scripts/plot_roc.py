@@ -1,6 +1,6 @@
 """Verification results → true accept rate over false accept rate."""
 
-from semihard.figures.results import plot_roc
+from semihard.figures.verification import plot_roc
 from semihard.job import job
 
 with job(snakemake):

@@ -14,10 +14,24 @@ from semihard.figures.sheets import plot_sample_sheet, plot_similarity_ladder
 from semihard.figures.similarity import plot_bins, plot_calibration, plot_similarity_histogram
 from semihard.figures.style import looks, shared_bins
 from semihard.figures.training import plot_training_curves
-from semihard.figures.verification import plot_roc
+from semihard.figures.verification import plot_accuracy_table, plot_roc
+from semihard.scores import Row, score_study
 from semihard.verification import squared_distances, verify
 
 M = np.linspace(-1, 1, 11)
+FIGURES = (
+    "samples",
+    "ladder",
+    "calibration",
+    "histogram",
+    "bins",
+    "training",
+    "roc",
+    "accuracy",
+    "attributes",
+    "leakage",
+    "diversity",
+)
 
 
 def faces(identity: np.ndarray, size: int, seed: int) -> np.ndarray:
@@ -117,9 +131,7 @@ def verification(path: Path, spread: float, pairs: int = 2000) -> Path:
 
 
 def comparison(path: Path, shift: float, seed: int) -> Path:
-    names = (
-        "Male Young Senior Smiling Eyeglasses Mustache Wearing_Hat Black_Hair Blond_Hair Bald Bangs Big_Nose".split()
-    )
+    names = ["Male", "Young", "Senior", "Smiling", "Eyeglasses", "Mustache", "Wearing_Hat", "Bald", "Bangs", "Big_Nose"]
     rng = np.random.default_rng(0)
     p = rng.beta(1, 2, len(names))
     q = np.clip(p * (1 - shift) + 0.04 * np.random.default_rng(seed).normal(size=len(names)), 0.003, 0.97)
@@ -151,6 +163,33 @@ def diversity(path: Path, genuine: float) -> Path:
     return path
 
 
+def scores(path: Path) -> Path:
+    def pairs(name: str, spread: float) -> str:
+        return str(verification(path.with_name(f"{name}_{spread}.h5"), spread))
+
+    lines = [
+        ("casia", "casia", 1.6),
+        ("cemiface_m0", "cemiface_m0", 2.1),
+        ("dcface", "dcface", 2.6),
+        ("vggface2", "", 1.0),
+    ]
+    rows = [
+        Row(
+            label,
+            faceset,
+            "irse50_cosface",
+            seed if faceset else None,
+            benchmark,
+            pairs(benchmark, spread + add + seed / 20),
+        )
+        for label, faceset, spread in lines
+        for benchmark, add in (("lfw", 0), ("cfp_fp", 0.5), ("agedb_30", 0.7))
+        for seed in ((0, 1) if label == "casia" else (0,))
+    ]
+    score_study(rows, "casia", path, path.with_suffix(".h5"))
+    return path
+
+
 def draw_all(folder: Path, kind: str = "svg") -> dict[str, tuple[Path, Path]]:
     """Every figure from fresh example artifacts, in `folder`: name → picture, CSV."""
     made = folder / "artifacts"
@@ -178,7 +217,7 @@ def draw_all(folder: Path, kind: str = "svg") -> dict[str, tuple[Path, Path]]:
     }
     paths = {
         name: (folder / f"{name}.{'png' if name in ('samples', 'ladder') else kind}", folder / f"{name}.csv")
-        for name in "samples ladder calibration histogram bins training roc attributes leakage diversity".split()
+        for name in FIGURES
     }
     plot_sample_sheet(made / "faces.h5", *paths["samples"])
     plot_similarity_ladder(made / "calibration.h5", *paths["ladder"])
@@ -187,7 +226,180 @@ def draw_all(folder: Path, kind: str = "svg") -> dict[str, tuple[Path, Path]]:
     plot_bins(made / "bins.h5", with_centers["casia"], *paths["bins"])
     plot_training_curves(histories, *paths["training"], real="casia")
     plot_roc(rocs, *paths["roc"], real="casia")
+    plot_accuracy_table(scores(made / "scores.csv"), *paths["accuracy"])
     plot_attributes(compared, *paths["attributes"])
     plot_leakage(leaks, *paths["leakage"])
     plot_diversity(measured, *paths["diversity"])
     return paths
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    return draw_all(tmp_path_factory.mktemp("figures"))
+
+
+def numbers(drawn: dict[str, tuple[Path, Path]], name: str) -> pd.DataFrame:
+    return pd.read_csv(drawn[name][1])
+
+
+def artifact(drawn: dict[str, tuple[Path, Path]], name: str, kind: str) -> dict[str, np.ndarray]:
+    return read_artifact(drawn["samples"][0].parent / "artifacts" / name, kind)
+
+
+def test_the_same_artifacts_give_the_same_bytes(drawn, tmp_path):
+    again = draw_all(tmp_path)
+    for name in FIGURES:
+        for first, second in zip(drawn[name], again[name], strict=True):
+            assert first.read_bytes() == second.read_bytes(), first.name
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("name", FIGURES[2:])
+def test_charts_are_drawings_without_a_date(drawn, name):
+    text = drawn[name][0].read_text()
+    assert text.rstrip().endswith("</svg>") and "<dc:date>" not in text and text.count("<path") > 20
+
+
+def colours(drawn: dict[str, tuple[Path, Path]], name: str) -> str:
+    return drawn[name][0].read_text().lower()
+
+
+def test_real_is_black_and_synthetic_sets_are_coloured(drawn):
+    assert looks(["a", "real", "b"], "real") == {
+        "a": {"color": "#0072B2", "linestyle": "-"},
+        "real": {"color": "#222222", "linestyle": "-"},
+        "b": {"color": "#D55E00", "linestyle": "-"},
+    }
+    many = [tuple(look.values()) for look in looks([str(i) for i in range(18)]).values()]
+    assert len(set(many)) == 18
+    for name in ("histogram", "training", "roc", "accuracy", "attributes"):
+        assert {"#222222", "#0072b2", "#d55e00"} <= {f"#{rest[:6]}" for rest in colours(drawn, name).split("#")}
+
+
+@pytest.mark.parametrize(("identities", "images", "size"), [(20, 9, 112), (3, 2, 120), (14, 5, 112)])
+def test_sample_sheet_holds_the_very_pixels(tmp_path, identities, images, size):
+    path = face_set(tmp_path / "f.h5", [f"p{k:02d}" for k in range(identities) for _ in range(images)], size)
+    plot_sample_sheet(path, tmp_path / "s.png", tmp_path / "s.csv")
+    table, sheet, faces_of = pd.read_csv(tmp_path / "s.csv"), np.asarray(Image.open(tmp_path / "s.png")), FaceSet(path)
+    assert len(table) == min(identities, 12) * min(images, 8)
+    assert table["identity"].nunique() == min(identities, 12) and table["image"].is_unique
+    assert [faces_of.identity_names[k] for k in faces_of.identity[table["image"]]] == table["identity"].tolist()
+    left = sheet.shape[1] - 8 - min(images, 8) * (size + 2) + 2
+    for place in table.itertuples():
+        y, x = 8 + place.row * (size + 2), left + place.column * (size + 2)
+        np.testing.assert_array_equal(sheet[y : y + size, x : x + size], faces_of.images([place.image])[0])
+
+
+def test_sample_sheet_prefers_identities_with_enough_images(tmp_path):
+    identity = [f"rare{k}" for k in range(30)] + [f"common{k:02d}" for k in range(13) for _ in range(8)]
+    plot_sample_sheet(face_set(tmp_path / "f.h5", identity), tmp_path / "s.png", tmp_path / "s.csv")
+    assert pd.read_csv(tmp_path / "s.csv")["identity"].str.startswith("common").all()
+
+
+def test_sample_sheet_of_unlabelled_small_faces(tmp_path):
+    plot_sample_sheet(face_set(tmp_path / "f.h5", [""] * 200, 32), tmp_path / "s.png", tmp_path / "s.csv")
+    table = pd.read_csv(tmp_path / "s.csv")
+    assert len(table) == 96 and table["image"].iloc[[0, -1]].tolist() == [0, 199]
+    assert Image.open(tmp_path / "s.png").width == 16 + 8 * 114 - 2  # enlarged to 112 pixels, no room for names
+
+
+def test_ladder_shows_inquiry_and_rungs_from_same_to_other(drawn):
+    table, data = numbers(drawn, "ladder"), artifact(drawn, "calibration.h5", "calibration")
+    sheet = np.asarray(Image.open(drawn["ladder"][0]))
+    assert table.groupby("row")["m"].apply(lambda m: (np.diff(m) < 0).all()).all() and table["m"].nunique() == 11
+    for place in table.itertuples():
+        s = int(np.argmin(np.abs(data["m"] - place.m)))
+        assert place.similarity == pytest.approx(data["similarity"][s, place.row], abs=1e-6)
+        y, x = 24 + place.row * 130, 136 + place.column * 114
+        np.testing.assert_array_equal(sheet[y : y + 112, x : x + 112], data["images"][s, place.row])
+        np.testing.assert_array_equal(sheet[y : y + 112, 8:120], data["inquiry_images"][place.row])
+
+
+def test_calibration_numbers(drawn):
+    table, data = numbers(drawn, "calibration"), artifact(drawn, "calibration.h5", "calibration")
+    for row in table.itertuples():
+        achieved = data["similarity"][np.argmin(np.abs(data["m"] - row.m))].astype(np.float64)
+        assert row.images == 60 and row.mean == pytest.approx(achieved.mean(), abs=1e-6)
+        assert row.standard_deviation == pytest.approx(achieved.std(), abs=1e-6)
+        assert row.q05 == pytest.approx(np.quantile(achieved, 0.05), abs=1e-6)
+    pairs = [(m, s) for m, row in zip(data["m"], data["similarity"], strict=True) for s in row]
+    assert table["pearson_r"].iloc[0] == pytest.approx(np.corrcoef(np.array(pairs).T)[0, 1], abs=1e-6)
+
+
+def test_histograms_count_every_image_once(drawn):
+    table = numbers(drawn, "histogram")
+    assert list(table["faceset"].unique()) == ["casia", "cemiface_m0", "dcface"]
+    for name, part in table.groupby("faceset"):
+        similarity = artifact(drawn, f"centers_{name}.h5", "centers")["similarity"]
+        similarity = similarity[~np.isnan(similarity)].astype(np.float64)
+        assert part["count"].sum() == len(similarity) == 2397 and part["share"].sum() == pytest.approx(1)
+        inside = [((similarity >= row.low) & (similarity < row.high)).sum() for row in part.itertuples()]
+        assert np.abs(part["count"] - inside).sum() <= 2 * (similarity == 1).sum()
+        assert part["mean"].iloc[0] == pytest.approx(similarity.mean(), abs=1e-6)
+
+
+def test_edges_cover_the_values_at_round_numbers():
+    edges = shared_bins([np.array([0.119, 0.3]), np.array([-0.051])], 0.02)
+    assert edges[0] == -0.06 and edges[-1] == 0.3 and np.allclose(np.diff(edges), 0.02)
+    assert len(shared_bins([np.array([0.5])], 0.5)) == 2  # one value, on an edge
+
+
+def test_bins_are_those_of_the_artifact(drawn):
+    table, data = numbers(drawn, "bins"), artifact(drawn, "bins.h5", "bins")
+    summary = table.groupby("bin").first()
+    for name in ("mean_similarity", "highest", "lowest"):
+        np.testing.assert_allclose(summary[name], data[name], rtol=1e-6)
+    assert table.groupby("bin")["count"].sum().tolist() == summary["images"].tolist() == data["count"].tolist()
+
+
+def test_training_curves_have_every_point(drawn):
+    table = numbers(drawn, "training")
+    assert table.dropna().groupby("label")["quantity"].nunique().to_dict() == {
+        "casia": 4,
+        "cemiface_m0": 4,
+        "dcface": 3,
+    }
+    data = artifact(drawn, "h1.h5", "history")
+    part = table[(table["label"] == "cemiface_m0") & (table["quantity"] == "loss")]
+    assert part["step"].tolist() == data["step"].tolist()
+    np.testing.assert_allclose(part["value"], data["columns/loss"], rtol=1e-6)
+
+
+def test_roc_points_by_counting(drawn):
+    table, data = numbers(drawn, "roc"), artifact(drawn, "v2.1.h5", "verification")
+    part = table[table["label"] == "cemiface_m0"].reset_index(drop=True)
+    assert part["true_accept_rate"].is_monotonic_increasing and part.iloc[-1]["true_accept_rate"] == 1
+    for row in part.iloc[[1, 100, 700]].itertuples():
+        accepted = data["distance"] <= row.threshold * (1 + 1e-6)
+        assert row.true_accept_rate == pytest.approx(accepted[data["same"]].mean(), abs=2e-3)
+        assert row.false_accept_rate == pytest.approx(accepted[~data["same"]].mean(), abs=2e-3)
+
+
+def test_accuracy_picture_shows_the_study_table(drawn):
+    table = numbers(drawn, "accuracy")
+    source = pd.read_csv(drawn["samples"][0].parent / "artifacts" / "scores.csv", comment="#").set_index("label")
+    assert table["benchmark"].unique().tolist() == ["AVG", "lfw", "cfp_fp", "agedb_30"]
+    for row in table.itertuples():
+        assert row.accuracy == pytest.approx(source.loc[row.label, row.benchmark], abs=1e-4)
+    average = table[table["benchmark"] == "AVG"].set_index("label")
+    assert (average["low"] < average["accuracy"]).all() and (average["accuracy"] < average["high"]).all()
+    gap = average.loc["casia", "accuracy"] - average.loc["dcface", "accuracy"]
+    assert average.loc["dcface", "gap_to_real_points"] == pytest.approx(gap, abs=1e-3)
+    assert np.isnan(average.loc["vggface2", "gap_to_real_points"])
+
+
+def test_audit_charts_write_what_they_read(drawn):
+    attributes = numbers(drawn, "attributes")
+    source = pd.read_csv(drawn["samples"][0].parent / "artifacts" / "a1.csv")
+    part = attributes[attributes["faceset"] == "dcface"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(part[source.columns], source, rtol=1e-6)
+
+    leaks = numbers(drawn, "leakage").set_index(["faceset", "quantity"])["value"]
+    data = artifact(drawn, "ldcface.h5", "leakage")
+    assert leaks["dcface", "matching"].item() == pytest.approx((data["nearest_similarity"] > 0.42).mean(), rel=1e-6)
+    assert leaks["dcface", "threshold"].item() == 0.42 and leaks["dcface", "matching_real"].item() == 0.0312
+    assert leaks["dcface", "share"].sum() == pytest.approx(1)
+
+    measured = numbers(drawn, "diversity").set_index(["faceset", "quantity"])["value"]
+    assert measured["casia", "d_prime"].item() == 4 and measured["casia", "uniqueness"].item() == 0.93
+    assert measured["casia", "genuine"].sum() == pytest.approx(1) == measured["casia", "impostor"].sum()

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from toy_generator import DIM, SIZE, toy_embedder, toy_faces
 
 from semihard.artifacts import read_artifact
 from semihard.faceset import FaceSet
@@ -18,12 +17,20 @@ from semihard.generator.training import embed_all, train_generator
 from semihard.provenance import Provenance
 from semihard.settings import Generator
 from semihard.similarity.embedders import load_embedder
+from tests.unit.toy_generator import DIM, SIZE, toy_embedder, toy_faces
 
 PROVENANCE = Provenance(rule="train_generator", settings={"a": 1}, code="c")
 
 
 def entry(**given) -> Generator:
-    defaults = {"network": "tiny", "image_size": SIZE, "batch": 8, "epochs": 10, "learning_rate": 2e-3, "precision": "fp32"}
+    defaults = {
+        "network": "tiny",
+        "image_size": SIZE,
+        "batch": 8,
+        "epochs": 10,
+        "learning_rate": 2e-3,
+        "precision": "fp32",
+    }
     return Generator(trained_on="f", embedder="e", **(defaults | given))
 
 
@@ -42,7 +49,9 @@ def test_losses_fall_and_are_recorded(inputs, tmp_path):
     path = run(entry(epochs=60), inputs, tmp_path)
     history = read_artifact(tmp_path / "history.h5", "history")
     assert history["step"].tolist() == [20, 40, 60, 80, 100, 120]
-    assert {name for name in history if name != "step"} == {f"columns/loss{part}" for part in ("", "_mse", "_rec", "_sim")}
+    assert {name for name in history if name != "step"} == {
+        f"columns/loss{part}" for part in ("", "_mse", "_rec", "_sim")
+    }
     assert history["columns/loss_mse"][-1] < 0.5 * history["columns/loss_mse"][0] < 0.6
     network, spec = load_generator(path, torch.device("cpu"))
     assert not network.training and not any(parameter.requires_grad for parameter in network.parameters())

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_generator import toy_images
 
 from semihard.artifacts import read_artifact, write_artifact
 from semihard.errors import InputError
@@ -15,6 +14,7 @@ from semihard.generator import inquiries
 from semihard.generator.inquiries import keep_dissimilar, one_per_identity, select_inquiries
 from semihard.provenance import Provenance
 from semihard.settings import SyntheticFaces
+from tests.unit.toy_generator import toy_images
 
 
 def unit(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
@@ -90,7 +90,9 @@ def test_candidates_are_one_image_per_identity_and_every_unlabelled_one(faces):
 
 
 def test_too_few_are_told_with_the_numbers(faces, tmp_path):
-    with pytest.raises(InputError, match=r"50 candidates, \d+ of them mutually below cosine -0.9, 12 identities asked for"):
+    with pytest.raises(
+        InputError, match=r"50 candidates, \d+ of them mutually below cosine -0.9, 12 identities asked for"
+    ):
         asked = entry(identities=12, inquiry_threshold=-0.9)
         select_inquiries(asked, faces[0], faces[1], tmp_path / "inquiries.h5", Provenance())
     assert not (tmp_path / "inquiries.h5").exists()

@@ -54,7 +54,7 @@ def expand_path(path: str) -> Path:
     expanded = os.path.expandvars(path)
     if left := re.search(r"\$\{?(\w+)\}?", expanded):
         raise InputError(
-            f"path {path!r}: the environment variable {left[1]} is not set; export it or write the path out"
+            f"path {path!r}: the environment variable {left[1]} is not set; the head of the configuration says what it names"
         )
     return Path(expanded).expanduser()
 

@@ -337,7 +337,7 @@ def _existing(where: str, path: str, expected: str) -> Path:
     try:
         expanded = expand_path(path)
     except InputError as error:
-        raise InputError(f"{where}: {error}. {expected[0].upper()}{expected[1:]}.") from None
+        raise InputError(f"{where}: {error}") from None
     if not expanded.exists():
         raise InputError(f"{where}: {expanded} not found. {expected[0].upper()}{expected[1:]}.")
     return expanded

@@ -17,6 +17,7 @@ from semihard.figures.style import (
     bare,
     histogram,
     legend_above,
+    legend_beside,
     looks,
     new_figure,
     percent,
@@ -79,7 +80,7 @@ def plot_attributes(comparisons: Mapping[str, Path | str], svg: Path | str, csv:
         right.set_xlabel("divergence (bits per image)")
         right.set_title("synthetic\ncoded as real", loc="left", fontsize=7.5)
         right.set_title("real coded\nas synthetic", loc="right", fontsize=7.5)
-        legend_above(figure, left, 5)
+        legend_above(figure, left)
         numbers = pd.concat(table.reset_index().assign(faceset=name) for name, table in tables.items())
         save(figure, svg, numbers[["faceset", *numbers.columns.drop("faceset")]], csv)
 
@@ -94,7 +95,7 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
     edges = shared_bins([data["nearest_similarity"] for data in found.values()], BIN_WIDTH)
     rows = []
     with style():
-        figure = new_figure(2.7, 5.0)
+        figure = new_figure(2.6)
         axes = figure.subplots()
         bare(axes, "y")
         for threshold in sorted({float(data["threshold"]) for data in found.values()}):
@@ -106,7 +107,7 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
                 key: float(read_attributes(audits[name], "leakage")[key]) for key in ("matching", "matching_real")
             }
             table = histogram(found[name]["nearest_similarity"], edges)
-            text = f"{name}  {100 * shares['matching']:.2g} % match (real faces: {100 * shares['matching_real']:.2g} %)"
+            text = f"{name}  {100 * shares['matching']:.1f} | {100 * shares['matching_real']:.1f}"
             axes.stairs(table["share"], edges, linewidth=1.4, label=text, **look)
             rows += [(name, "share", bar.low, bar.high, bar.share) for bar in table.itertuples()]
             rows += [(name, key, None, None, value) for key, value in shares.items()]
@@ -114,7 +115,7 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
         axes.set(xlabel="cosine to the nearest reference image", ylabel=f"share of images per {BIN_WIDTH:g}")
         axes.set_ylim(0)
         percent(axes.yaxis)
-        legend_above(figure, axes, 1)
+        legend_beside(figure, axes, "match: synthetic | real (%)")
         save(figure, svg, pd.DataFrame(rows, columns=["faceset", "quantity", "low", "high", "value"]), csv)
 
 
@@ -148,12 +149,12 @@ def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Pat
             )
             axes.text(0, 1.03, text, transform=axes.transAxes, va="bottom", fontsize=7, color=MUTED, linespacing=1.35)
             axes.set_title(name, pad=26)
-            axes.set_ylim(0)
             percent(axes.yaxis)
         for axes in panels.flat[max(0, len(found) - columns) : len(found)]:
             axes.set_xlabel("cosine of two images")
             axes.tick_params(labelbottom=True)
+        panels[0, 0].set_ylim(0)
         for axes in panels[:, 0]:
             axes.set_ylabel(f"share of pairs per {BIN_WIDTH:g}")
-        legend_above(figure, panels.flat[0], 2)
+        legend_above(figure, panels.flat[0])
         save(figure, svg, pd.DataFrame(rows, columns=["faceset", "quantity", "low", "high", "value"]), csv)

@@ -14,7 +14,7 @@ from semihard.figures.style import (
     MUTED,
     bare,
     histogram,
-    legend_above,
+    legend_beside,
     looks,
     new_figure,
     percent,
@@ -68,7 +68,7 @@ def plot_similarity_histogram(
     edges = shared_bins(similarity.values(), BIN_WIDTH)
     tables = []
     with style():
-        figure = new_figure(2.6, 5.0)
+        figure = new_figure(2.6)
         axes = figure.subplots()
         bare(axes, "y")
         for name, look in looks(similarity, real).items():
@@ -80,7 +80,7 @@ def plot_similarity_histogram(
         axes.set(xlabel="similarity to the own identity center (cosine)", ylabel=f"share of images per {BIN_WIDTH:g}")
         axes.set_ylim(0)
         percent(axes.yaxis)
-        legend_above(figure, axes, 3)
+        legend_beside(figure, axes, "mean ± sd")
         numbers = pd.concat(tables)
         save(figure, svg, numbers[["faceset", *numbers.columns.drop("faceset")]], csv)
 

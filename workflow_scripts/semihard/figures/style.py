@@ -92,10 +92,18 @@ def bare(axes: Axes, keep: str) -> None:
         axes.grid(True, axis=keep)
 
 
-def legend_above(figure: Figure, axes: Axes, columns: int) -> None:
-    """One legend for the whole figure, above everything."""
+def legend_above(figure: Figure, axes: Axes) -> None:
+    """One legend for the whole figure, above everything, in as many columns as its width allows."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(columns, len(labels)))
+    entry = 0.5 + 0.07 * max(map(len, labels))  # inches, about
+    figure.legend(handles, labels, loc="outside upper left", ncols=max(1, int(figure.get_figwidth() / entry)))
+
+
+def legend_beside(figure: Figure, axes: Axes, title: str) -> None:
+    """One legend at the right, a line per entry; the figure grows with it."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.set_figheight(max(figure.get_figheight(), 0.5 + 0.17 * len(labels)))
+    figure.legend(handles, labels, loc="outside right upper", title=title, title_fontsize=7.5, alignment="left")
 
 
 def words(name: str) -> str:

@@ -43,7 +43,7 @@ def plot_training_curves(
             axes.set_xlabel("optimizer step")
             axes.tick_params(labelbottom=True)
         if len(tables) > 1:
-            legend_above(figure, panels.flat[0], 4)
+            legend_above(figure, panels.flat[0])
         numbers = pd.concat(
             table.reset_index().melt("step", var_name="quantity").assign(label=label) for label, table in tables.items()
         )

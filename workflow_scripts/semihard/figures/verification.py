@@ -1,16 +1,19 @@
-"""Verification: ROC curves and the table of accuracies as a picture."""
+"""Verification: ROC curves, and the study table as a picture."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from semihard.artifacts import read_artifact
-from semihard.figures.style import looks, new_figure, save, style
+from semihard.figures.style import MUTED, REAL, WIDTH, bare, legend_beside, looks, new_figure, save, style
 from semihard.verification import roc
 
 FALSE_ACCEPT_RATE = 1e-3
+TEXT_COLUMNS = ("label", "faceset", "recognizer", "seeds", "gap_reference")
+SUMMARY_COLUMNS = ("AVG", "AVG_sd", "AVG_low", "AVG_high", "gap_to_real_points", "gap_to_real_relative")
 
 
 def plot_roc(
@@ -24,7 +27,7 @@ def plot_roc(
     """
     tables = []
     with style():
-        figure = new_figure(3.0, 4.6)
+        figure = new_figure(2.9, 5.6)
         axes = figure.subplots()
         least, floor = 1.0, 1.0
         for label, look in looks(verifications, real).items():
@@ -44,8 +47,73 @@ def plot_roc(
         axes.set_xscale("log")
         axes.set(xlim=(least, 1), ylim=(max(0, np.floor(floor * 10 - 0.5) / 10), 1.005))
         axes.set(xlabel="false accept rate", ylabel="true accept rate")
-        axes.legend(
-            loc="lower right", title=f"TAR (%) at FAR {FALSE_ACCEPT_RATE:g}", title_fontsize=7.5, alignment="left"
-        )
+        legend_beside(figure, axes, f"TAR (%) at FAR {FALSE_ACCEPT_RATE:g}")
         numbers = pd.concat(tables)
         save(figure, svg, numbers[["label", *numbers.columns.drop("label")]], csv)
+
+
+def plot_accuracy_table(scores: Path | str, svg: Path | str, csv: Path | str) -> None:
+    """Draw the study table: a line per training, the average with its 95 % interval and the gap to real, then a panel
+    per benchmark.
+
+    scores: the CSV of `score_study`. Black: real, the reference of the gap, carried on as a dashed line; hollow: an
+    embedder verified as it is. CSV: label, faceset, recognizer, benchmark ("AVG" first), accuracy, low, high (percent;
+    of AVG only), gap_to_real_points.
+    """
+    table = pd.read_csv(
+        scores, comment="#", keep_default_na=False, na_values=[""], dtype=dict.fromkeys(TEXT_COLUMNS, str)
+    )
+    benchmarks = [name for name in table if name not in TEXT_COLUMNS + SUMMARY_COLUMNS]
+    is_real = table["label"].isin(table["gap_reference"].dropna())
+    is_reference = table["faceset"].isna()
+    place = np.arange(len(table))
+    styled = looks(table["label"][~is_real & ~is_reference])
+    colours = [
+        REAL if real else styled.get(label, {"color": MUTED})["color"]
+        for label, real in zip(table["label"], is_real, strict=True)
+    ]
+    with style():
+        figure = new_figure(0.75 + 0.24 * len(table), WIDTH)
+        panels = figure.subplots(
+            1, 1 + len(benchmarks), sharey=True, width_ratios=[2.4, *[1] * len(benchmarks)], squeeze=False
+        )[0]
+        for axes, name in zip(panels, ["AVG", *benchmarks], strict=True):
+            bare(axes, "x")
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_visible(False)
+            axes.set_title(name)
+            for value in table[name][is_real]:
+                axes.axvline(value, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+            if name == "AVG":
+                axes.hlines(place, table["AVG_low"], table["AVG_high"], color=colours, linewidth=1.6)
+            faces = ["white" if reference else colour for reference, colour in zip(is_reference, colours, strict=True)]
+            axes.scatter(table[name], place, s=22, c=faces, edgecolors=colours, linewidths=1.2, zorder=3)
+            axes.xaxis.set_major_locator(MaxNLocator(5 if name == "AVG" else 2))
+            axes.margins(x=0.12)
+        first = panels[0]
+        first.set_yticks(place, table["label"])
+        first.set_ylim(len(table) - 0.5, -0.5)
+        for y, row in zip(place, table.itertuples(), strict=True):
+            spread = "" if np.isnan(row.AVG_sd) else f" ± {row.AVG_sd:.2f}"
+            gap = (
+                ""
+                if np.isnan(row.gap_to_real_points) or is_real[y]
+                else f"  ({-row.gap_to_real_points:+.2f})".replace("-", "−")
+            )
+            first.annotate(
+                f"{row.AVG:.2f}{spread}{gap}", (1, y), (4, 0), xycoords=first.get_yaxis_transform(),
+                textcoords="offset points", va="center", fontsize=7,
+            )  # fmt: skip
+        figure.supxlabel("accuracy (%): 95 % interval, ± sd over seeds (points from real)", fontsize=8)
+        lines = [
+            table[["label", "faceset", "recognizer"]].assign(benchmark=name, accuracy=table[name])
+            for name in benchmarks
+        ]
+        average = table[["label", "faceset", "recognizer"]].assign(
+            benchmark="AVG",
+            accuracy=table["AVG"],
+            low=table["AVG_low"],
+            high=table["AVG_high"],
+            gap_to_real_points=table["gap_to_real_points"],
+        )
+        save(figure, svg, pd.concat([average, *lines]), csv)

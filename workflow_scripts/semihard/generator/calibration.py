@@ -1,6 +1,7 @@
 """Requested m → achieved similarity: what a generator makes of the similarities asked for.
 
-CemiFace's own sets show why this has to be looked at: made at m = 0, their mean similarity to the inquiry is 0.29 (Table 7).
+CemiFace's own sets show why this has to be looked at: made at m = 0, their mean similarity to the inquiry is 0.29
+(Table 7).
 """
 
 from pathlib import Path
@@ -51,12 +52,19 @@ def calibrate_similarity(
     chosen = one_per_identity(faces, settings.seed)[:INQUIRIES]
     identity = torch.from_numpy(read_unit_embeddings(embeddings_path, chosen, len(faces)))
     if identity.shape[1] != spec.embedding_dim:
-        raise InputError(f"{embeddings_path}: {identity.shape[1]}-d embeddings, the generator was trained with {spec.embedding_dim}-d ones")
+        raise InputError(
+            f"{embeddings_path}: {identity.shape[1]}-d embeddings, "
+            f"the generator was trained with {spec.embedding_dim}-d ones"
+        )
     noise = draw_noise(settings.seed, chosen, np.zeros_like(chosen), spec.image_size).to(device)
     identity = identity.to(device)
 
     similarity, ladder = [], []
-    with progress("calibrate", len(M), "values of m") as advance, torch.inference_mode(), autocast(device, settings.precision):
+    with (
+        progress("calibrate", len(M), "values of m") as advance,
+        torch.inference_mode(),
+        autocast(device, settings.precision),
+    ):
         for m in M:
             images = denoise(network, spec, noise, identity, torch.full((len(chosen),), float(m), device=device), STEPS)
             similarity.append(nn.functional.cosine_similarity(embedder.embed(images).float(), identity).cpu().numpy())

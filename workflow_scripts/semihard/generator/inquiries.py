@@ -17,7 +17,11 @@ BLOCK = 512
 
 
 def select_inquiries(
-    settings: SyntheticFaces, faces_path: Path | str, embeddings_path: Path | str, output: Path | str, provenance: Provenance
+    settings: SyntheticFaces,
+    faces_path: Path | str,
+    embeddings_path: Path | str,
+    output: Path | str,
+    provenance: Provenance,
 ) -> None:
     """Write `settings.identities` inquiries of a face set, no two of them as similar as `settings.inquiry_threshold`.
 
@@ -38,13 +42,18 @@ def select_inquiries(
             break
     else:
         raise InputError(
-            f"{faces_path}: {len(candidates)} candidates, {len(chosen)} of them mutually below cosine {settings.inquiry_threshold}, "
-            f"{settings.identities} identities asked for; ask for fewer, raise inquiry_threshold or take a larger face set as inquiries"
+            f"{faces_path}: {len(candidates)} candidates, {len(chosen)} of them mutually below cosine "
+            f"{settings.inquiry_threshold}, {settings.identities} identities asked for; ask for fewer, raise "
+            "inquiry_threshold or take a larger face set as inquiries"
         )
     names = np.array([*faces.identity_names, ""], object)
     data = {"source_index": chosen, "source_name": names[faces.identity[chosen]], "embedding": kept, "nearest": nearest}
-    write_artifact(output, "inquiries", {name: values[: settings.identities] for name, values in data.items()}, provenance)
-    log.info("%d inquiries among the first %d of %d candidates", settings.identities, start + len(block), len(candidates))
+    write_artifact(
+        output, "inquiries", {name: values[: settings.identities] for name, values in data.items()}, provenance
+    )
+    log.info(
+        "%d inquiries among the first %d of %d candidates", settings.identities, start + len(block), len(candidates)
+    )
 
 
 def one_per_identity(faces: FaceSet, seed: int) -> np.ndarray:
@@ -67,10 +76,10 @@ def read_unit_embeddings(path: Path | str, rows: np.ndarray, count: int) -> np.n
 
 
 def keep_dissimilar(block: np.ndarray, kept: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Greedy selection: the rows of `block` whose cosine to all of `kept` and to every row selected before is below `threshold`.
+    """Greedy selection: the rows of `block` whose cosine to `kept` and to every row selected before is below `threshold`.
 
-    block: unit `[b, D]`; kept: unit `[k, D]`. Returns those rows int64 `[s]` and each one's highest cosine to an earlier
-    inquiry, float32 `[s]`; NaN for the very first.
+    block: unit `[b, D]`; kept: unit `[k, D]`. Returns those rows int64 `[s]` and each one's highest cosine to an
+    earlier inquiry, float32 `[s]`; NaN for the very first.
     """
     nearest = (block @ kept.T).max(1) if len(kept) else np.full(len(block), -np.inf, np.float32)
     within = block @ block.T

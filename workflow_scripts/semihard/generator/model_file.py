@@ -21,7 +21,7 @@ log = logging.getLogger("semihard")
 
 @dataclass(frozen=True)
 class GeneratorSpec:
-    """What a generator needs besides its weights: its network, noise schedule, grid of m and the embedder it was trained with."""
+    """What a generator is besides its weights: network, noise schedule, grid of m, and the embedder it was trained with."""
 
     network: str
     image_size: int
@@ -37,14 +37,21 @@ class GeneratorSpec:
     def check_similarity(self, m: float) -> None:
         """Warn where the similarity asked for lies outside what the generator was trained on."""
         if not self.m_min - 1e-6 <= m <= self.m_max + 1e-6:
-            log.warning("similarity %g lies outside the %g … %g this generator was trained on", m, self.m_min, self.m_max)
+            log.warning(
+                "similarity %g lies outside the %g … %g this generator was trained on", m, self.m_min, self.m_max
+            )
 
     def check_embedder(self, path: Path | str, embedder: Embedder) -> None:
         """Raises InputError where `embedder`, read from `path`, is not the one the generator was trained with."""
         if embedder.embedding_dim != self.embedding_dim:
-            raise InputError(f"{path}: makes {embedder.embedding_dim}-d embeddings, the generator was trained with {self.embedding_dim}-d ones")
+            raise InputError(
+                f"{path}: makes {embedder.embedding_dim}-d embeddings, "
+                f"the generator was trained with {self.embedding_dim}-d ones"
+            )
         if sha256_of(path) != self.embedder_sha256:
-            raise InputError(f"{path}: is not the embedder the generator was trained with; use that one or train the generator again")
+            raise InputError(
+                f"{path}: is not the embedder the generator was trained with; use that one or train the generator again"
+            )
 
 
 def sha256_of(path: Path | str) -> str:
@@ -62,7 +69,10 @@ def save_generator(path: Path | str, network: SimilarityUNet, spec: GeneratorSpe
 
 
 def load_generator(path: Path | str, device: torch.device) -> tuple[SimilarityUNet, GeneratorSpec]:
-    """The network, frozen, in eval mode and channels-last on `device`, and its spec. Raises InputError where it is no generator file."""
+    """The network, frozen, in eval mode and channels-last on `device`, and its spec.
+
+    Raises InputError where the file is no generator of this version.
+    """
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

@@ -1,7 +1,7 @@
-"""The denoising network of CemiFace (NeurIPS 2024, Sec. 3.2, App. A.1): DCFace's U-Net whose only identity input is attention.
+"""The denoising network of CemiFace (NeurIPS 2024, Sec. 3.2, App. A.1).
 
-AdaGN carries the time alone; identity and similarity enter as one token appended to the keys and values of every
-self-attention.
+DCFace's U-Net, but AdaGN carries the time alone: identity and similarity enter as one token appended to the keys and
+values of every self-attention.
 """
 
 from dataclasses import dataclass

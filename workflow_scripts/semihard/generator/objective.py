@@ -20,7 +20,10 @@ def similarity_grid(m_min: float, m_max: float, m_step: float) -> torch.Tensor:
 
 
 def one_step_estimate(x_t: torch.Tensor, eps: torch.Tensor, abar_t: torch.Tensor) -> torch.Tensor:
-    """x̂0 = (x_t − √(1 − ᾱ_t) ε′) / √ᾱ_t, clipped to [−1, 1] as in DCFace's code. x_t, eps: `[n, 3, s, s]`; abar_t: `[n]`."""
+    """x̂0 = (x_t − √(1 − ᾱ_t) ε′) / √ᾱ_t, clipped to [−1, 1] as in DCFace's code.
+
+    x_t, eps: `[n, 3, s, s]`; abar_t: ᾱ_t `[n]`.
+    """
     abar_t = abar_t[:, None, None, None]
     return ((x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()).clamp(-1, 1)
 
@@ -48,16 +51,21 @@ def generator_losses(
 ) -> dict[str, torch.Tensor]:
     """L = L_MSE + λ L_SimMat for one mini-batch: scalars "loss" (to be minimised), "loss_mse", "loss_rec", "loss_sim".
 
-    x: the images in [−1, 1] `[n, 3, s, s]`, at once denoising target, identity condition and similarity anchor; identity:
-    their unit embeddings E(x) `[n, D]`; m: `[n]`; t: int64 `[n]`; eps: the noise, like x. The gradient reaches `network`
-    through the frozen `embedder`.
+    x: the images in [−1, 1] `[n, 3, s, s]`, at once denoising target, identity condition and similarity anchor;
+    identity: their unit embeddings E(x) `[n, D]`; m: `[n]`; t: int64 `[n]`; eps: the noise, like x. The gradient
+    reaches `network` through the frozen `embedder`.
     """
     abar_t = schedule.alphas_cumprod.to(x.device)[t]
     x_t = schedule.add_noise(x, eps, t)
-    predicted = network(x_t, t, identity, m).float()
+    predicted = network(x_t, t, identity, m).to(x.dtype)
     loss_mse = nn.functional.mse_loss(predicted, eps)
     estimated = one_step_estimate(x_t, predicted, abar_t)
-    cosine = nn.functional.cosine_similarity(identity, embedder(estimated).float())
+    cosine = nn.functional.cosine_similarity(identity, embedder(estimated))
     losses = similarity_losses(cosine, m, t / schedule.config.num_train_timesteps)
     loss = loss_mse + lambda_ * losses["loss_simmat"].mean()
-    return {"loss": loss, "loss_mse": loss_mse, "loss_rec": losses["loss_rec"].mean(), "loss_sim": losses["loss_sim"].mean()}
+    return {
+        "loss": loss,
+        "loss_mse": loss_mse,
+        "loss_rec": losses["loss_rec"].mean(),
+        "loss_sim": losses["loss_sim"].mean(),
+    }

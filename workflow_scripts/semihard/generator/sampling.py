@@ -1,6 +1,7 @@
-"""Synthesis: a generator and inquiries in, a labelled synthetic face set out (CemiFace, NeurIPS 2024, Sec. 3.3 and 4.1).
+"""Synthesis: a generator and inquiries in, a labelled face set out (CemiFace, NeurIPS 2024, Sec. 3.3 and 4.1).
 
-A batch of images is a face set, a shard is its batches one after the other, the whole is its shards: one function joins both.
+A batch of images is a face set, a shard is its batches one after the other, the whole is its shards: one function
+joins both.
 """
 
 from collections.abc import Sequence
@@ -51,7 +52,8 @@ def synthesize(
     inquiries = torch.from_numpy(read_artifact(inquiries_path, "inquiries")["embedding"])
     if inquiries.shape[1] != spec.embedding_dim or len(inquiries) < settings.identities:
         expected = f"{settings.identities} of {spec.embedding_dim} numbers"
-        raise InputError(f"{inquiries_path}: {len(inquiries)} embeddings of {inquiries.shape[1]} numbers, expected {expected}")
+        found = f"{len(inquiries)} embeddings of {inquiries.shape[1]} numbers"
+        raise InputError(f"{inquiries_path}: {found}, expected {expected}")
     if settings.identity_mixup and settings.identities < 2:
         raise InputError("identity_mixup needs at least 2 identities")
 
@@ -74,9 +76,17 @@ def synthesize(
                 images = denoise(network, spec, noise.to(device), condition.to(device), m.to(device), settings.steps)
                 embedding = embedder.embed(images).float()
             similarity = nn.functional.cosine_similarity(embedding, condition.to(device)).cpu().numpy()
-            columns = {"m": m.numpy(), "similarity": similarity, "partner": partner, "phi": phi, "index": index.astype(np.int32)}
+            columns = {
+                "m": m.numpy(),
+                "similarity": similarity,
+                "partner": partner,
+                "phi": phi,
+                "index": index.astype(np.int32),
+            }
             names = [f"synthetic-{settings.seed}-{i:05d}" for i in identity]
-            with FaceSetWriter(path, (spec.image_size, spec.image_size), settings.codec, provenance, {"source": "synthesis"}) as writer:
+            with FaceSetWriter(
+                path, (spec.image_size, spec.image_size), settings.codec, provenance, {"source": "synthesis"}
+            ) as writer:
                 writer.add(images.permute(0, 2, 3, 1).cpu().numpy(), names, columns)
             advance(1)
     gather_shards(paths, output, provenance)
@@ -87,7 +97,8 @@ def shard_batches(settings: SyntheticFaces, shard: int) -> range:
     """The batches of one shard: contiguous, and as even as whole batches allow."""
     count = -(-settings.identities * settings.per_identity // settings.batch)
     if settings.shards > count:
-        raise InputError(f"{settings.shards} shards for {count} batches of {settings.batch} images: set shards to {count} at most")
+        given = f"{settings.shards} shards for {count} batches of {settings.batch} images"
+        raise InputError(f"{given}: set shards to {count} at most")
     return range(shard * count // settings.shards, (shard + 1) * count // settings.shards)
 
 
@@ -95,23 +106,34 @@ def partners_of(settings: SyntheticFaces, identity: np.ndarray, index: np.ndarra
     """Mixup partner int32 `[n]` and φ float32 `[n]` of images (identity, index); −1 and 1 where mixup is off."""
     if not settings.identity_mixup:
         return np.full(len(identity), -1, np.int32), np.ones(len(identity), np.float32)
-    drawn = {i: draw_partners(settings.seed, i, settings.per_identity, settings.identities) for i in np.unique(identity).tolist()}
+    sizes = (settings.per_identity, settings.identities)
+    drawn = {i: draw_partners(settings.seed, i, *sizes) for i in np.unique(identity).tolist()}
     partner, phi = (np.array([drawn[i][part][k] for i, k in zip(identity, index, strict=True)]) for part in (0, 1))
     return partner, phi
 
 
-def draw_noise(seed: int, identity: Sequence[int] | np.ndarray, index: Sequence[int] | np.ndarray, size: int) -> torch.Tensor:
-    """Initial noise float32 `[n, 3, size, size]`, each image's a function of (seed, identity, index) alone, drawn on the CPU."""
-    generators = (torch.Generator().manual_seed(seed_for(seed, "noise", i, k)) for i, k in zip(identity, index, strict=True))
+def draw_noise(
+    seed: int, identity: Sequence[int] | np.ndarray, index: Sequence[int] | np.ndarray, size: int
+) -> torch.Tensor:
+    """Initial noise float32 `[n, 3, size, size]` on the CPU, each image's a function of (seed, identity, index) alone."""
+    generators = (
+        torch.Generator().manual_seed(seed_for(seed, "noise", i, k)) for i, k in zip(identity, index, strict=True)
+    )
     return torch.stack([torch.randn(3, size, size, generator=generator) for generator in generators])
 
 
 def denoise(
-    network: SimilarityUNet, spec: GeneratorSpec, noise: torch.Tensor, identity: torch.Tensor, m: torch.Tensor, steps: int
+    network: SimilarityUNet,
+    spec: GeneratorSpec,
+    noise: torch.Tensor,
+    identity: torch.Tensor,
+    m: torch.Tensor,
+    steps: int,
 ) -> torch.Tensor:
-    """DDIM (η = 0) from noise `[n, 3, s, s]` to uint8 images `[n, 3, s, s]` in `steps` steps, at conditions `[n, D]` and m `[n]`.
+    """DDIM (η = 0) from noise `[n, 3, s, s]` to uint8 images `[n, 3, s, s]` in `steps` steps.
 
-    The estimate of x0 is clipped to [−1, 1] and ε recomputed from it, as in guided diffusion.
+    identity: unit conditions `[n, D]`; m: requested similarity `[n]`. The estimate of x0 is clipped to [−1, 1] and ε
+    recomputed from it, as in guided diffusion.
     """
     scheduler = DDIMScheduler(spec.timesteps, spec.beta_start, spec.beta_end, "linear")
     scheduler.set_timesteps(steps)
@@ -123,7 +145,10 @@ def denoise(
 
 
 def gather_shards(shard_paths: Sequence[Path | str], output: Path | str, provenance: Provenance) -> None:
-    """Join face sets in the order given, bytes untouched, identities by name. The file depends on the images alone, not on where they are cut."""
+    """Join face sets in the order given: bytes untouched, identities by name, memory that of the columns.
+
+    The file depends on the images alone, not on where they were cut.
+    """
     parts = [FaceSet(path) for path in shard_paths]
     ends = np.cumsum([len(part) for part in parts])
     names = np.concatenate([np.array([*part.identity_names, ""], object)[part.identity] for part in parts])
@@ -133,5 +158,6 @@ def gather_shards(shard_paths: Sequence[Path | str], output: Path | str, provena
         for start in range(0, len(names), ROWS_PER_CHUNK):
             rows = np.arange(start, min(start + ROWS_PER_CHUNK, len(names)))
             which = np.searchsorted(ends, rows, side="right")
-            images = [parts[part].encoded(row - ends[part] + len(parts[part])) for part, row in zip(which, rows, strict=True)]
+            local = rows - ends[which] + [len(parts[part]) for part in which]
+            images = [parts[part].encoded(row) for part, row in zip(which, local, strict=True)]
             writer.add(images, names[rows], {name: values[rows] for name, values in columns.items()})

@@ -50,8 +50,12 @@ def train_generator(
     schedule = noise_schedule(settings.timesteps, settings.beta_start, settings.beta_end)
     grid = similarity_grid(settings.m_min, settings.m_max, settings.m_step).to(device)
     parameters = list(network.parameters())
-    optimizer = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=device.type != "mps")
-    average = EMAModel(parameters, decay=settings.ema_decay, use_ema_warmup=True, inv_gamma=1.0, power=settings.ema_power, foreach=True)
+    optimizer = torch.optim.AdamW(
+        parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=device.type != "mps"
+    )
+    average = EMAModel(
+        parameters, decay=settings.ema_decay, use_ema_warmup=True, inv_gamma=1.0, power=settings.ema_power, foreach=True
+    )
 
     def batch_of(i: int) -> np.ndarray:
         return batch_indices(i, settings.batch, len(images), settings.seed)

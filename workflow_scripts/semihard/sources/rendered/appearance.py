@@ -46,7 +46,7 @@ def blend(first: np.ndarray, second: np.ndarray, weight: np.ndarray | float) -> 
 def skin_colour(f: SimpleNamespace) -> np.ndarray:
     """Skin [n, 4] from melanin (light, tan, dark) and redness."""
     m = f.melanin
-    light = blend(rgb(234, 192, 166, gloss=0.14), rgb(240, 184, 160, gloss=0.14), f.skin_red)
+    light = blend(rgb(230, 186, 159, gloss=0.12), rgb(236, 177, 152, gloss=0.12), f.skin_red)
     tan = blend(rgb(197, 141, 107, gloss=0.16), rgb(198, 132, 98, gloss=0.16), f.skin_red)
     dark = blend(rgb(78, 52, 40, gloss=0.22), rgb(92, 54, 42, gloss=0.22), f.skin_red)
     return np.where(m < 0.5, blend(light, tan, unit(m * 2)), blend(tan, dark, unit(m * 2 - 1)))
@@ -71,7 +71,7 @@ def hair_colour(f: SimpleNamespace, change: np.ndarray) -> np.ndarray:
     return colour
 
 
-def skin_layers(f: SimpleNamespace, x: np.ndarray, y: np.ndarray, front: np.ndarray, mottle: np.ndarray) -> list[Layer]:
+def skin_layers(f: SimpleNamespace, x: np.ndarray, y: np.ndarray, mottle: np.ndarray) -> list[Layer]:
     """Bare skin with blush, shadows of the features, freckles, moles and beard."""
     ax = np.abs(x)
     skin = f.skin
@@ -81,21 +81,21 @@ def skin_layers(f: SimpleNamespace, x: np.ndarray, y: np.ndarray, front: np.ndar
     base = BASE - f.nose_length
     layers = [(np.ones_like(x), skin)]
     red = 0.42 * bump(ax - 23, y + 15, 17, 15) + 0.35 * bump(ax, y - base - 1, 9, 9)
-    layers.append((front * (0.35 + 0.65 * f.skin_red) * red, blush))
+    layers.append(((0.35 + 0.65 * f.skin_red) * red, blush))
     ex, ey = eye_frame(f, ax, y)
     socket = 0.34 * bump(ex + 1.5, ey - 1, f.eye_width * 1.5, 9.5) + f.eye_bags * bump(
         ex + 0.5, ey + 6.2, f.eye_width, 4.2
     )
-    layers.append((front * socket, deep))
+    layers.append((socket, deep))
     _, m = mouth_frame(f, ax, y)
     fold = f.nose_width + 2.2 + (base + 1 - y) * (f.mouth_width * 1.16 + 3.5 - f.nose_width - 2.2) * (1 / 17)
     crease = (0.13 + 0.4 * unit(f.smile) + 0.3 * unit(f.wrinkles)) * unit(1 - np.abs(ax - fold) * 0.55)
-    layers.append((front * crease * bump(0 * x, y - base + 8.5, 1, 12.5), deep))
+    layers.append((crease * bump(0 * x, y - base + 8.5, 1, 12.5), deep))
     alar = 0.5 * bump(ax - f.nose_width - 1.2, y - base - 0.5, 2.2, 5.0) + 0.30 * bump(ax, y - base + 4.2, 7.0, 2.4)
-    layers.append((front * alar, deep))
-    layers.append((0.85 * front * bump(ax - f.nose_width * 0.46, y - base + 2.3, 2.9, 1.9), black))
+    layers.append((alar, deep))
+    layers.append((0.85 * bump(ax - f.nose_width * 0.46, y - base + 2.3, 2.9, 1.9), black))
     gap = 4.2 * f.mouth_open
-    layers.append((0.30 * front * bump(ax, m + 8.2 + gap, 9, 3.2), deep))
+    layers.append((0.30 * bump(ax, m + 8.2 + gap, 9, 3.2), deep))
     freckled = unit((mottle - 0.9) * 2.5) * unit(f.freckles * 2) * bump(ax - 14, y + 9, 27, 22)
     layers.append((0.55 * freckled, deep))
     mole = edge(0.6 + 0.8 * unit(f.mole_size) - np.sqrt((x - f.mole_x) ** 2 + (y - f.mole_y) ** 2)) * (
@@ -113,7 +113,10 @@ def beard_layer(f: SimpleNamespace, x: np.ndarray, y: np.ndarray, strand: np.nda
     moustache = np.minimum(m - 1.0, 13.5 - m) - positive(ax - 15) * 1.2
     jaw = np.minimum(below, np.maximum(ax - 11.5, -m - 8.5 - 4.2 * f.mouth_open) * 1.3)
     grown = unit(np.maximum(moustache - 3.6, jaw) * 0.22 + 0.35 + 0.16 * strand)
-    return grown * unit(f.beard * 1.7) * unit(0.86 + 0.12 * strand), colour * _tone(0.85, 0.8, 0.8, 0.3)
+    shade = np.minimum(
+        colour * _tone(0.85, 0.8, 0.8, 0.3), f.skin * _tone(0.7, 0.66, 0.64, 0.3)
+    )  # darker than the skin
+    return grown * unit(f.beard * 1.7) * unit(0.86 + 0.12 * strand), shade
 
 
 def mouth_layers(f: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> list[Layer]:
@@ -187,9 +190,7 @@ def eye_layers(f: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> list[Layer]:
     ]
 
 
-def brow_layer(
-    f: SimpleNamespace, x: np.ndarray, y: np.ndarray, front: np.ndarray, strand: np.ndarray, colour: np.ndarray
-) -> Layer:
+def brow_layer(f: SimpleNamespace, x: np.ndarray, y: np.ndarray, strand: np.ndarray, colour: np.ndarray) -> Layer:
     """Brows: an arched, tapered band with hairs."""
     b = (np.abs(x) - f.eye_spacing - 0.8) * (1 / f.brow_length)
     inner = unit(-b * 1.2 + 0.2)
@@ -197,7 +198,7 @@ def brow_layer(
     line = line + f.brow_raise * 0.9 - f.frown * 2.3 * inner
     half = f.brow_thickness * (1.1 - 0.75 * unit(b)) * unit((1.06 - np.abs(b)) * 4)
     cover = edge(half - np.abs(y - line) + 0.3 * strand, 1.7) * unit((1.1 - np.abs(b)) * 8)
-    return front * cover * unit(f.brow_density + 0.12 * strand), colour * _tone(0.72, 0.70, 0.70, 0.2)
+    return cover * unit(f.brow_density + 0.12 * strand), colour * _tone(0.72, 0.70, 0.70, 0.2)
 
 
 def ear_layer(f: SimpleNamespace, y: np.ndarray, dz: np.ndarray) -> Layer:

@@ -18,7 +18,7 @@ def attributes(alpha: np.ndarray, nuisance: Nuisance) -> dict[str, np.ndarray]:
     fringe, length = f.fringe + nuisance.hair[:, 1:2], f.hair_length + nuisance.hair[:, :1]
     light = hair_lightness(f, nuisance.hair[:, 2:3])
     bald = f.hairline - 21 * morphable.unit(fringe) > 44
-    gray = ~bald & (f.hair_gray > 0.25)
+    gray = ~bald & (f.hair_gray > 0.15)
     coloured = ~bald & ~gray
     gamma = nuisance.gamma.reshape(-1, 9, 3).mean(2)
     directed = np.sqrt((gamma[:, 1:4] ** 2).sum(1)) / gamma[:, 0]

@@ -75,7 +75,7 @@ class Camera:
 
 def intersect(
     rho: np.ndarray, origin: np.ndarray, direction: np.ndarray
-) -> tuple[list[np.ndarray], *tuple[np.ndarray, ...]]:
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """First hit of each ray with the head, found from the front.
 
     Returns the points over AXES (x, y, z), their lengths, how far outside the head they are (> 0: missed), the ray
@@ -85,7 +85,7 @@ def intersect(
     o, d = origin * axes, (direction / AXES)[:, :, None]
     dd = (d * d).sum(1)
     od = (o * d).sum(1)
-    bound = 1.3
+    bound = rho.max(1, keepdims=True) + 0.002
     middle = -od / dd
     t = middle - np.sqrt(positive(od * od - dd * ((o * o).sum(1) - bound * bound))) / dd
     maps = rho.reshape(len(rho), 1, G, G)
@@ -107,7 +107,7 @@ def shadow(rho: np.ndarray, q: list[np.ndarray], light: np.ndarray) -> np.ndarra
     """How much of the dominant light [n, 3] (head frame over AXES) reaches the surface points q, 0 to 1 [n, P]."""
     maps = rho.reshape(len(rho), 1, G, G)
     lit = 1.0
-    for reach in (4.0, 8.0, 14.0):
+    for reach in (4.0, 10.0):
         p = [a + reach * light[:, k : k + 1] for k, a in enumerate(q)]
         r = np.sqrt(p[0] * p[0] + p[1] * p[1] + p[2] * p[2]) + 1e-6
         above = r - look_up(maps, p, r)[:, 0]

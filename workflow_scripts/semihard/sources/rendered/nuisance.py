@@ -1,5 +1,6 @@
 """Everything in an image that is not identity: expression, illumination, pose, camera, occlusion, background, degradation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -24,7 +25,7 @@ class Nuisance:
     clothes: np.ndarray  # [n, 3] R, G, B
     background: np.ndarray  # [n, 3, 7, 7] colours, interpolated smoothly
     degradation: np.ndarray  # [n, 3] blur half width in x, in y (pixels of 112), noise standard deviation (grey levels)
-    grain: np.ndarray  # int64 [n, 3] where the noise and texture tiles are cut
+    grain: np.ndarray  # int64 [n, 3] where the noise is cut from its tile
 
     def __len__(self) -> int:
         return len(self.theta)
@@ -114,12 +115,17 @@ def draw_nuisance(seed: int, identity: np.ndarray, index: np.ndarray) -> Nuisanc
     )
 
 
-def _colour(between, low: float, high: float) -> list[np.ndarray]:
+def _colour(between: Callable[[float, float], np.ndarray], low: float, high: float) -> list[np.ndarray]:
     grey = between(low, high)
     return [np.clip(grey + between(-0.16, 0.16), 0.02, 1.0) for _ in range(3)]
 
 
-def _illumination(between, normal, with_chance, n: int) -> np.ndarray:
+def _illumination(
+    between: Callable[[float, float], np.ndarray],
+    normal: Callable[[float, float], np.ndarray],
+    with_chance: Callable[[float], np.ndarray],
+    n: int,
+) -> np.ndarray:
     """Ambient light with a vertical gradient and two directional lights, projected on 9 spherical harmonics [n, 27]."""
     tint = np.stack([1 + normal(0.07, 0.18), 1 + normal(0.015, 0.04), 1 + normal(0.09, 0.22)], 1)
     exposure = np.clip(1 + normal(0.14, 0.35), 0.6, 1.35)

@@ -4,6 +4,8 @@ Images are computed in blocks of a few, and each pixel with operations that trea
 bytes do not depend on the batch it is rendered in.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from semihard.errors import InputError
@@ -100,21 +102,22 @@ def _render_block(alpha: np.ndarray, nuisance: Nuisance, size: int) -> np.ndarra
     return _expose(image, nuisance, side, size)
 
 
-def _paint(f, nuisance: Nuisance, direction: list[np.ndarray], hair: np.ndarray, colour: np.ndarray) -> np.ndarray:
+def _paint(
+    f: SimpleNamespace, nuisance: Nuisance, direction: list[np.ndarray], hair: np.ndarray, colour: np.ndarray
+) -> np.ndarray:
     """Colour and gloss [n, 4, P] of the head in the directions (x, y, z) [n, P] each."""
     dx, dy, dz = direction
     n, x, y = len(dx), dx * AXES[0], dy * AXES[1]
-    offset = (nuisance.grain[:, 2:] % 256 / 128).astype(np.float32)
     swing = sawtooth(y * 0.11 + dx)
     across = dx * 1.9 / (1.5 + dz) + f.hair_wave * 0.06 * swing * (1 - np.abs(swing))
-    strand = sample(TEXTURE[:n, :1], sawtooth(across + offset), sawtooth(y * 0.010))[:, 0]
-    mottle = sample(TEXTURE[:n, 1:], sawtooth(x * 0.012 + f.mole_x), sawtooth(y * 0.012))[:, 0]
-    front = unit(dz * 4 - 0.3)
-    layers = appearance.skin_layers(f, x, y, front, mottle)
-    layers += [(front * cover, c) for cover, c in appearance.mouth_layers(f, x, y)]
+    texture = sample(TEXTURE[:n], sawtooth(across + f.mole_x), sawtooth(y * 0.010))
+    strand, mottle = texture[:, 0], texture[:, 1]
+    face = x + np.float32(999) * (dz < 0.08)  # features are painted on the front: elsewhere x lies beyond all of them
+    layers = appearance.skin_layers(f, face, y, mottle)
+    layers += appearance.mouth_layers(f, face, y)
     layers.append(appearance.beard_layer(f, x, y, strand, colour))
-    layers += [(front * cover, c) for cover, c in appearance.eye_layers(f, x, y)]
-    layers.append(appearance.brow_layer(f, x, y, front, strand, colour))
+    layers += appearance.eye_layers(f, face, y)
+    layers.append(appearance.brow_layer(f, face, y, strand, colour))
     layers.append(appearance.ear_layer(f, y, dz))
     layers += appearance.hair_layers(hair, strand, colour)
     layers += appearance.hat_layers(appearance.hat_distance(nuisance.hat, dx, dy, dz), nuisance.hat, x)
@@ -123,7 +126,15 @@ def _paint(f, nuisance: Nuisance, direction: list[np.ndarray], hair: np.ndarray,
     return surface
 
 
-def _shade(surface, normal, occluded, rho, hit, camera: Camera, nuisance: Nuisance) -> np.ndarray:
+def _shade(
+    surface: np.ndarray,
+    normal: np.ndarray,
+    occluded: np.ndarray,
+    rho: np.ndarray,
+    hit: list[np.ndarray],
+    camera: Camera,
+    nuisance: Nuisance,
+) -> np.ndarray:
     """Diffuse spherical-harmonics light, cast shadow and a highlight of the dominant light: linear RGB [n, 3, P]."""
     gamma = nuisance.gamma.reshape(-1, 9, 3)
     main = gamma[:, 1:4].sum(2)
@@ -158,12 +169,13 @@ def _expose(image: np.ndarray, nuisance: Nuisance, side: int, size: int) -> np.n
         width = np.maximum(nuisance.degradation[:, k, None, None] - 1.0, 0) + 1.55 * max(112 / side, 112 / size)
         w = np.maximum(1 - (gap / width) ** 2, 0) ** 2
         kernels.append(w / w.sum(2, keepdims=True))
-    image = matmul(matmul(kernels[1][:, None], image), kernels[0].transpose(0, 2, 1)[:, None])
+    image = matmul(image.reshape(n, 3 * side, side), kernels[0].transpose(0, 2, 1)).reshape(n, 3, side, size)
+    image = matmul(kernels[1], image.transpose(0, 2, 1, 3).reshape(n, side, 3 * size)).reshape(n, size, 3, size)
     room = _TILE - size + 1
     windows = np.lib.stride_tricks.sliding_window_view(GRAIN, (size, size))
     grain = windows[nuisance.grain[:, 0] % room, nuisance.grain[:, 1] % room]
     chroma = windows[nuisance.grain[:, 1] % room, nuisance.grain[:, 2] % room]
     noise = nuisance.degradation[:, 2, None, None] * grain
     tinted = nuisance.degradation[:, 2, None, None] * 0.5 * chroma
-    image = image * 255 + 0.5 + np.stack([noise + tinted, noise, noise - tinted], 1)
-    return np.clip(image, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    image = image * 255 + 0.5 + np.stack([noise + tinted, noise, noise - tinted], 2)
+    return np.clip(image, 0, 255).astype(np.uint8).transpose(0, 1, 3, 2)

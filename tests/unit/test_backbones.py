@@ -1,0 +1,141 @@
+"""Networks: the published sizes, insightface's names, any input size, and the model file around them."""
+
+import json
+import pickle
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from semihard.errors import InputError
+from semihard.provenance import Provenance
+from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.model_file import EmbedderSpec, load_class_centers, load_model, load_weights, save_model
+
+
+# Millions of parameters: insightface's and AdaFace's networks as counted by others; MobileFaceNet paper: 0.99 at 128-d
+# with its own head; facenet-pytorch's network without classifier.
+@pytest.mark.parametrize(
+    ("name", "size", "dimensions", "millions"),
+    [
+        ("iresnet18", 112, 512, 24.026),
+        ("iresnet34", 112, 512, 34.139),
+        ("iresnet50", 112, 512, 43.591),
+        ("iresnet100", 112, 512, 65.156),
+        ("ir_se_50", 112, 512, 43.808),
+        ("inception_resnet_v1", 160, 512, 23.483),
+        ("mobilefacenet", 112, 512, 1.201),
+        ("mobilefacenet", 112, 128, 1.003),
+        ("tiny", 32, 128, 0.375),
+        ("tiny", 64, 128, 0.571),
+    ],
+)
+def test_parameters(name, size, dimensions, millions):
+    with torch.device("meta"):
+        network = build_backbone(name, (size, size), dimensions)
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=6e-4)
+
+
+@pytest.mark.parametrize("name", ["mobilefacenet", "tiny"])
+@pytest.mark.parametrize("size", [(32, 32), (112, 96), (50, 33)])
+def test_any_input_size_and_embedding(name, size):
+    network = build_backbone(name, size, 24).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(2, 3, *size)).shape == (2, 24)
+
+
+def test_iresnet_has_insightface_names_and_a_frozen_last_scale():
+    network = build_backbone("iresnet18", (112, 112), 512)
+    names = set(network.state_dict())
+    block = [f"bn1.{n}" for n in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")]
+    block += ["conv1.weight", "bn2.weight", "prelu.weight", "conv2.weight", "bn3.weight"]
+    assert {f"layer{stage}.{i}.{n}" for stage in range(1, 5) for i in (0, 1) for n in block} <= names
+    assert {
+        "conv1.weight",
+        "bn1.weight",
+        "prelu.weight",
+        "layer1.0.downsample.0.weight",
+        "layer4.0.downsample.1.bias",
+    } <= names
+    assert {"bn2.weight", "fc.weight", "fc.bias", "features.weight", "features.running_var"} <= names
+    assert not network.features.weight.requires_grad and network.features.bias.requires_grad
+    assert network.fc.in_features == 25088
+
+
+def test_unknown_backbone_and_impossible_embedding_are_refused():
+    with pytest.raises(InputError, match="'resnet50' is not known; expected one of iresnet18"):
+        build_backbone("resnet50", (112, 112), 512)
+    with pytest.raises(InputError, match="has 512 features, not 128"):
+        build_backbone("inception_resnet_v1", (160, 160), 128)
+
+
+def trained(spec: EmbedderSpec) -> torch.nn.Module:
+    """A network whose running statistics are not the initial ones."""
+    torch.manual_seed(0)
+    network = build_backbone(spec.backbone, spec.image_size, spec.embedding_dim, **spec.options)
+    network(torch.randn(8, 3, *spec.image_size))
+    return network
+
+
+SPECS = [
+    EmbedderSpec("tiny", (32, 32), 16, colour="bgr", mean=0.0, scale=255.0),
+    EmbedderSpec(
+        "mobilefacenet", (32, 24), 16, {"blocks": ((2, 8, 1, 2), (2, 16, 2, 2)), "width": 32}, crop_from=(32, 32)
+    ),
+]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.backbone)
+def test_model_file_gives_back_what_was_saved(tmp_path, spec):
+    network, centers, names = trained(spec), torch.randn(3, 16), ["Ångström", "b", "c"]
+    for file in ("a", "b"):
+        save_model(tmp_path / file, network, spec, centers, names, Provenance("train_recognizer", {"x": 1}, "code", 3))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    loaded, found = load_model(tmp_path / "a")
+    assert found.image_size == spec.image_size and found.crop_from == spec.crop_from
+    assert (found.colour, found.mean, found.scale) == (spec.colour, spec.mean, spec.scale)
+    x = torch.randn(2, 3, *spec.image_size)
+    assert torch.equal(loaded.eval()(x), network.eval()(x))
+    weight, found_names = load_class_centers(tmp_path / "a")
+    assert torch.equal(weight, centers) and found_names == names
+    with safe_open(tmp_path / "a", "pt") as file:
+        about = json.loads(file.metadata()["semihard"])
+    assert about["provenance"]["rule"] == "train_recognizer" and about["provenance"]["seed"] == 3
+
+
+def test_a_model_without_head_has_no_class_centers(tmp_path):
+    save_model(tmp_path / "m", trained(SPECS[0]), SPECS[0])
+    with pytest.raises(InputError, match="has no class weights; use mean centers"):
+        load_class_centers(tmp_path / "m")
+
+
+def test_files_that_are_no_models_are_refused(tmp_path):
+    with pytest.raises(InputError, match="not found"):
+        load_model(tmp_path / "absent")
+    (tmp_path / "pickle").write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(InputError, match="not a readable safetensors file"):
+        load_model(tmp_path / "pickle")
+    save_file({"a": torch.zeros(1)}, tmp_path / "foreign")
+    with pytest.raises(InputError, match="no model file of this workflow"):
+        load_model(tmp_path / "foreign")
+    save_model(tmp_path / "whole", trained(SPECS[0]), SPECS[0])
+    (tmp_path / "cut").write_bytes((tmp_path / "whole").read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a readable safetensors file"):
+        load_model(tmp_path / "cut")
+
+
+def test_the_first_wrong_tensor_is_named():
+    network = build_backbone("tiny", (32, 32), 16)
+    good = network.state_dict()
+    load_weights(
+        network, {n: v for n, v in good.items() if "num_batches" not in n}, "w.pt"
+    )  # old files have no counters
+    cases = {
+        "'fc.weight' is \\[16, 5\\], IResNet has \\[16, 512\\]": good | {"fc.weight": torch.zeros(16, 5)},
+        "'bn1.bias' is missing, IResNet has \\[16\\]": {n: v for n, v in good.items() if n != "bn1.bias"},
+        "'extra' is \\[2\\], IResNet has no such tensor": good | {"extra": torch.zeros(2)},
+    }
+    for message, weights in cases.items():
+        with pytest.raises(InputError, match=message):
+            load_weights(network, weights, "w.pt")

@@ -1,0 +1,111 @@
+"""A copy of the project in a folder of its own, to be edited and run by tests."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "report", "config.yaml", "configs", "docs")
+
+
+@dataclass
+class Project:
+    """A working copy and its configuration file."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        """Run Snakemake in the copy; returns what it printed."""
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        done = subprocess.run(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert not check or done.returncode == 0, done.stdout[-8000:]
+        return done.stdout
+
+    def would_run(self, *arguments: str) -> dict[str, int]:
+        """Rule → number of jobs that a run would start now."""
+        out = self.snakemake("-n", *arguments)
+        table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", out, re.M | re.S)
+        if not table:
+            assert "Nothing to be done" in out, out
+            return {}
+        jobs = {line.split()[0]: int(line.split()[1]) for line in table[1].splitlines() if line.strip()}
+        return {rule: count for rule, count in jobs.items() if rule != "all"}
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace `old`, which must be there once, in a file of the copy."""
+        file = self.folder / path
+        text = file.read_text()
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {path}"
+        file.write_text(text.replace(old, new))
+
+    def configure(self, config: dict) -> None:
+        """Replace config.yaml."""
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def copy_project(folder: Path) -> Project:
+    """The project's files, without results and environment, in `folder`."""
+    for part in PARTS:
+        source = ROOT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, folder / part)
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """A small study, run to its end: every kind of stage on real pixels, the embedder a file of pretrained weights."""
+    import torch
+
+    from semihard.recognizer.backbones import build_backbone
+
+    project = copy_project(tmp_path_factory.mktemp("finished"))
+    torch.manual_seed(0)
+    backbone = build_backbone("iresnet18", (112, 112), 512)
+    torch.save(backbone.state_dict(), project.folder / "iresnet18.pt")
+    project.configure(SMALL)
+    project.snakemake("--cores", "2")
+    return project
+
+
+SMALL = {
+    "results": "results/small",
+    "facesets": {
+        "real": {"source": "rendered", "identities": 12, "per_identity": 8},
+        "strangers": {"source": "rendered", "identities": 12, "per_identity": 1, "first_identity": 500},
+        "few": {"source": "subset", "of": "real", "identities": 4, "per_identity": 3},
+        "easy": {"source": "similarity_bin", "of": "real", "embedder": "weights", "center": "mean", "binning": "quantile-2", "bin": 0},
+        "synthetic": {
+            **{"source": "synthesis", "generator": "tiny", "inquiries": "strangers", "identities": 6, "per_identity": 6},
+            **{"inquiry_threshold": 1.0, "steps": 2, "batch": 16, "shards": 2},
+        },
+        "other": {
+            **{"source": "synthesis", "generator": "tiny", "inquiries": "strangers", "identities": 6, "per_identity": 6},
+            **{"inquiry_threshold": 1.0, "steps": 2, "batch": 16, "identity_mixup": True, "similarity": 0.5},
+        },
+    },
+    "embedders": {"weights": {"source": "weights", "path": "iresnet18.pt", "layout": "iresnet18"}},
+    "generators": {
+        "tiny": {"trained_on": "real", "embedder": "weights", "network": "tiny", "image_size": 32, "batch": 8, "epochs": 0.5}
+    },
+    "recognizers": {
+        "tiny": {"backbone": "tiny", "embedding_dim": 32, "image_size": 32, "batch": 16, "epochs": 2, "milestones": [1]},
+        "mixed": {
+            **{"backbone": "tiny", "embedding_dim": 32, "image_size": 32, "batch": 16, "epochs": 2, "milestones": [1]},
+            "domain_mixup": {"real": "few"},
+        },
+    },
+    "benchmarks": {"held_out": {"source": "rendered", "identities": 20, "pairs": 60}},
+    "study": {
+        **{"real": "real", "recognizer": "tiny", "benchmarks": ["held_out"], "embedder": "weights", "binning": "quantile-2"},
+        "compare": ["synthetic", "other", "easy", {"faceset": "synthetic", "recognizer": "mixed"}],
+        "references": ["weights"],
+        "attributes": {"labelled": "real"},
+    },
+}

@@ -1,0 +1,111 @@
+"""Only what changed reruns: a finished study, an edit, and the set of rules a run would start."""
+
+import copy
+import os
+import shutil
+import time
+
+import pytest
+
+from tests.workflow.conftest import SMALL, Project
+
+HEADS = "workflow_scripts/semihard/recognizer/heads.py"
+AFTER_A_FACESET = {"plot_sample_sheet", "embed_faces", "find_identity_centers", "measure_diversity", "annotate_attributes"}
+AFTER_A_FACESET |= {"compare_attributes", "audit_leakage", "train_recognizer", "verify", "score_study"}
+PLOTS_OF_ALL = {"plot_accuracy", "plot_roc", "plot_diversity", "plot_similarity_histogram", "plot_recognizer_curves"}
+PLOTS_OF_SYNTHETIC = {"plot_leakage", "plot_attributes"}
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path) -> Project:
+    """A copy of the finished study, results and Snakemake's records included, with the same times."""
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    return Project(tmp_path / "copy")
+
+
+def changed(path: str, value: object) -> dict:
+    config = copy.deepcopy(SMALL)
+    *parents, last = path.split(".")
+    place = config
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
+    return config
+
+
+def test_a_finished_study_has_nothing_to_do(project):
+    assert project.would_run() == {}
+
+
+def test_changed_similarity_reruns_its_synthesis_and_what_hangs_on_it(project):
+    project.configure(changed("facesets.synthetic.similarity", 0.25))
+    jobs = project.would_run()
+    assert set(jobs) == {"synthesize", "gather_shards"} | AFTER_A_FACESET | PLOTS_OF_ALL | PLOTS_OF_SYNTHETIC
+    assert jobs["synthesize"] == 2 and jobs["gather_shards"] == 1  # its two shards; the other set stays
+    assert jobs["train_recognizer"] == 2  # plain and with domain mixup
+    assert jobs["audit_leakage"] == jobs["measure_diversity"] == 1
+
+
+def test_edited_heads_rerun_recognizers_and_verification_only(project):
+    text = (project.folder / HEADS).read_text()
+    (project.folder / HEADS).write_text(text + "\n\nEDITED = 1\n")
+    jobs = project.would_run()
+    verification = {"train_recognizer", "verify", "score_study", "plot_recognizer_curves", "plot_roc", "plot_accuracy"}
+    assert set(jobs) == verification
+    assert jobs["train_recognizer"] == jobs["verify"] == 5
+
+
+def test_edited_comment_docstring_layout_and_times_rerun_nothing(project):
+    text = (project.folder / HEADS).read_text()
+    assert text.startswith('"""')
+    (project.folder / HEADS).write_text('"""Another sentence.\n\n' + text[3:].replace("\n\n\n", "\n\n\n# a comment\n\n\n"))
+    for path in (project.folder / "workflow_scripts").rglob("*.py"):
+        os.utime(path, (time.time() + 60,) * 2)
+    assert project.would_run() == {}
+
+
+def test_changed_recognizer_reruns_itself_only(project):
+    project.configure(changed("recognizers.mixed.margin", 0.1))
+    jobs = project.would_run()
+    assert jobs["train_recognizer"] == jobs["verify"] == 1
+    assert not {"synthesize", "train_generator", "embed_faces"} & set(jobs)
+
+
+def test_changed_generator_reruns_what_it_made(project):
+    project.configure(changed("generators.tiny.lambda", 0.1))
+    jobs = project.would_run()
+    assert {"train_generator", "calibrate_similarity", "synthesize"} <= set(jobs)
+    assert not {"render_faces", "select_inquiries", "import_embedder", "render_benchmark", "subset_faces"} & set(jobs)
+    assert jobs["train_recognizer"] == 3
+
+
+def test_swapped_values_rerun(project):
+    """Snakemake compares parameters as a set of values; the settings are one value, so that names count."""
+    config = changed("generators.tiny.m_min", 0.0)
+    config["generators"]["tiny"]["m_max"] = 0.5
+    project.configure(config)
+    assert "train_generator" in project.would_run()
+
+
+def test_reordered_and_respelled_configuration_reruns_nothing(project):
+    config = copy.deepcopy(SMALL)
+    config["generators"]["tiny"] = dict(reversed(config["generators"]["tiny"].items()))
+    config["generators"]["tiny"]["lambda"] = 0.05  # its default, written out
+    config["facesets"] = dict(reversed(config["facesets"].items()))
+    project.configure(config)
+    assert project.would_run() == {}
+
+
+def test_unused_entry_changes_nothing(project):
+    project.configure(changed("facesets.casia", {"source": "recordio", "path": "/nowhere"}))
+    assert project.would_run() == {}
+
+
+def test_more_shards_rerun_that_synthesis_only_and_another_seed_only_trains(project):
+    project.configure(changed("facesets.synthetic.shards", 3))
+    jobs = project.would_run()
+    assert jobs["synthesize"] == 3 and "select_inquiries" not in jobs
+    project.configure(changed("study.seeds", [0, 1]))
+    jobs = project.would_run()
+    assert jobs["train_recognizer"] == jobs["verify"] == 5
+    assert set(jobs) == {"train_recognizer", "verify", "score_study", "plot_accuracy"}

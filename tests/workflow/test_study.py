@@ -1,0 +1,103 @@
+"""A small study from the first face to the report, on real pixels."""
+
+import subprocess
+import sys
+
+import h5py
+import pandas as pd
+import pytest
+from PIL import Image
+
+from semihard.artifacts import SCHEMAS, read_artifact
+from semihard.faceset import FaceSet
+from semihard.study import Plan
+from tests.workflow.conftest import SMALL, Project, copy_project
+
+RESULTS = "results/small"
+
+
+def test_every_figure_is_there_with_its_numbers(finished: Project):
+    figures = Plan(SMALL).figures()
+    assert len(figures) > 15
+    for figure in figures:
+        picture, table = finished.folder / figure, (finished.folder / figure).with_suffix(".csv")
+        assert picture.stat().st_size > 1000, figure
+        assert len(pd.read_csv(table, comment="#")) > 0, table
+        if picture.suffix == ".png":
+            with Image.open(picture) as image:
+                assert min(image.size) > 100
+
+
+def test_synthetic_sets_say_how_each_image_came_to_be(finished: Project):
+    plain = FaceSet(finished.folder / f"{RESULTS}/facesets/synthetic.h5")
+    mixed = FaceSet(finished.folder / f"{RESULTS}/facesets/other.h5")
+    real = FaceSet(finished.folder / f"{RESULTS}/facesets/real.h5")
+    assert plain.counts().tolist() == mixed.counts().tolist() == [6] * 6
+    assert not set(plain.identity_names) & set(real.identity_names)
+    assert (plain.column("m") == 0).all() and (plain.column("partner") == -1).all() and (plain.column("phi") == 1).all()
+    assert (mixed.column("m") == 0.5).all() and (mixed.column("partner") != mixed.identity).all()
+    assert abs(plain.column("similarity")).max() <= 1
+
+
+def test_table_compares_every_set_with_the_real_one(finished: Project):
+    table = pd.read_csv(finished.folder / f"{RESULTS}/study/scores.csv", comment="#")
+    assert len(table) == 6  # real, synthetic, other, easy, domain mixup, reference
+    assert table.filter(like="held_out").notna().all().all()
+
+
+def test_artifacts_match_their_schemas_and_carry_provenance(finished: Project):
+    seen = set()
+    for path in (finished.folder / RESULTS).rglob("*.h5"):
+        with h5py.File(path) as h5:
+            kind = h5.attrs["kind"]
+            assert h5.attrs["rule"] and h5.attrs["code"] and h5.attrs["versions"], path
+        seen.add(kind)
+        if kind not in ("faceset", "scores"):
+            assert {name for name in SCHEMAS[kind] if "*" not in name} <= set(read_artifact(path, kind)), path
+    assert set(SCHEMAS) <= seen
+
+
+def test_no_checkpoint_and_no_temporary_file_is_left(finished: Project):
+    assert not [path for path in finished.folder.rglob("*") if path.name.endswith((".resume", ".tmp", ".spool"))]
+
+
+def test_report_collects_the_figures(finished: Project):
+    finished.snakemake("--report", "report.zip")
+    assert (finished.folder / "report.zip").stat().st_size > 100_000
+
+
+@pytest.mark.parametrize("form", ["folder", "recordio", "webdataset"])
+def test_export(finished: Project, form):
+    finished.snakemake("--cores", "1", f"{RESULTS}/export/synthetic/{form}")
+    files = [path for path in (finished.folder / f"{RESULTS}/export/synthetic/{form}").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) > 1000
+
+
+def test_bad_input_is_one_sentence_and_status_1(finished: Project, tmp_path):
+    (tmp_path / "empty").mkdir()
+    config = SMALL | {"facesets": SMALL["facesets"] | {"photos": {"source": "folder", "path": str(tmp_path / "empty")}}}
+    config |= {"study": SMALL["study"] | {"show": ["photos"]}, "results": "results/bad"}
+    (project := copy_project(tmp_path / "p" if (tmp_path / "p").mkdir() is None else tmp_path)).configure(config)
+    weights = finished.folder / "iresnet18.pt"
+    (project.folder / "iresnet18.pt").symlink_to(weights)
+    out = project.snakemake("--cores", "1", "results/bad/facesets/photos.h5", check=False)
+    assert f"import_faces: {tmp_path / 'empty'} holds no identity folders" in out
+    assert "Traceback" not in out
+    assert not list((project.folder / "results/bad").rglob("*.h5"))
+
+
+def test_lint_and_every_shipped_configuration(finished: Project, monkeypatch):
+    assert "Congratulations" in finished.snakemake("--lint")
+
+
+def test_a_stage_runs_by_one_python_call(tmp_path):
+    """Without Snakemake, on a machine that has only the library."""
+    program = (
+        "import sys; sys.modules['snakemake'] = None\n"
+        "from semihard.provenance import Provenance\n"
+        "from semihard.settings import RenderedFaces\n"
+        "from semihard.sources.rendering import render_faces\n"
+        f"render_faces(RenderedFaces(source='rendered', identities=2, per_identity=2), {str(tmp_path / 'f.h5')!r}, Provenance())\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=copy_project(tmp_path).folder / "workflow_scripts", check=True)
+    assert len(FaceSet(tmp_path / "f.h5")) == 4
