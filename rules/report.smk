@@ -81,7 +81,7 @@ rule plot_calibration:
 rule plot_training_curves:
     """The generator's losses over its training."""
     input:
-        histories="<results>/generators/{generator}/history.h5",
+        histories=["<results>/generators/{generator}/history.h5"],
     output:
         picture=report(
             "<results>/figures/generators/{generator}/training.svg",
@@ -95,7 +95,7 @@ rule plot_training_curves:
     conda:
         "../envs/report.yaml"
     params:
-        settings=lambda wildcards: {"labels": [wildcards.generator]},
+        settings=lambda wildcards: {"labels": [wildcards.generator], "real": None},
         code=code("plot_training_curves.py"),
     script:
         "../workflow_scripts/plot_training_curves.py"
@@ -120,7 +120,7 @@ use rule plot_training_curves as plot_recognizer_curves with:
     log:
         "<results>/logs/plot_recognizer_curves.log",
     params:
-        settings={"labels": PLAN.labels()},
+        settings={"labels": PLAN.labels(), "real": STUDY.real},
         code=code("plot_training_curves.py"),
 
 
@@ -188,7 +188,7 @@ rule plot_roc:
     conda:
         "../envs/report.yaml"
     params:
-        settings=lambda wildcards: {"labels": list(PLAN.first_runs(wildcards.benchmark))},
+        settings=lambda wildcards: {"labels": list(PLAN.first_runs(wildcards.benchmark)), "real": STUDY.real},
         code=code("plot_roc.py"),
     script:
         "../workflow_scripts/plot_roc.py"

@@ -4,5 +4,6 @@ from semihard.figures.verification import plot_roc
 from semihard.job import job
 
 with job(snakemake):
-    labelled = dict(zip(snakemake.params.settings["labels"], snakemake.input.verifications, strict=True))
-    plot_roc(labelled, snakemake.output.picture, snakemake.output.table)
+    settings, outputs = snakemake.params.settings, snakemake.output
+    labelled = dict(zip(settings["labels"], snakemake.input.verifications, strict=True))
+    plot_roc(labelled, outputs.picture, outputs.table, settings["real"])

@@ -4,5 +4,6 @@ from semihard.figures.training import plot_training_curves
 from semihard.job import job
 
 with job(snakemake):
-    labelled = dict(zip(snakemake.params.settings["labels"], snakemake.input.histories, strict=True))
-    plot_training_curves(labelled, snakemake.output.picture, snakemake.output.table)
+    settings, outputs = snakemake.params.settings, snakemake.output
+    labelled = dict(zip(settings["labels"], snakemake.input.histories, strict=True))
+    plot_training_curves(labelled, outputs.picture, outputs.table, settings["real"])

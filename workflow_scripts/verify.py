@@ -1,7 +1,7 @@
 """Model and benchmark → accuracy per fold, and the distance of every pair."""
 
 from semihard.job import job
-from semihard.verification import verify_faces
+from semihard.similarity.verifying import verify_faces
 
 with job(snakemake) as provenance:
     inputs = snakemake.input

@@ -99,8 +99,7 @@ def test_one_bad_label_is_refused_in_a_sentence(tmp_path):
     cases = {
         "no column attribute_<Name>": (values, {}),
         "values other than": (values, {"Common": labels["Common"] * 2}),
-        "'Common' is present in no training face": (values, {"Common": 0 * labels["Common"]}),
-        "'Common' is absent in no training face": (values, {"Common": 0 * labels["Common"] + 1}),
+        "no attribute is present in some faces and absent in others": (values, {"Common": 0 * labels["Common"]}),
         "use one embedder": (values[:, :9], {"Common": labels["Common"]}),
     }
     for n, (sentence, (embedding, columns)) in enumerate(cases.items()):
@@ -210,3 +209,15 @@ def test_divergence_is_zero_only_for_equals(p, q):
     bits = divergence(np.float64(p), np.float64(q))
     assert bits >= -1e-12 and divergence(np.float64(p), np.float64(p)) == 0
     assert bits >= 2 / np.log(2) * (p - q) ** 2 - 1e-12  # Pinsker: total variation bounds it from below
+
+
+def test_attribute_without_two_sides_stays_undefined(tmp_path, caplog):
+    values, labels = people(60, 0)
+    identity = [f"p{i}" for i in range(60)]
+    taught = make(tmp_path, "taught", values, identity, {"Common": labels["Common"], "Never": 0 * labels["Common"]})
+    annotate_attributes(STUDY, *taught, *taught, tmp_path / "out.h5", Provenance())
+    found = read_artifact(tmp_path / "out.h5", "attributes")
+    never = found["name"].tolist().index("Never")
+    assert (found["label"][:, never] == -1).all() and np.isnan(found["probability"][:, never]).all()
+    assert (found["label"][:, 1 - never] >= 0).any()
+    assert "attribute Never is present in none or all" in caplog.text

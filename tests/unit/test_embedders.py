@@ -19,8 +19,9 @@ from semihard.settings import FacenetEmbedder, WeightsEmbedder
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import RENAMES, SPECS, import_embedder
+from semihard.similarity.verifying import verify_faces
 from semihard.sources.benchmark_bin import read_bin
-from semihard.verification import verify_faces
+from semihard.verification import verify
 
 
 def network(spec: EmbedderSpec) -> torch.nn.Module:
@@ -242,3 +243,27 @@ def test_pretrained_networks_reach_their_accuracy_on_lfw(lfw, real_faces, tmp_pa
 def test_every_layout_has_a_specification():
     layouts = WeightsEmbedder.model_fields["layout"].annotation.__args__
     assert set(layouts) == set(SPECS) and set(RENAMES) <= set(SPECS)
+
+
+def test_verify_faces_writes_the_protocols_result(tmp_path, small_faceset):
+    save_model(tmp_path / "m", network(SMALL), SMALL)
+    first, second = np.arange(0, 40, 2), np.arange(1, 41, 2)
+    pairs = {"first": first, "second": second, "same": np.tile([True, False], 10), "fold": np.arange(20) // 10}
+    write_artifact(tmp_path / "p.h5", "benchmark", pairs)
+    verify_faces(small_faceset, tmp_path / "p.h5", tmp_path / "m", tmp_path / "v.h5")
+    found = read_artifact(tmp_path / "v.h5", "verification")
+    embed_faces(small_faceset, tmp_path / "m", tmp_path / "e.h5")
+    unit = read_artifact(tmp_path / "e.h5", "embeddings")["embedding"].astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    assert found["distance"] == pytest.approx(2 - 2 * (unit[first] * unit[second]).sum(1), abs=1e-9)
+    expected = verify(found["distance"], pairs["same"], pairs["fold"])
+    assert np.array_equal(found["accuracy"], expected.accuracy)
+    attributes = read_attributes(tmp_path / "v.h5", "verification")
+    assert (
+        attributes["accuracy_mean"] == expected.accuracy.mean()
+        and attributes["accuracy_std"] == expected.accuracy.std()
+    )
+
+    write_artifact(tmp_path / "p.h5", "benchmark", pairs | {"second": second + 1})
+    with pytest.raises(InputError, match="names an image beyond the 40"):
+        verify_faces(small_faceset, tmp_path / "p.h5", tmp_path / "m", tmp_path / "v.h5")

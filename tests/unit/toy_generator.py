@@ -9,6 +9,7 @@ from semihard.artifacts import write_artifact
 from semihard.faceset import FaceSetWriter
 from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_of
 from semihard.generator.network import SimilarityUNet
+from semihard.generator.objective import noise_schedule
 from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
@@ -41,7 +42,7 @@ def toy_embedder(path: Path, dim: int = DIM, seed: int = 0) -> Path:
 
 def toy_generator(path: Path, embedder: Path, m_min: float = -1.0) -> Path:
     torch.manual_seed(1)
-    network = SimilarityUNet("tiny", SIZE, DIM)
+    network = SimilarityUNet("tiny", SIZE, DIM, noise_schedule(1000, 1e-4, 0.02))
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, 0, 0.05)
     spec = GeneratorSpec("tiny", SIZE, DIM, 1000, 1e-4, 0.02, m_min, 1.0, 0.04, sha256_of(embedder))

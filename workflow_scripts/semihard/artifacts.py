@@ -80,6 +80,17 @@ SCHEMAS: dict[str, dict[str, tuple[str, str, str]]] = {
         "accuracy": ("float64", "F", "accuracy per fold at the threshold chosen on the other folds"),
         "threshold": ("float64", "F", "that threshold"),
     },
+    "scores": {
+        "label": ("str", "L", "each line of the study table"),
+        "faceset": ("str", "L", "face set the recognizer was trained on; empty for a reference embedder"),
+        "recognizer": ("str", "L", "how it was trained, or the reference embedder"),
+        "benchmark": ("str", "B", "benchmarks"),
+        "averaged": ("bool", "B", "True where the benchmark enters the average"),
+        "seed": ("int64", "S", "training seeds; −1 for a reference embedder"),
+        "accuracy": ("float64", "L,B,S", "mean accuracy over folds in percent; NaN where there is none"),
+        "average": ("float64", "L", "mean over the averaged benchmarks and seeds"),
+        "interval": ("float64", "L,2", "95 % bootstrap interval over pairs of the average"),
+    },
     "attributes": {
         "name": ("str", "A", "attribute names"),
         "label": ("int8", "N,A", "1 present, 0 absent, −1 undefined (prediction not reliable enough)"),

@@ -77,10 +77,7 @@ class FaceSetWriter:
         sizes = np.array([len(blob) for blob in images], np.int64)
         self._spool.writelines(images)
         ends = self._end + np.cumsum(sizes)
-        classes = np.array(
-            [self._names.setdefault(name, len(self._names)) if name else -1 for name in identity], np.int32
-        )
-        rows = {"images/offsets": ends, "identity": classes}
+        rows = {"images/offsets": ends, "identity": self.classes(identity)}
         rows |= {f"columns/{name}": np.asarray(values) for name, values in (columns or {}).items()}
         for name, values in rows.items():
             if len(values) != len(sizes):
@@ -92,6 +89,10 @@ class FaceSetWriter:
         self._pending += len(sizes)
         if self._pending >= ROWS_PER_CHUNK:
             self._flush()
+
+    def classes(self, names: Sequence[str]) -> np.ndarray:
+        """Class index of each name, int32 `[n]`, in order of first appearance; −1 for ""."""
+        return np.array([self._names.setdefault(name, len(self._names)) if name else -1 for name in names], np.int32)
 
     def _flush(self) -> None:
         for name, parts in self._rows.items():
@@ -242,4 +243,6 @@ def copy_faces(
             rows = slice(start, start + ROWS_PER_CHUNK)
             chosen = indices[rows]
             part = {name: values[rows] for name, values in kept.items()}
+            if "partner" in part:  # a class index: it follows its name, also where the partner's own images stay behind
+                part["partner"] = writer.classes(names[part["partner"]])
             writer.add([source.encoded(i) for i in chosen], names[source.identity[chosen]], part)

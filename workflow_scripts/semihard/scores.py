@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from semihard.artifacts import SCHEMAS, read_artifact, write_artifact
+from semihard.artifacts import read_artifact, write_artifact
 from semihard.atomic import atomic_path
 from semihard.errors import InputError
 from semihard.provenance import Provenance
@@ -24,18 +24,6 @@ HEADER = (
     "AVG_low, AVG_high: 95 % percentile interval of a bootstrap over pairs\n"
     "# gap_to_real_points = AVG(gap_reference) - AVG; gap_to_real_relative = (AVG(gap_reference) - AVG) / AVG * 100\n"
 )
-
-SCHEMAS["scores"] = {
-    "label": ("str", "L", "each line of the study table"),
-    "faceset": ("str", "L", "face set the recognizer was trained on; empty for a reference embedder"),
-    "recognizer": ("str", "L", "how it was trained, or the reference embedder"),
-    "benchmark": ("str", "B", "benchmarks"),
-    "averaged": ("bool", "B", "True where the benchmark enters the average"),
-    "seed": ("int64", "S", "training seeds; −1 for a reference embedder"),
-    "accuracy": ("float64", "L,B,S", "mean accuracy over folds in percent; NaN where there is none"),
-    "average": ("float64", "L", "mean over the averaged benchmarks and seeds"),
-    "interval": ("float64", "L,2", "95 % bootstrap interval over pairs of the average"),
-}
 
 
 @dataclass(frozen=True)

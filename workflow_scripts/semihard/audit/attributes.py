@@ -67,8 +67,9 @@ def annotate_attributes(
     function of the data alone. Faces of the labelled set itself are annotated by five classifiers, each on the fifth
     of identities it was not taught: a classifier is surer of faces it knows, and a real set must not gain by that.
 
-    Raises InputError where the labelled set has no attribute column, a value other than those three, or an attribute
-    that is never present or never absent; and where the two embeddings are of different lengths.
+    An attribute that is never present or never absent in the training faces stays undefined, and is named in the log.
+    Raises InputError where the labelled set has no attribute column, a value other than those three, or nothing to
+    learn; and where the two embeddings are of different lengths.
     """
     taught = FaceSet(labelled_faces)
     names, truth = _read_labels(taught)
@@ -80,12 +81,11 @@ def annotate_attributes(
         )
 
     fold = _folds(identity_of_each(taught))
-    for k, name in enumerate(names):
-        for side, word in ((1, "present"), (0, "absent")):
-            if side not in truth[fold > 0, k]:
-                raise InputError(
-                    f"{labelled_faces}: attribute {name!r} is {word} in no training face; leave its column out"
-                )
+    learnt = ((truth[fold > 0] == 1).any(0) & (truth[fold > 0] == 0).any(0)).numpy()
+    for name in np.array(names)[~learnt]:
+        log.warning("attribute %s is present in none or all of the training faces: left undefined", name)
+    if not learnt.any():
+        raise InputError(f"{labelled_faces}: no attribute is present in some faces and absent in others; label more")
     classifier = _train(unit[fold != 0], truth[fold != 0])
     logits, target = _predict(classifier, unit[fold == 0]), truth[fold == 0]
     temperature = _fit_temperature(logits, target)
@@ -101,6 +101,7 @@ def annotate_attributes(
     probability = torch.sigmoid(raw / temperature).numpy()
     label = (probability > 0.5).astype(np.int8)
     label[np.maximum(probability, 1 - probability) < settings.reliability] = -1
+    label[:, ~learnt], probability[:, ~learnt], accuracy[~learnt] = -1, np.nan, np.nan
     data = {"name": names, "label": label, "probability": probability, "held_out_accuracy": accuracy}
     write_artifact(
         output, "attributes", data, provenance, {"labelled": taught.path.stem, "reliability": settings.reliability}

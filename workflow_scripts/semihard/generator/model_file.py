@@ -12,8 +12,10 @@ from safetensors.torch import save_file
 
 from semihard.atomic import atomic_path
 from semihard.errors import InputError
-from semihard.generator.network import SHAPES, SimilarityUNet
+from semihard.generator.network import SimilarityUNet
+from semihard.generator.objective import noise_schedule
 from semihard.provenance import Provenance
+from semihard.recognizer.model_file import KEY
 from semihard.similarity.embedders import Embedder
 
 log = logging.getLogger("semihard")
@@ -61,11 +63,11 @@ def sha256_of(path: Path | str) -> str:
 
 
 def save_generator(path: Path | str, network: SimilarityUNet, spec: GeneratorSpec, provenance: Provenance) -> None:
-    """Write weights, spec and provenance to one safetensors file, atomically."""
-    attributes = {name: str(value) for name, value in provenance.attributes().items()}
-    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    """Write weights, spec and provenance to one safetensors file, atomically; the same generator gives the same bytes."""
+    about = {"kind": "generator", "spec": asdict(spec), "provenance": provenance.attributes()}
+    weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_path(path) as temporary:
-        save_file(weights, temporary, attributes | {"kind": "generator", "spec": json.dumps(asdict(spec))})
+        save_file(weights, temporary, {KEY: json.dumps(about)})
 
 
 def load_generator(path: Path | str, device: torch.device) -> tuple[SimilarityUNet, GeneratorSpec]:
@@ -75,15 +77,14 @@ def load_generator(path: Path | str, device: torch.device) -> tuple[SimilarityUN
     """
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata.get("kind") != "generator":
+            about = json.loads((file.metadata() or {}).get(KEY, "{}"))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        if about.get("kind") != "generator":
             raise InputError(f"{path}: is no generator file; make it with the rule train_generator")
-        spec = GeneratorSpec(**json.loads(metadata["spec"]))
-        if spec.network not in SHAPES:
-            raise InputError(f"{path}: its network {spec.network!r} is unknown to this version; train it again")
-        network = SimilarityUNet(spec.network, spec.image_size, spec.embedding_dim)
+        spec = GeneratorSpec(**about["spec"])
+        schedule = noise_schedule(spec.timesteps, spec.beta_start, spec.beta_end)
+        network = SimilarityUNet(spec.network, spec.image_size, spec.embedding_dim, schedule)
         network.load_state_dict(weights)
-    except (SafetensorError, OSError, TypeError, RuntimeError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: not a readable generator file of this version ({error})") from None
     return network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last), spec

@@ -7,7 +7,7 @@ values of every self-attention.
 from dataclasses import dataclass
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
 from torch import nn
@@ -17,31 +17,35 @@ from semihard.errors import InputError
 
 @dataclass(frozen=True)
 class Shape:
-    """Channels per level; the levels with attention, 0 the finest; channels per head; the levels that do not halve."""
+    """Channels per level; the levels with attention, 0 the finest; channels per head; the levels that do not halve;
+    whether the U-Net's output is the velocity v instead of ε."""
 
     channels: tuple[int, ...]
     attention: tuple[int, ...]
     head_dim: int
     undivided: tuple[int, ...] = ()
+    velocity: bool = False
 
 
 SHAPES = {
     # DCFace's U-Net: 128 × (1, 1, 2, 2, 4, 4), one block per level, attention at 7 × 7. Its fifth halving does nothing.
     "dcface_112": Shape((128, 128, 256, 256, 512, 512), attention=(4,), head_dim=64, undivided=(4,)),
-    "tiny": Shape((64, 96, 128), attention=(1, 2), head_dim=32),
+    "tiny": Shape((64, 96, 128), attention=(1, 2), head_dim=32, velocity=True),
 }
 
 
 class SimilarityUNet(nn.Module):
     """ε′ = net(x_t, t, C_att), C_att = F2(concat(C_id, F1(m))) (CemiFace Eqs. 5–8).
 
-    network: "dcface_112" (91.5 M parameters with a 512-d embedding) or "tiny" (4.6 M with a 128-d one), which folds pixels
-    into channels first; image_size: side in pixels; embedding_dim: D. Convolutions and projections that end a residual
-    branch, and the last one, start at zero (as in DCFace's U-Net, after Dhariwal & Nichol 2021).
-    Raises InputError where the side does not divide by what the network halves.
+    network: "dcface_112" (96.2 M parameters with a 512-d embedding) or "tiny" (5.0 M with a 128-d one); image_size: side
+    in pixels; embedding_dim: D; schedule: of the noise. "tiny" folds pixels into channels, and its U-Net's output is the
+    velocity v, ε′ = √(1 − ᾱ_t) x_t + √ᾱ_t v (Salimans & Ho, ICLR 2022): the objective is the same, but the noise, which
+    is known already where there is much of it, need not be learned to be copied, and a short training gets to faces.
+    Convolutions and projections that end a residual branch, and the last one, start at zero (as in DCFace's U-Net, after
+    Dhariwal & Nichol, NeurIPS 2021). Raises InputError where the side does not divide by what the network halves.
     """
 
-    def __init__(self, network: str, image_size: int, embedding_dim: int):
+    def __init__(self, network: str, image_size: int, embedding_dim: int, schedule: DDPMScheduler):
         super().__init__()
         shape = SHAPES[network]
         levels = len(shape.channels)
@@ -49,7 +53,8 @@ class SimilarityUNet(nn.Module):
         divisor = self.fold << (levels - 1 - len(shape.undivided))
         if image_size % divisor:
             raise InputError(f"image_size {image_size}: the network {network!r} takes multiples of {divisor} pixels")
-        self.embedding_dim = embedding_dim
+        self.embedding_dim, self.velocity = embedding_dim, shape.velocity
+        self.register_buffer("abar", schedule.alphas_cumprod, persistent=False)
         self.F1 = nn.Linear(1, embedding_dim)
         self.F2 = nn.Linear(2 * embedding_dim, shape.channels[-1])
         attends = [level in shape.attention for level in range(levels)]
@@ -87,4 +92,8 @@ class SimilarityUNet(nn.Module):
         C_sim = self.F1(m[:, None])
         C_att = self.F2(torch.cat([C_id, C_sim], 1))[:, None]
         folded = nn.functional.pixel_unshuffle(x_t, self.fold)
-        return nn.functional.pixel_shuffle(self.unet(folded, t, C_att).sample, self.fold)
+        output = nn.functional.pixel_shuffle(self.unet(folded, t, C_att).sample, self.fold)
+        if not self.velocity:
+            return output
+        abar_t = self.abar[t][:, None, None, None]
+        return (1 - abar_t).sqrt() * x_t + abar_t.sqrt() * output

@@ -41,13 +41,13 @@ def train_generator(
     """
     device = best_device()
     embedder = load_embedder(embedder_model_path, device)
+    schedule = noise_schedule(settings.timesteps, settings.beta_start, settings.beta_end)
     torch.manual_seed(settings.seed)
-    network = SimilarityUNet(settings.network, settings.image_size, embedder.embedding_dim)
+    network = SimilarityUNet(settings.network, settings.image_size, embedder.embedding_dim, schedule)
     network = network.to(device, memory_format=torch.channels_last).train()
     images = decode_all(FaceSet(faces_path), settings.image_size)
     identities = embed_all(embedder, images)
 
-    schedule = noise_schedule(settings.timesteps, settings.beta_start, settings.beta_end)
     grid = similarity_grid(settings.m_min, settings.m_max, settings.m_step).to(device)
     parameters = list(network.parameters())
     optimizer = torch.optim.AdamW(

@@ -112,7 +112,7 @@ def beard_layer(f: SimpleNamespace, x: np.ndarray, y: np.ndarray, strand: np.nda
     below = -24 + 0.85 * positive(ax - 16) - y
     moustache = np.minimum(m - 1.0, 13.5 - m) - positive(ax - 15) * 1.2
     jaw = np.minimum(below, np.maximum(ax - 11.5, -m - 8.5 - 4.2 * f.mouth_open) * 1.3)
-    grown = unit(np.maximum(moustache - 3.6, jaw) * 0.22 + 0.35 + 0.16 * strand)
+    grown = unit(np.maximum(moustache - 1.4, jaw) * 0.22 + 0.35 + 0.16 * strand)
     shade = np.minimum(
         colour * _tone(0.85, 0.8, 0.8, 0.3), f.skin * _tone(0.7, 0.66, 0.64, 0.3)
     )  # darker than the skin

@@ -93,8 +93,8 @@ def draw_nuisance(seed: int, identity: np.ndarray, index: np.ndarray) -> Nuisanc
     base = np.stack(_colour(between, 0.08, 0.85), 1)
     contrast = between(0.0, 0.16)
     grid = z[:, -3 * BACKGROUND * BACKGROUND :].reshape(n, 3, BACKGROUND, BACKGROUND)
-    shared = grid[:, :1] * 0.8 + grid * 0.5
-    background = np.clip(base[:, :, None, None] + contrast[:, None, None, None] * shared, 0.02, 1)
+    common = grid[:, :1] * 0.8 + grid * 0.5
+    background = np.clip(base[:, :, None, None] + contrast[:, None, None, None] * common, 0.02, 1)
 
     def stack(columns: list[np.ndarray]) -> np.ndarray:
         return np.stack(columns, 1).astype(np.float32)
