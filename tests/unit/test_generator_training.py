@@ -47,13 +47,13 @@ def run(settings: Generator, inputs: tuple[Path, Path], folder: Path) -> Path:
 
 
 def test_losses_fall_and_are_recorded(inputs, tmp_path):
-    path = run(entry(epochs=60), inputs, tmp_path)
+    path = run(entry(epochs=40), inputs, tmp_path)
     history = read_artifact(tmp_path / "history.h5", "history")
-    assert history["step"].tolist() == [20, 40, 60, 80, 100, 120]
+    assert history["step"].tolist() == [20, 40, 60, 80]
     assert {name for name in history if name != "step"} == {
         f"columns/loss{part}" for part in ("", "_mse", "_rec", "_sim")
     }
-    assert history["columns/loss_mse"][-1] < 0.7 * history["columns/loss_mse"][0]
+    assert history["columns/loss_mse"][-1] < 0.8 * history["columns/loss_mse"][0]
     network, spec = load_generator(path, torch.device("cpu"))
     assert not network.training and not any(parameter.requires_grad for parameter in network.parameters())
     assert (spec.network, spec.image_size, spec.embedding_dim, spec.timesteps) == ("tiny", SIZE, DIM, 1000)
@@ -88,13 +88,13 @@ def test_a_killed_training_ends_in_the_same_bytes(inputs, tmp_path, monkeypatch)
 def test_what_is_saved_is_the_average(inputs, tmp_path, monkeypatch):
     """Decay after k steps is min(0.9, 1 − k^−0.75), 0 at the first; recomputed from the weights after each step."""
     seen = []
-    step = training.EMAModel.step
+    step = training.WeightAverage.step
 
     def watched(self, parameters):
         seen.append([parameter.detach().clone() for parameter in parameters])
         step(self, parameters)
 
-    monkeypatch.setattr(training.EMAModel, "step", watched)
+    monkeypatch.setattr(training.WeightAverage, "step", watched)
     path = run(entry(epochs=3, ema_decay=0.5), inputs, tmp_path)
     average = seen[0]
     for k, weights in enumerate(seen[1:], 1):
@@ -113,3 +113,10 @@ def test_embeddings_are_unit_vectors_in_the_order_of_the_images(inputs, monkeypa
     assert not found.is_inference() and np.allclose(found.norm(dim=1), 1, atol=1e-5)
     naive = torch.cat([torch.nn.functional.normalize(embedder.embed(image[None])) for image in images])
     assert torch.allclose(found, naive, atol=0.02)
+
+
+def test_a_checkpoint_of_the_average_goes_to_the_device_of_the_weights():
+    saved = training.WeightAverage([torch.zeros(2)]).state_dict()
+    average = training.WeightAverage([torch.zeros(2, device="meta")])
+    average.load_state_dict(saved)
+    assert average.shadow_params[0].device.type == "meta"

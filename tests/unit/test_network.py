@@ -29,7 +29,7 @@ def parameters(network: nn.Module) -> int:
 
 
 def test_dcface_network_has_the_published_size():
-    """93.6 M parameters without condition, as in DCFace's own code; the rest is F1, F2 and the added keys and values."""
+    """93.6 M without condition, guided diffusion's U-Net of that shape; the rest is F1, F2 and the added keys and values."""
     with torch.device("meta"):
         network = SimilarityUNet("dcface_112", 112, 512, SCHEDULE)
     added = [

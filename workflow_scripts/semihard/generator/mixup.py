@@ -1,4 +1,4 @@
-"""Identity mixup (SynFace, ICCV 2021, Sec. 3.3): each image of an identity is mixed with a partner by its own φ.
+"""Identity mixup (SynFace, ICCV 2021): each image of an identity is mixed with a partner by its own φ.
 
 SynFace mixes 3DMM coefficients; CemiFace's generator is mixed on its condition. Both draw partners and φ here.
 """

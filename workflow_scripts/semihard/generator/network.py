@@ -39,10 +39,10 @@ class SimilarityUNet(nn.Module):
 
     network: "dcface_112" (96.2 M parameters with a 512-d embedding) or "tiny" (5.0 M with a 128-d one); image_size: side
     in pixels; embedding_dim: D; schedule: of the noise. "tiny" folds pixels into channels, and its U-Net's output is the
-    velocity v, ε′ = √(1 − ᾱ_t) x_t + √ᾱ_t v (Salimans & Ho, ICLR 2022): the objective is the same, but the noise, which
-    is known already where there is much of it, need not be learned to be copied, and a short training gets to faces.
-    Convolutions and projections that end a residual branch, and the last one, start at zero (as in DCFace's U-Net, after
-    Dhariwal & Nichol, NeurIPS 2021). Raises InputError where the side does not divide by what the network halves.
+    velocity v, ε′ = √(1 − ᾱ_t) x_t + √ᾱ_t v (Salimans & Ho, ICLR 2022): the objective is the same, but a short
+    training need not first learn to copy the noise where there is little else. Convolutions and projections that end a
+    residual branch, and the last one, start at zero (guided diffusion: Dhariwal & Nichol, NeurIPS 2021).
+    Raises InputError where the side does not divide by what the network halves.
     """
 
     def __init__(self, network: str, image_size: int, embedding_dim: int, schedule: DDPMScheduler):

@@ -13,7 +13,7 @@ def noise_schedule(timesteps: int, beta_start: float, beta_end: float) -> DDPMSc
 def similarity_grid(m_min: float, m_max: float, m_step: float) -> torch.Tensor:
     """The discrete similarities trained on: m_min, m_min + m_step, … up to m_max, float32 `[G]`.
 
-    Discrete, because a generator trained on a continuous m ignores it (CemiFace Sec. 4.3).
+    Discrete, because a generator trained on a continuous m ignores it (CemiFace).
     """
     steps = int((m_max - m_min) / m_step + 1e-6)
     return m_min + m_step * torch.arange(steps + 1, dtype=torch.float64).to(torch.float32)

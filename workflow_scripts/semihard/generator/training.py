@@ -53,7 +53,7 @@ def train_generator(
     optimizer = torch.optim.AdamW(
         parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=device.type != "mps"
     )
-    average = EMAModel(
+    average = WeightAverage(
         parameters, decay=settings.ema_decay, use_ema_warmup=True, inv_gamma=1.0, power=settings.ema_power, foreach=True
     )
 
@@ -91,6 +91,15 @@ def train_generator(
     write_artifact(output_history, "history", {"step": history["step"]} | losses, provenance)
     save_generator(output_model, network, spec, provenance)
     resume.discard()
+
+
+class WeightAverage(EMAModel):
+    """diffusers' average of the weights; a checkpoint goes to the device of the weights, where diffusers leaves it on the CPU."""
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        device = self.shadow_params[0].device
+        super().load_state_dict(state_dict)
+        self.to(device)
 
 
 @torch.no_grad()
