@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-os.environ.setdefault("GOMP_SPINCOUNT", "0")  # before torch: idle threads that spin slow small tensors down on a busy machine
+os.environ.setdefault(
+    "GOMP_SPINCOUNT", "0"
+)  # before torch: idle threads that spin slow small tensors down on a busy machine
 
 import numpy as np
 import pytest

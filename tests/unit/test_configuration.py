@@ -14,13 +14,25 @@ BASE = {
     "facesets": {
         "real": {"source": "rendered", "identities": 8, "per_identity": 4},
         "strangers": {"source": "rendered", "identities": 8, "per_identity": 1, "first_identity": 100},
-        "synthetic": {"source": "synthesis", "generator": "g", "inquiries": "strangers", "identities": 4, "per_identity": 2},
+        "synthetic": {
+            "source": "synthesis",
+            "generator": "g",
+            "inquiries": "strangers",
+            "identities": 4,
+            "per_identity": 2,
+        },
     },
     "embedders": {"guide": {"source": "recognizer", "recognizer": "r", "trained_on": "real"}},
     "generators": {"g": {"trained_on": "real", "embedder": "guide", "network": "tiny", "image_size": 32}},
     "recognizers": {"r": {"backbone": "tiny"}},
     "benchmarks": {"held_out": {"source": "rendered"}},
-    "study": {"real": "real", "compare": ["synthetic"], "recognizer": "r", "benchmarks": ["held_out"], "embedder": "guide"},
+    "study": {
+        "real": "real",
+        "compare": ["synthetic"],
+        "recognizer": "r",
+        "benchmarks": ["held_out"],
+        "embedder": "guide",
+    },
 }
 
 
@@ -46,16 +58,44 @@ def changed(path: str, value: object) -> dict:
         ("study.real", None, "study.real: is missing"),
         ("facesets.real.source", "renderd", "facesets.real.source: 'renderd' is not one of 'recordio'"),
         ("facesets.real.source", None, "facesets.real: has no 'source'"),
-        ("facesets.real.identities", 0, "facesets.real.identities: Input should be greater than or equal to 1; found 0"),
-        ("facesets.synthetic.similarity", 1.5, "facesets.synthetic.similarity: Input should be less than or equal to 1; found 1.5"),
-        ("facesets.synthetic.generator", "h", "facesets.synthetic.generator: 'h' is not an entry of generators; there are: g"),
-        ("study.compare", ["synthetik"], "study.compare: 'synthetik' is not an entry of facesets; did you mean 'synthetic'?"),
+        (
+            "facesets.real.identities",
+            0,
+            "facesets.real.identities: Input should be greater than or equal to 1; found 0",
+        ),
+        (
+            "facesets.synthetic.similarity",
+            1.5,
+            "facesets.synthetic.similarity: Input should be less than or equal to 1; found 1.5",
+        ),
+        (
+            "facesets.synthetic.generator",
+            "h",
+            "facesets.synthetic.generator: 'h' is not an entry of generators; there are: g",
+        ),
+        (
+            "study.compare",
+            ["synthetik"],
+            "study.compare: 'synthetik' is not an entry of facesets; did you mean 'synthetic'?",
+        ),
         ("study.compare", [{"faceset": "real", "recogniser": "r"}], "study.compare.0.recogniser: no such key"),
         ("study.recognizer", "x", "study.recognizer: 'x' is not an entry of recognizers"),
         ("facesets.a b", {"source": "rendered"}, "facesets.a b: String should match pattern"),
-        ("facesets.real", {"source": "recordio", "path": "/no/such"}, "facesets.real.path: /no/such not found. CASIA-WebFace"),
-        ("facesets.real", {"source": "folder", "path": "$SEMIHARD_NOT_SET/x"}, "the environment variable SEMIHARD_NOT_SET is not set"),
-        ("benchmarks.held_out", {"source": "bin", "path": "/no/lfw.bin"}, "benchmarks.held_out.path: /no/lfw.bin not found"),
+        (
+            "facesets.real",
+            {"source": "recordio", "path": "/no/such"},
+            "facesets.real.path: /no/such not found. CASIA-WebFace",
+        ),
+        (
+            "facesets.real",
+            {"source": "folder", "path": "$SEMIHARD_NOT_SET/x"},
+            "the environment variable SEMIHARD_NOT_SET is not set",
+        ),
+        (
+            "benchmarks.held_out",
+            {"source": "bin", "path": "/no/lfw.bin"},
+            "benchmarks.held_out.path: /no/lfw.bin not found",
+        ),
         ("benchmarks.held_out.pairs", 2001, "must divide by twice the 10 folds"),
     ],
 )
@@ -79,7 +119,13 @@ def test_every_mistake_has_a_line():
 
 def test_circles_are_refused():
     config = changed("facesets.real", {"source": "subset", "of": "other"})
-    config["facesets"]["other"] = {"source": "similarity_bin", "of": "real", "embedder": "guide", "bin": 0, "center": "mean"}
+    config["facesets"]["other"] = {
+        "source": "similarity_bin",
+        "of": "real",
+        "embedder": "guide",
+        "bin": 0,
+        "center": "mean",
+    }
     with pytest.raises(InputError, match="in a circle: facesets.real → facesets.other → facesets.real"):
         Plan(config)
 
@@ -157,5 +203,7 @@ def test_settings_are_plain_values_in_field_order():
     reordered["facesets"]["synthetic"] = dict(reversed(BASE["facesets"]["synthetic"].items()))
     two = Plan(reordered).settings_of("facesets", "synthetic")
     assert repr(one) == repr(two)
-    text = Plan(changed("facesets.synthetic.similarity", "0.25")).settings_of("facesets", "synthetic")  # as --config gives it
+    text = Plan(changed("facesets.synthetic.similarity", "0.25")).settings_of(
+        "facesets", "synthetic"
+    )  # as --config gives it
     assert text["similarity"] == 0.25

@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.errors import InputError
 from semihard.faceset import FaceSet, FaceSetWriter
-from semihard.pixels import resize, to_float
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_model, save_model
 from semihard.settings import FacenetEmbedder, WeightsEmbedder
@@ -21,6 +20,7 @@ from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import RENAMES, SPECS, import_embedder
 from semihard.similarity.verifying import verify_faces
 from semihard.sources.benchmark_bin import read_bin
+from semihard.tensors import resize, to_float
 from semihard.verification import verify
 
 

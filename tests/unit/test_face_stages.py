@@ -11,7 +11,15 @@ from semihard.errors import InputError
 from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.pixels import encode_image
 from semihard.provenance import Provenance
-from semihard.settings import BinBenchmark, FolderFaces, PairsBenchmark, RecordIOFaces, RenderedBenchmark, RenderedFaces, SubsetFaces
+from semihard.settings import (
+    BinBenchmark,
+    FolderFaces,
+    PairsBenchmark,
+    RecordIOFaces,
+    RenderedBenchmark,
+    RenderedFaces,
+    SubsetFaces,
+)
 from semihard.sources.benchmark_bin import write_bin
 from semihard.sources.export import export_faces
 from semihard.sources.importing import import_benchmark, import_faces
@@ -73,7 +81,9 @@ def test_bin_benchmark(tmp_path):
     images = blobs(40, codec="jpeg")
     same = [True, False] * 10
     write_bin(tmp_path / "b.bin", images, same)
-    import_benchmark(BinBenchmark(source="bin", path=str(tmp_path / "b.bin")), tmp_path / "f.h5", tmp_path / "p.h5", Provenance())
+    import_benchmark(
+        BinBenchmark(source="bin", path=str(tmp_path / "b.bin")), tmp_path / "f.h5", tmp_path / "p.h5", Provenance()
+    )
     faces, pairs = FaceSet(tmp_path / "f.h5"), read_artifact(tmp_path / "p.h5", "benchmark")
     assert [faces.encoded(i) for i in range(40)] == images
     assert pairs["same"].tolist() == same
@@ -86,7 +96,9 @@ def test_pairs_benchmark_of_some_folds(tmp_path):
         for i, blob in enumerate(blobs(3, codec="jpeg"), 1):
             (tmp_path / "faces" / name / f"{name}_{i:04d}.jpg").write_bytes(blob)
     (tmp_path / "pairs.txt").write_text("3\t1\nA\t1\t2\nA\t1\tB\t1\nB\t1\t2\nB\t1\tC\t1\nC\t1\t2\nC\t1\tA\t1\n")
-    settings = PairsBenchmark(source="pairs", pairs=str(tmp_path / "pairs.txt"), folder=str(tmp_path / "faces"), folds=(1, 3))
+    settings = PairsBenchmark(
+        source="pairs", pairs=str(tmp_path / "pairs.txt"), folder=str(tmp_path / "faces"), folds=(1, 3)
+    )
     import_benchmark(settings, tmp_path / "f.h5", tmp_path / "p.h5", Provenance())
     faces, pairs = FaceSet(tmp_path / "f.h5"), read_artifact(tmp_path / "p.h5", "benchmark")
     keys = faces.column("source_key")
@@ -94,7 +106,9 @@ def test_pairs_benchmark_of_some_folds(tmp_path):
     assert found[0] == ("A/A_0001.jpg", "A/A_0002.jpg") and found[3] == ("C/C_0001.jpg", "A/A_0001.jpg")
     assert pairs["fold"].tolist() == [0, 0, 1, 1] and pairs["same"].tolist() == [True, False] * 2
     with pytest.raises(InputError, match="has 3 folds: fold 4 is none of them"):
-        import_benchmark(settings.model_copy(update={"folds": (4,)}), tmp_path / "f.h5", tmp_path / "p.h5", Provenance())
+        import_benchmark(
+            settings.model_copy(update={"folds": (4,)}), tmp_path / "f.h5", tmp_path / "p.h5", Provenance()
+        )
 
 
 @pytest.fixture
@@ -129,13 +143,19 @@ def test_subset_limits_identities_and_images(tmp_path, uneven):
 def test_subset_is_drawn_by_seed(tmp_path, uneven):
     drawn = []
     for seed in (0, 0, 1, 2, 3):
-        subset_faces(SubsetFaces(source="subset", of="f", per_identity=1, seed=seed), uneven, tmp_path / "s.h5", Provenance())
+        subset_faces(
+            SubsetFaces(source="subset", of="f", per_identity=1, seed=seed), uneven, tmp_path / "s.h5", Provenance()
+        )
         drawn.append(FaceSet(tmp_path / "s.h5").column("source_index").tolist())
     assert drawn[0] == drawn[1] and len({tuple(d) for d in drawn}) > 1
 
 
 def test_rendered_face_set_stores_coefficients_and_attributes(tmp_path):
-    render_faces(RenderedFaces(source="rendered", identities=3, per_identity=4, first_identity=7), tmp_path / "r.h5", Provenance())
+    render_faces(
+        RenderedFaces(source="rendered", identities=3, per_identity=4, first_identity=7),
+        tmp_path / "r.h5",
+        Provenance(),
+    )
     faces = FaceSet(tmp_path / "r.h5")
     assert faces.counts().tolist() == [4] * 3 and faces.image_size == (112, 112)
     alpha = draw_identities(np.arange(7, 10), 0)

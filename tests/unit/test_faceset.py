@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from semihard.decoded import decode_all
 from semihard.errors import InputError
 from semihard.faceset import FaceSet, FaceSetWriter, copy_faces
-from semihard.pixels import encode_image, resize
+from semihard.pixels import encode_image
 from semihard.provenance import Provenance
+from semihard.tensors import resize
 
 
-def write(path: Path, images: np.ndarray, names: list[str], codec: str = "png", pieces: int = 1, **columns: np.ndarray) -> FaceSet:
+def write(
+    path: Path, images: np.ndarray, names: list[str], codec: str = "png", pieces: int = 1, **columns: np.ndarray
+) -> FaceSet:
     with FaceSetWriter(path, images.shape[1:3], codec) as writer:
         for rows in np.array_split(np.arange(len(images)), pieces):
             writer.add(images[rows], [names[i] for i in rows], {key: value[rows] for key, value in columns.items()})
@@ -71,7 +74,10 @@ def test_failure_leaves_nothing_and_keeps_the_old_file(tmp_path):
 
 
 def test_refuses_images_of_another_size_and_empty_sets(tmp_path):
-    with pytest.raises(InputError, match=r"expected uint8 RGB of \(8, 8\)"), FaceSetWriter(tmp_path / "f.h5", (8, 8)) as writer:
+    with (
+        pytest.raises(InputError, match=r"expected uint8 RGB of \(8, 8\)"),
+        FaceSetWriter(tmp_path / "f.h5", (8, 8)) as writer,
+    ):
         writer.add(np.zeros((1, 9, 8, 3), np.uint8), ["a"])
     with pytest.raises(InputError, match="no face was found"), FaceSetWriter(tmp_path / "f.h5", (8, 8)):
         pass
@@ -116,7 +122,9 @@ def test_data_is_contiguous_and_documented_by_h5dump_attributes(small_faceset):
         offset, length = data.id.get_offset(), h5["images/offsets"][1]
         blob = small_faceset.read_bytes()[offset : offset + length]
         assert blob.startswith(b"\x89PNG")
-        assert {"schema", "codec", "colour", "image_height", "rule", "settings", "code", "versions", "count"} <= set(h5.attrs)
+        assert {"schema", "codec", "colour", "image_height", "rule", "settings", "code", "versions", "count"} <= set(
+            h5.attrs
+        )
 
 
 def test_copy_keeps_bytes_names_and_columns(tmp_path, small_faceset):
@@ -139,7 +147,11 @@ def test_writing_takes_memory_independent_of_the_number_of_images(tmp_path):
         tracemalloc.start()
         with FaceSetWriter(tmp_path / f"{n}.h5", (112, 112)) as writer:
             for start in range(0, n, 500):
-                writer.add([blob] * 500, [f"{i % 10}" for i in range(500)], {"source_key": [f"{start + i}" for i in range(500)]})
+                writer.add(
+                    [blob] * 500,
+                    [f"{i % 10}" for i in range(500)],
+                    {"source_key": [f"{start + i}" for i in range(500)]},
+                )
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size

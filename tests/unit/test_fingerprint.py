@@ -31,7 +31,9 @@ def after(scripts: Path, name: str, text: str) -> tuple[bool, bool]:
     before = [fingerprint(script, scripts) for script in ("run.py", "other.py")]
     (scripts / name).write_text(text)
     _read.cache_clear()
-    return tuple(fingerprint(script, scripts) != old for script, old in zip(("run.py", "other.py"), before, strict=True))
+    return tuple(
+        fingerprint(script, scripts) != old for script, old in zip(("run.py", "other.py"), before, strict=True)
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,12 @@ LIBRARY = ROOT / "workflow_scripts" / "semihard"
 LAYERS = [
     ["generator"],
     ["similarity", "figures"],
-    ["recognizer", "sources", "audit", "verification", "scores"],
-    ["alignment", "decoded", "engine"],
+    ["recognizer", "sources", "audit", "scores"],
+    ["verification", "alignment", "decoded", "engine", "mixup"],
     ["faceset", "checkpoint"],
-    ["artifacts", "mixup"],
-    ["atomic", "provenance", "pixels", "device", "progress", "seeds", "errors", "settings", "configuration", "torchvision_cpu"],
+    ["artifacts"],
+    ["atomic", "provenance", "pixels", "tensors", "device", "progress", "seeds", "settings", "configuration"],
+    ["errors", "torchvision_cpu"],
 ]
 
 
@@ -48,12 +49,18 @@ def test_lock_pins_every_dependency_and_no_cuda_package():
     pinned = set(re.findall(r"^([a-z0-9.\-]+)==", lock, re.M))
     wanted = project()["dependencies"] + project()["optional-dependencies"]["slurm"]
     assert {re.split(r"[\[><=!]", requirement)[0].lower() for requirement in wanted} <= pinned
-    assert not re.search(r"^(nvidia|cuda|triton)", lock, re.M) and "file:" not in lock and "http" not in re.sub(r"http\S*==", "", lock)
+    assert (
+        not re.search(r"^(nvidia|cuda|triton)", lock, re.M)
+        and "file:" not in lock
+        and "http" not in re.sub(r"http\S*==", "", lock)
+    )
     assert set(lock.splitlines()) <= set((ROOT / "requirements-test.txt").read_text().splitlines())
 
 
 def test_profiles_agree_on_what_triggers_a_rerun():
-    default, slurm = (yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text()) for name in ("default", "slurm"))
+    default, slurm = (
+        yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text()) for name in ("default", "slurm")
+    )
     assert default["rerun-triggers"] == slurm["rerun-triggers"] == ["mtime", "params", "input", "software-env"]
     assert default["rerun-incomplete"] and slurm["rerun-incomplete"]
 

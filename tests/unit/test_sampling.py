@@ -12,9 +12,9 @@ from semihard.errors import InputError
 from semihard.faceset import FaceSet
 from semihard.generator import sampling
 from semihard.generator.calibration import INQUIRIES, calibrate_similarity
-from semihard.generator.mixup import draw_partners
 from semihard.generator.model_file import load_generator
 from semihard.generator.sampling import draw_noise, gather_shards, shard_batches, synthesize
+from semihard.mixup import draw_partners
 from semihard.provenance import Provenance
 from semihard.settings import Generator, SyntheticFaces
 from semihard.similarity.embedders import load_embedder

@@ -80,22 +80,55 @@ SMALL = {
         "real": {"source": "rendered", "identities": 12, "per_identity": 8},
         "strangers": {"source": "rendered", "identities": 12, "per_identity": 1, "first_identity": 500},
         "few": {"source": "subset", "of": "real", "identities": 4, "per_identity": 3},
-        "easy": {"source": "similarity_bin", "of": "real", "embedder": "weights", "center": "mean", "binning": "quantile-2", "bin": 0},
+        "easy": {
+            "source": "similarity_bin",
+            "of": "real",
+            "embedder": "weights",
+            "center": "mean",
+            "binning": "quantile-2",
+            "bin": 0,
+        },
         "synthetic": {
-            **{"source": "synthesis", "generator": "tiny", "inquiries": "strangers", "identities": 6, "per_identity": 6},
+            **{
+                "source": "synthesis",
+                "generator": "tiny",
+                "inquiries": "strangers",
+                "identities": 6,
+                "per_identity": 6,
+            },
             **{"inquiry_threshold": 1.0, "steps": 2, "batch": 16, "shards": 2},
         },
         "other": {
-            **{"source": "synthesis", "generator": "tiny", "inquiries": "strangers", "identities": 6, "per_identity": 6},
+            **{
+                "source": "synthesis",
+                "generator": "tiny",
+                "inquiries": "strangers",
+                "identities": 6,
+                "per_identity": 6,
+            },
             **{"inquiry_threshold": 1.0, "steps": 2, "batch": 16, "identity_mixup": True, "similarity": 0.5},
         },
     },
     "embedders": {"weights": {"source": "weights", "path": "iresnet18.pt", "layout": "iresnet18"}},
     "generators": {
-        "tiny": {"trained_on": "real", "embedder": "weights", "network": "tiny", "image_size": 32, "batch": 8, "epochs": 0.5}
+        "tiny": {
+            "trained_on": "real",
+            "embedder": "weights",
+            "network": "tiny",
+            "image_size": 32,
+            "batch": 8,
+            "epochs": 0.5,
+        }
     },
     "recognizers": {
-        "tiny": {"backbone": "tiny", "embedding_dim": 32, "image_size": 32, "batch": 16, "epochs": 2, "milestones": [1]},
+        "tiny": {
+            "backbone": "tiny",
+            "embedding_dim": 32,
+            "image_size": 32,
+            "batch": 16,
+            "epochs": 2,
+            "milestones": [1],
+        },
         "mixed": {
             **{"backbone": "tiny", "embedding_dim": 32, "image_size": 32, "batch": 16, "epochs": 2, "milestones": [1]},
             "domain_mixup": {"real": "few"},
@@ -103,7 +136,13 @@ SMALL = {
     },
     "benchmarks": {"held_out": {"source": "rendered", "identities": 20, "pairs": 60}},
     "study": {
-        **{"real": "real", "recognizer": "tiny", "benchmarks": ["held_out"], "embedder": "weights", "binning": "quantile-2"},
+        **{
+            "real": "real",
+            "recognizer": "tiny",
+            "benchmarks": ["held_out"],
+            "embedder": "weights",
+            "binning": "quantile-2",
+        },
         "compare": ["synthetic", "other", "easy", {"faceset": "synthetic", "recognizer": "mixed"}],
         "references": ["weights"],
         "attributes": {"labelled": "real"},

@@ -10,7 +10,13 @@ import pytest
 from tests.workflow.conftest import SMALL, Project
 
 HEADS = "workflow_scripts/semihard/recognizer/heads.py"
-AFTER_A_FACESET = {"plot_sample_sheet", "embed_faces", "find_identity_centers", "measure_diversity", "annotate_attributes"}
+AFTER_A_FACESET = {
+    "plot_sample_sheet",
+    "embed_faces",
+    "find_identity_centers",
+    "measure_diversity",
+    "annotate_attributes",
+}
 AFTER_A_FACESET |= {"compare_attributes", "audit_leakage", "train_recognizer", "verify", "score_study"}
 PLOTS_OF_ALL = {"plot_accuracy", "plot_roc", "plot_diversity", "plot_similarity_histogram", "plot_recognizer_curves"}
 PLOTS_OF_SYNTHETIC = {"plot_leakage", "plot_attributes"}
@@ -58,7 +64,9 @@ def test_edited_heads_rerun_recognizers_and_verification_only(project):
 def test_edited_comment_docstring_layout_and_times_rerun_nothing(project):
     text = (project.folder / HEADS).read_text()
     assert text.startswith('"""')
-    (project.folder / HEADS).write_text('"""Another sentence.\n\n' + text[3:].replace("\n\n\n", "\n\n\n# a comment\n\n\n"))
+    (project.folder / HEADS).write_text(
+        '"""Another sentence.\n\n' + text[3:].replace("\n\n\n", "\n\n\n# a comment\n\n\n")
+    )
     for path in (project.folder / "workflow_scripts").rglob("*.py"):
         os.utime(path, (time.time() + 60,) * 2)
     assert project.would_run() == {}

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from semihard.faceset import FaceSet
-from semihard.pixels import resize
 from semihard.progress import progress
+from semihard.tensors import resize
 
 log = logging.getLogger("semihard")
 BYTES_IN_MEMORY = 8 << 30  # half of a common workstation's memory; above it a temporary file is mapped

@@ -1,10 +1,9 @@
-"""Encoded images ↔ uint8 RGB, and the one resize. Nothing here normalises: that is the embedder's business."""
+"""Encoded images ↔ uint8 RGB arrays."""
 
 import io
 
 import numpy as np
 import simplejpeg
-import torch
 from PIL import Image
 
 JPEG_QUALITY = 95  # 4:4:4; PSNR 47 dB on faces that have been JPEG before, half the bytes of PNG
@@ -43,23 +42,3 @@ def image_size_of(blob: bytes) -> tuple[int, int]:
             return image.height, image.width
     except (OSError, SyntaxError) as error:
         raise ValueError(f"not a readable image: {error}") from None
-
-
-def resize(images: torch.Tensor, size: tuple[int, int] | int) -> torch.Tensor:
-    """Antialiased bilinear resize of `[n, 3, h, w]`, uint8 (rounded) or floating (differentiable), to `size` pixels."""
-    size = (size, size) if isinstance(size, int) else size
-    if tuple(images.shape[-2:]) == tuple(size):
-        return images
-    floating = images if images.is_floating_point() else images.float()
-    resized = torch.nn.functional.interpolate(floating, size, mode="bilinear", antialias=True, align_corners=False)
-    return resized if images.is_floating_point() else resized.round_().clamp_(0, 255).to(torch.uint8)
-
-
-def to_float(images: torch.Tensor) -> torch.Tensor:
-    """uint8 `[n, 3, h, w]` to float32 in [-1, 1], the range of the diffusion models and of every embedder's input."""
-    return images.float().div_(127.5).sub_(1)
-
-
-def to_uint8(images: torch.Tensor) -> torch.Tensor:
-    """float `[n, 3, h, w]` in [-1, 1] to uint8, rounded to the nearest grey level and clipped."""
-    return images.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)

@@ -210,6 +210,15 @@ class Generator(Settings):
     learning_rate: float = Field(
         1e-4, gt=0, description="AdamW. CemiFace is silent; DCFace's released script (its paper says 1e-3)."
     )
+    rate_schedule: Literal["constant", "cosine"] = Field(
+        "constant",
+        description="Of the learning rate, after warm-up. The papers are silent; short trainings gain by cosine.",
+    )
+    warmup_steps: int = Field(0, ge=0, description="Linear warm-up of the learning rate, in optimizer steps.")
+    mse: Literal["epsilon", "velocity"] = Field(
+        "epsilon",
+        description="What L_MSE measures: ε (CemiFace Eq. 10), or the velocity v (Salimans & Ho, ICLR 2022), which gives noisy steps more weight: short trainings get to faces sooner.",
+    )
     weight_decay: float = Field(0.01, ge=0, description="AdamW (PyTorch's default, as in DCFace's code).")
     ema_decay: float = Field(
         0.9999, ge=0, lt=1, description="Greatest decay of the weight average that is sampled from (DCFace code)."
@@ -224,6 +233,8 @@ class Generator(Settings):
     def _grid(self) -> "Generator":
         if self.m_min > self.m_max:
             raise ValueError(f"m_min {self.m_min} is above m_max {self.m_max}")
+        if self.mse == "velocity" and self.network != "tiny":
+            raise ValueError(f"mse: velocity is for networks that put out a velocity (tiny), not for {self.network}")
         return self
 
 

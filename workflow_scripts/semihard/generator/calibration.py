@@ -17,11 +17,11 @@ from semihard.faceset import FaceSet
 from semihard.generator.inquiries import one_per_identity, read_unit_embeddings
 from semihard.generator.model_file import load_generator
 from semihard.generator.sampling import denoise, draw_noise
-from semihard.pixels import resize
 from semihard.progress import progress
 from semihard.provenance import Provenance
 from semihard.settings import Generator
 from semihard.similarity.embedders import load_embedder
+from semihard.tensors import resize
 
 M = np.linspace(-1, 1, 11)
 INQUIRIES = 32

@@ -18,19 +18,20 @@ from semihard.errors import InputError
 @dataclass(frozen=True)
 class Shape:
     """Channels per level; the levels with attention, 0 the finest; channels per head; the levels that do not halve;
-    whether the U-Net's output is the velocity v instead of ε."""
+    whether the U-Net's output is the velocity v instead of ε; tokens that C_att is split into (the papers: one)."""
 
     channels: tuple[int, ...]
     attention: tuple[int, ...]
     head_dim: int
     undivided: tuple[int, ...] = ()
     velocity: bool = False
+    tokens: int = 1
 
 
 SHAPES = {
     # DCFace's U-Net: 128 × (1, 1, 2, 2, 4, 4), one block per level, attention at 7 × 7. Its fifth halving does nothing.
     "dcface_112": Shape((128, 128, 256, 256, 512, 512), attention=(4,), head_dim=64, undivided=(4,)),
-    "tiny": Shape((64, 96, 128), attention=(1, 2), head_dim=32, velocity=True),
+    "tiny": Shape((64, 96, 128), attention=(1, 2), head_dim=32, velocity=True, tokens=8),
 }
 
 
@@ -53,10 +54,10 @@ class SimilarityUNet(nn.Module):
         divisor = self.fold << (levels - 1 - len(shape.undivided))
         if image_size % divisor:
             raise InputError(f"image_size {image_size}: the network {network!r} takes multiples of {divisor} pixels")
-        self.embedding_dim, self.velocity = embedding_dim, shape.velocity
+        self.embedding_dim, self.velocity, self.tokens = embedding_dim, shape.velocity, shape.tokens
         self.register_buffer("abar", schedule.alphas_cumprod, persistent=False)
         self.F1 = nn.Linear(1, embedding_dim)
-        self.F2 = nn.Linear(2 * embedding_dim, shape.channels[-1])
+        self.F2 = nn.Linear(2 * embedding_dim, shape.tokens * shape.channels[-1])
         attends = [level in shape.attention for level in range(levels)]
         self.unet = UNet2DConditionModel(
             sample_size=image_size // self.fold,
@@ -90,7 +91,7 @@ class SimilarityUNet(nn.Module):
         """
         C_id = identity * self.embedding_dim**0.5  # unit variance per entry, the scale of F1(m)
         C_sim = self.F1(m[:, None])
-        C_att = self.F2(torch.cat([C_id, C_sim], 1))[:, None]
+        C_att = self.F2(torch.cat([C_id, C_sim], 1)).unflatten(1, (self.tokens, -1))
         folded = nn.functional.pixel_unshuffle(x_t, self.fold)
         output = nn.functional.pixel_shuffle(self.unet(folded, t, C_att).sample, self.fold)
         if not self.velocity:

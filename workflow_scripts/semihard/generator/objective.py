@@ -48,17 +48,20 @@ def generator_losses(
     t: torch.Tensor,
     eps: torch.Tensor,
     lambda_: float,
+    mse: str = "epsilon",
 ) -> dict[str, torch.Tensor]:
     """L = L_MSE + λ L_SimMat for one mini-batch: scalars "loss" (to be minimised), "loss_mse", "loss_rec", "loss_sim".
 
     x: the images in [−1, 1] `[n, 3, s, s]`, at once denoising target, identity condition and similarity anchor;
     identity: their unit embeddings E(x) `[n, D]`; m: `[n]`; t: int64 `[n]`; eps: the noise, like x. The gradient
-    reaches `network` through the frozen `embedder`.
+    reaches `network` through the frozen `embedder`. mse: "epsilon", L_MSE = ‖ε′ − ε‖² (Eq. 10), or "velocity",
+    ‖v′ − v‖² = ‖ε′ − ε‖² / ᾱ_t (Salimans & Ho, ICLR 2022), per pixel and averaged over the batch in both cases.
     """
     abar_t = schedule.alphas_cumprod.to(x.device)[t]
     x_t = schedule.add_noise(x, eps, t)
     predicted = network(x_t, t, identity, m).to(x.dtype)
-    loss_mse = nn.functional.mse_loss(predicted, eps)
+    errors = (predicted - eps).square().mean((1, 2, 3))
+    loss_mse = (errors / abar_t if mse == "velocity" else errors).mean()
     estimated = one_step_estimate(x_t, predicted, abar_t)
     cosine = nn.functional.cosine_similarity(identity, embedder(estimated))
     losses = similarity_losses(cosine, m, t / schedule.config.num_train_timesteps)

@@ -17,15 +17,15 @@ from semihard.checkpoint import Resume
 from semihard.device import autocast, best_device
 from semihard.errors import InputError
 from semihard.faceset import ROWS_PER_CHUNK, FaceSet, FaceSetWriter
-from semihard.generator.mixup import draw_partners, mix_conditions
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.network import SimilarityUNet
-from semihard.pixels import to_uint8
+from semihard.mixup import draw_partners, mix_conditions
 from semihard.progress import progress
 from semihard.provenance import Provenance
 from semihard.seeds import seed_for
 from semihard.settings import SyntheticFaces
 from semihard.similarity.embedders import load_embedder
+from semihard.tensors import to_uint8
 
 
 def synthesize(

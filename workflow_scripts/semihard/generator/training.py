@@ -1,5 +1,6 @@
 """Training of the similarity-controlled generator (CemiFace, NeurIPS 2024, Sec. 3.2 and 4.1)."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,11 @@ from semihard.faceset import FaceSet
 from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_of
 from semihard.generator.network import SimilarityUNet
 from semihard.generator.objective import generator_losses, noise_schedule, similarity_grid
-from semihard.pixels import to_float
 from semihard.progress import progress
 from semihard.provenance import Provenance
 from semihard.settings import Generator
 from semihard.similarity.embedders import Embedder, load_embedder
+from semihard.tensors import to_float
 
 EMBEDDING_BATCH = 256
 
@@ -60,7 +61,11 @@ def train_generator(
     def batch_of(i: int) -> np.ndarray:
         return batch_indices(i, settings.batch, len(images), settings.seed)
 
+    steps = max(1, round(settings.epochs * len(images) / settings.batch))
+
     def step(i: int) -> dict[str, torch.Tensor]:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(settings, i, steps)
         indices = torch.from_numpy(batch_of(i))
         x = to_float(images[indices].to(device))
         identity = identities[indices].to(device)
@@ -68,14 +73,15 @@ def train_generator(
         t = torch.randint(settings.timesteps, (len(x),), device=device)
         eps = torch.randn_like(x)
         with autocast(device, settings.precision):
-            losses = generator_losses(network, embedder, schedule, x, identity, m, t, eps, settings.lambda_)
+            losses = generator_losses(
+                network, embedder, schedule, x, identity, m, t, eps, settings.lambda_, settings.mse
+            )
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
         average.step(parameters)
         return {name: loss.detach() for name, loss in losses.items()}
 
-    steps = max(1, round(settings.epochs * len(images) / settings.batch))
     state = {"network": network, "optimizer": optimizer, "average": average}
     resume = Resume(output_model, provenance, [faces_path, embedder_model_path])
     history = train("train generator", step, steps, state, resume, settings.seed, batch_of)
@@ -103,6 +109,13 @@ class WeightAverage(EMAModel):
 
 
 @torch.no_grad()
+def learning_rate(settings: Generator, step: int, steps: int) -> float:
+    """Of optimizer step `step` of `steps`: linear warm-up, then constant or cosine to zero."""
+    warm = min(1.0, (step + 1) / (settings.warmup_steps + 1))
+    decay = (1 + math.cos(math.pi * step / steps)) / 2 if settings.rate_schedule == "cosine" else 1.0
+    return settings.learning_rate * warm * decay
+
+
 def embed_all(embedder: Embedder, images: torch.Tensor) -> torch.Tensor:
     """Unit embeddings float32 `[N, D]`, on the CPU, of uint8 images `[N, 3, h, w]`."""
     parts = []

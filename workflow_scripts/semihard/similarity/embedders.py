@@ -8,8 +8,8 @@ from torch.fx.experimental.optimization import fuse
 
 from semihard.device import autocast
 from semihard.errors import InputError
-from semihard.pixels import resize, to_float
 from semihard.recognizer.model_file import EmbedderSpec, load_model
+from semihard.tensors import resize, to_float
 
 BATCH = {"cuda": 512, "cpu": 64}
 
