@@ -52,11 +52,12 @@ def render_benchmark(
     random = np.random.default_rng(seed_for(settings.seed, "benchmark"))
     genuine, impostor = [], []
     for group in groups:
-        order = np.resize(random.permutation(group), per_fold)
-        shift = random.integers(1, len(group), per_fold)
-        other = group[(np.searchsorted(group, order) + shift) % len(group)]
-        genuine.append(np.stack([order, order], 1))
-        impostor.append(np.stack([order, other], 1))
+        rounds = -(-per_fold // len(group))
+        people = np.concatenate([random.permutation(group) for _ in range(rounds)])
+        shift = np.repeat(random.integers(1, len(group), rounds), len(group))  # one a round: all occur equally often
+        others = group[(people - group[0] + shift) % len(group)]
+        genuine.append(np.stack([people, people], 1)[:per_fold])
+        impostor.append(np.stack([people, others], 1)[:per_fold])
     identity = np.stack([np.stack([g, i]) for g, i in zip(genuine, impostor, strict=True)]).reshape(-1)
     index = _occurrence(identity)
     per_identity = int(index.max()) + 1
@@ -98,10 +99,14 @@ def _mixed_faces(settings: RenderedFaces) -> Iterator[Batch]:
     for identity in range(settings.identities):
         partner, phi = draw_partners(settings.seed, identity, settings.per_identity, settings.identities)
         identities, index = np.full(settings.per_identity, identity), np.arange(settings.per_identity)
-        alpha = mix_identities(own[identities], own[partner], phi[:, None])
+        alpha = mix_identities(own[identities], own[partner], phi)
         nuisance = draw_nuisance(settings.seed, identities + settings.first_identity, index)
         images = render(alpha, nuisance, settings.image_size)
-        yield Batch(images, identities, index, alpha, nuisance.theta, attributes(alpha, nuisance)), partner, phi
+        yield (
+            Batch(images, identities, index, alpha, np.degrees(nuisance.theta), attributes(alpha, nuisance)),
+            partner,
+            phi,
+        )
 
 
 def _write(

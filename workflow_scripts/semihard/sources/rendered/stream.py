@@ -14,16 +14,19 @@ from semihard.sources.rendered.renderer import render
 
 @dataclass(frozen=True)
 class Batch:
-    """Rendered faces and how they were made."""
+    """Rendered faces and how they were made.
 
-    images: np.ndarray  # uint8 [b, size, size, 3] RGB
-    identity: np.ndarray  # int64 [b], 0 .. identities - 1
-    index: np.ndarray  # int64 [b], 0 .. per_identity - 1
-    alpha: np.ndarray  # float32 [b, ALPHA_DIM]
-    theta: (
-        np.ndarray
-    )  # float32 [b, 3] yaw (> 0: towards the image's right), pitch (> 0: up), roll (> 0: counter-clockwise), degrees
-    attributes: dict[str, np.ndarray]  # name -> int8 [b]
+    images: uint8 RGB `[b, size, size, 3]`; identity: int64 `[b]`, 0 … identities − 1; index: int64 `[b]`, 0 …
+    per_identity − 1; alpha: float32 `[b, ALPHA_DIM]`; theta: float32 `[b, 3]`, degrees of yaw (> 0: towards the image's
+    right), pitch (> 0: up) and roll (> 0: counter-clockwise); attributes: name → int8 `[b]`.
+    """
+
+    images: np.ndarray
+    identity: np.ndarray
+    index: np.ndarray
+    alpha: np.ndarray
+    theta: np.ndarray
+    attributes: dict[str, np.ndarray]
 
 
 def rendered_faces(
