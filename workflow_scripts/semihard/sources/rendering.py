@@ -25,6 +25,7 @@ from semihard.sources.rendered import (
 
 LICENCE = "CC0-1.0 (rendered by semihard)"
 BATCH = 64
+Faces = Iterator[tuple[Batch, dict[str, np.ndarray]]]  # a batch and its further columns
 
 
 def render_faces(settings: RenderedFaces, output: Path | str, provenance: Provenance) -> None:
@@ -32,11 +33,7 @@ def render_faces(settings: RenderedFaces, output: Path | str, provenance: Proven
 
     With identity mixup (SynFace, ICCV 2021, Sec. 3.3) image i of an identity shows φ α + (1 − φ) α' of it and a partner.
     """
-    batches = (
-        _mixed_faces(settings)
-        if settings.identity_mixup
-        else rendered_faces(**_range(settings), per_identity=settings.per_identity, batch=BATCH)
-    )
+    batches = _mixed_faces(settings) if settings.identity_mixup else _plain_faces(settings, settings.per_identity)
     _write(batches, settings, settings.identities * settings.per_identity, output, provenance)
 
 
@@ -45,7 +42,7 @@ def render_benchmark(
 ) -> None:
     """Render verification pairs: half genuine, folds of equal size, every identity in one fold only.
 
-    No image occurs in two pairs of the same kind: genuine pairs take images 2j and 2j+1 of their identity.
+    No image occurs in two pairs.
     """
     per_fold = settings.pairs // settings.folds // 2
     groups = np.array_split(np.arange(settings.identities), settings.folds)
@@ -61,28 +58,13 @@ def render_benchmark(
     identity = np.stack([np.stack([g, i]) for g, i in zip(genuine, impostor, strict=True)]).reshape(-1)
     index = _occurrence(identity)
     per_identity = int(index.max()) + 1
-    _write(
-        rendered_faces(**_range(settings), per_identity=per_identity, batch=BATCH),
-        settings,
-        settings.identities * per_identity,
-        output_faces,
-        provenance,
-    )
+    _write(_plain_faces(settings, per_identity), settings, settings.identities * per_identity, output_faces, provenance)
     image = (identity * per_identity + index).reshape(-1, 2)
     same = np.tile(np.repeat([True, False], per_fold), settings.folds)
     fold = np.repeat(np.arange(settings.folds), 2 * per_fold)
     write_artifact(
         output_pairs, "benchmark", {"first": image[:, 0], "second": image[:, 1], "same": same, "fold": fold}, provenance
     )
-
-
-def _range(settings: RenderedFaces | RenderedBenchmark) -> dict:
-    return {
-        "identities": settings.identities,
-        "seed": settings.seed,
-        "first_identity": settings.first_identity,
-        "size": settings.image_size,
-    }
 
 
 def _occurrence(values: np.ndarray) -> np.ndarray:
@@ -94,23 +76,25 @@ def _occurrence(values: np.ndarray) -> np.ndarray:
     return out
 
 
-def _mixed_faces(settings: RenderedFaces) -> Iterator[Batch]:
+def _plain_faces(settings: RenderedFaces | RenderedBenchmark, per_identity: int) -> Faces:
+    wanted = (settings.identities, per_identity, settings.seed, settings.first_identity, settings.image_size, BATCH)
+    return ((batch, {}) for batch in rendered_faces(*wanted))
+
+
+def _mixed_faces(settings: RenderedFaces) -> Faces:
     own = draw_identities(np.arange(settings.identities) + settings.first_identity, settings.seed)
     for identity in range(settings.identities):
         partner, phi = draw_partners(settings.seed, identity, settings.per_identity, settings.identities)
         identities, index = np.full(settings.per_identity, identity), np.arange(settings.per_identity)
         alpha = mix_identities(own[identities], own[partner], phi)
         nuisance = draw_nuisance(settings.seed, identities + settings.first_identity, index)
-        images = render(alpha, nuisance, settings.image_size)
-        yield (
-            Batch(images, identities, index, alpha, np.degrees(nuisance.theta), attributes(alpha, nuisance)),
-            partner,
-            phi,
-        )
+        images, degrees = render(alpha, nuisance, settings.image_size), np.degrees(nuisance.theta)
+        batch = Batch(images, identities, index, alpha, degrees, attributes(alpha, nuisance))
+        yield batch, {"partner": partner, "phi": phi}
 
 
 def _write(
-    batches: Iterator,
+    batches: Faces,
     settings: RenderedFaces | RenderedBenchmark,
     total: int,
     output: Path | str,
@@ -122,11 +106,9 @@ def _write(
         FaceSetWriter(output, size, "jpeg", provenance, attrs) as writer,
         progress(f"render {Path(output).stem}", total, "images") as advance,
     ):
-        for item in batches:
-            batch, *mixed = item if isinstance(item, tuple) else (item,)
+        for batch, further in batches:
             names = [identity_name(settings.seed, settings.first_identity + k) for k in batch.identity]
-            columns = {"index": batch.index, "alpha": batch.alpha, "theta": batch.theta}
+            columns = {"index": batch.index, "alpha": batch.alpha, "theta": batch.theta, **further}
             columns |= {f"attribute_{name}": values for name, values in batch.attributes.items()}
-            columns |= dict(zip(("partner", "phi"), mixed, strict=False))
             writer.add(batch.images, names, columns)
             advance(len(batch.images))

@@ -1,0 +1,51 @@
+"""Artifacts: what is written is what is read, true to its schema, or not there at all."""
+
+import h5py
+import numpy as np
+import pytest
+
+from semihard.artifacts import create_artifact, read_artifact, read_attributes, write_artifact
+from semihard.errors import InputError
+from semihard.provenance import Provenance
+
+CENTERS = {"center": np.eye(2, 3), "identity_names": ["a", "Zoë"], "count": [1, 2], "similarity": np.ones(3)}
+
+
+def test_round_trip_with_provenance(tmp_path):
+    provenance = Provenance("find_identity_centers", {"center": "mean"}, "abc", 5)
+    write_artifact(tmp_path / "c.h5", "centers", CENTERS, provenance, {"center": "mean"})
+    found = read_artifact(tmp_path / "c.h5", "centers")
+    assert found["center"].dtype == np.float32 and found["identity_names"].tolist() == ["a", "Zoë"]
+    attributes = read_attributes(tmp_path / "c.h5", "centers")
+    assert attributes["settings"] == '{"center": "mean"}' and attributes["seed"] == 5 and attributes["center"] == "mean"
+
+
+def test_same_content_gives_same_bytes(tmp_path):
+    for name in ("a.h5", "b.h5"):
+        write_artifact(tmp_path / name, "centers", CENTERS)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+@pytest.mark.parametrize("broken", [{"count": [1, 2, 3]}, {"center": np.ones(2)}, {"similarity": None}])
+def test_what_breaks_the_schema_is_not_written(tmp_path, broken):
+    data = {name: value for name, value in (CENTERS | broken).items() if value is not None}
+    with pytest.raises((ValueError, KeyError)):
+        write_artifact(tmp_path / "c.h5", "centers", data)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failure_halfway_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), create_artifact(tmp_path / "e.h5", "embeddings") as writer:
+        writer.create("embedding", (1000, 8))[:500] = 1
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_kind_is_named(tmp_path):
+    write_artifact(tmp_path / "c.h5", "centers", CENTERS)
+    with pytest.raises(InputError, match="is 'centers', expected 'embeddings' of schema 1"):
+        read_artifact(tmp_path / "c.h5", "embeddings")
+    with h5py.File(tmp_path / "x.h5", "w"):
+        pass
+    with pytest.raises(InputError, match="is 'something else', expected 'centers'"):
+        read_artifact(tmp_path / "x.h5", "centers")
