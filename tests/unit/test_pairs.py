@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_folder import CornerDetector, save
+from tests.unit.test_folder import CornerDetector, save
 
 from semihard.alignment import center_crop
 from semihard.errors import InputError
