@@ -11,15 +11,16 @@ from safetensors.torch import save_file
 
 from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
+from semihard.faceset import FaceSet
+from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_model, save_model
-from semihard.settings import FacenetEmbedder, WeightsEmbedder
+from semihard.settings import BinBenchmark, FacenetEmbedder, WeightsEmbedder
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import RENAMES, SPECS, import_embedder
 from semihard.similarity.verifying import verify_faces
-from semihard.sources.benchmark_bin import read_bin
+from semihard.sources.importing import import_benchmark
 from semihard.tensors import resize, to_float
 from semihard.verification import verify
 
@@ -207,20 +208,10 @@ def test_a_non_finite_embedding_names_its_image(tmp_path, small_faceset):
 
 @pytest.fixture(scope="module")
 def lfw(real_faces, tmp_path_factory):
-    """The 6,000 LFW pairs as face set and benchmark, every photograph once."""
+    """The 6,000 LFW pairs as the workflow imports them."""
     folder = tmp_path_factory.mktemp("lfw")
-    benchmark = read_bin(real_faces / "benchmarks/lfw.bin")
-    once: dict[bytes, int] = {}
-    index = np.array([once.setdefault(blob, len(once)) for blob in (face.image for face in benchmark.faces)])
-    with FaceSetWriter(folder / "faces.h5", (112, 112)) as writer:
-        writer.add(list(once), [""] * len(once))
-    pairs = {
-        "first": index[benchmark.first],
-        "second": index[benchmark.second],
-        "same": benchmark.same,
-        "fold": benchmark.fold,
-    }
-    write_artifact(folder / "pairs.h5", "benchmark", pairs)
+    settings = BinBenchmark(source="bin", path=str(real_faces / "benchmarks/lfw.bin"))
+    import_benchmark(settings, folder / "faces.h5", folder / "pairs.h5", Provenance())
     return folder
 
 

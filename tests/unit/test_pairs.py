@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.test_folder import CornerDetector, save
 
 from semihard.alignment import center_crop
 from semihard.errors import InputError
 from semihard.sources.pairs import contiguous_folds, parse_pairs, read_pairs
+from tests.unit.test_folder import CornerDetector, save
 
 FACES = os.environ.get("SEMIHARD_FACES")
 

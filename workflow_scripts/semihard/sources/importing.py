@@ -65,9 +65,13 @@ def import_benchmark(
         source = settings.folder
         benchmark = read_pairs(expand_path(settings.pairs), expand_path(source), aligner, settings.folds)
     attrs = {"source": source, "licence": settings.licence}
-    write_faces(benchmark.faces, output_faces, provenance, attrs, "import benchmark")
-    pairs = {name: getattr(benchmark, name) for name in ("first", "second", "same", "fold")}
-    write_artifact(output_pairs, "benchmark", pairs, provenance)
+    once: dict[tuple, int] = {}  # a .bin repeats a photograph in each of its pairs: it is stored and embedded once
+    keys = [(face.identity, face.image if isinstance(face.image, bytes) else face.key) for face in benchmark.faces]
+    index = np.array([once.setdefault(key, len(once)) for key in keys])
+    unique = [benchmark.faces[i] for i in np.unique(index, return_index=True)[1]]
+    write_faces(unique, output_faces, provenance, attrs, "import benchmark")
+    pairs = {name: index[getattr(benchmark, name)] for name in ("first", "second")}
+    write_artifact(output_pairs, "benchmark", pairs | {"same": benchmark.same, "fold": benchmark.fold}, provenance)
 
 
 def write_faces(
