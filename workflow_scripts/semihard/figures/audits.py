@@ -28,6 +28,7 @@ from semihard.figures.style import (
 )
 
 BIN_WIDTH = 0.02
+FEWEST_LABELS = 50  # fewer defined labels say nothing of a set
 UNRELIABLE = 0.8  # balanced accuracy: below it MAAD-Face's authors found labels poor
 PANELS_PER_ROW = 3
 
@@ -36,11 +37,14 @@ def plot_attributes(comparisons: Mapping[str, Path | str], svg: Path | str, csv:
     """Draw the prevalence of each attribute, real and synthetic, and the divergence in both directions beside it.
 
     comparisons: synthetic face set → CSV of `compare_attributes` with the same real set. Attributes are ordered by
-    real prevalence; grey ones were told apart with a balanced accuracy below 0.8 on held-out identities. CSV: faceset and
-    all columns of the comparisons.
+    real prevalence; those with fewer than 50 defined labels in a set are left out; grey ones were told apart with a
+    balanced accuracy below 0.8 on held-out identities. CSV: faceset and all columns of the comparisons.
     """
     tables = {name: pd.read_csv(path).set_index("attribute") for name, path in comparisons.items()}
+    told = [table[["real_defined", "synthetic_defined"]].min(axis=1) >= FEWEST_LABELS for table in tables.values()]
     first = next(iter(tables.values())).sort_values("real_prevalence", kind="stable")
+    if (drawn := pd.concat(told, axis=1).all(axis=1)[first.index]).any():  # a miniature has too few of all
+        first = first[drawn]
     place = pd.Series(np.arange(len(first)), first.index)
     offset = dict(zip(tables, np.linspace(0.22, -0.22, len(tables)) if len(tables) > 1 else [0.0], strict=True))
     with style():
