@@ -19,8 +19,8 @@ from semihard.provenance import Provenance
 def job(snakemake) -> Iterator[Provenance]:
     """Run the body of a workflow script.
 
-    Logs to the rule's log file and to stderr, gives torch the rule's threads, takes a GPU of its own where several
-    are in the machine and nobody has assigned one, and turns bad input into one sentence and exit status 1.
+    Logs to the rule's log file and to stderr, takes a GPU of its own where several are in the machine and nobody has
+    assigned one, and turns bad input into one sentence and exit status 1. (Snakemake itself limits the threads.)
     Yields the provenance that the artifacts of this job carry.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler()]
@@ -32,10 +32,10 @@ def job(snakemake) -> Iterator[Provenance]:
     )
     log = logging.getLogger("semihard")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: temporary files are removed
-    os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
-    gpu = take_gpu() if getattr(snakemake.resources, "gpu", 0) else None
+    gpu = None
     seed = snakemake.wildcards.get("seed")
     try:
+        gpu = take_gpu() if getattr(snakemake.resources, "gpu", 0) else None
         yield Provenance(
             snakemake.rule, dict(snakemake.params.settings), snakemake.params.code, None if seed is None else int(seed)
         )
