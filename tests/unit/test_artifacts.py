@@ -49,3 +49,21 @@ def test_another_kind_is_named(tmp_path):
         pass
     with pytest.raises(InputError, match="is 'something else', expected 'centers'"):
         read_artifact(tmp_path / "x.h5", "centers")
+
+
+def test_files_have_the_mode_that_the_umask_says(tmp_path):
+    import os
+
+    import torch
+
+    from semihard.recognizer.backbones import build_backbone
+    from semihard.recognizer.model_file import EmbedderSpec, save_model
+
+    old = os.umask(0o027)
+    try:
+        write_artifact(tmp_path / "c.h5", "centers", CENTERS)
+        spec = EmbedderSpec(backbone="tiny", image_size=(32, 32), embedding_dim=8)
+        save_model(tmp_path / "m.safetensors", build_backbone("tiny", (32, 32), 8), spec, torch.eye(2, 8), ["a", "b"])
+    finally:
+        os.umask(old)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}

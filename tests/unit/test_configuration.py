@@ -80,7 +80,7 @@ def changed(path: str, value: object) -> dict:
         ),
         ("study.compare", [{"faceset": "real", "recogniser": "r"}], "study.compare.0.recogniser: no such key"),
         ("study.recognizer", "x", "study.recognizer: 'x' is not an entry of recognizers"),
-        ("facesets.a b", {"source": "rendered"}, "facesets.a b: String should match pattern"),
+        ("facesets.a b", {"source": "rendered"}, "facesets.a b: a name has letters"),
         (
             "facesets.real",
             {"source": "recordio", "path": "/no/such"},
@@ -95,6 +95,18 @@ def changed(path: str, value: object) -> dict:
             "benchmarks.held_out",
             {"source": "bin", "path": "/no/lfw.bin"},
             "benchmarks.held_out.path: /no/lfw.bin not found",
+        ),
+        ("results", "", "results: String should match pattern"),
+        ("study.seeds", [-1], "study.seeds.0: Input should be greater than or equal to 0; found -1"),
+        ("study.seeds", [1, 1], "study: seeds names one of [1, 1] twice"),
+        ("recognizers.r.learning_rate", float("inf"), "recognizers.r.learning_rate: Input should be a finite number"),
+        ("recognizers.r.milestones", 3, "recognizers.r.milestones: Input should be a valid list; found 3"),
+        ("facesets.real.identities", [], "facesets.real.identities: this sweep is empty"),
+        ("facesets.real.identities", [3, 3], "facesets.real.identities: this sweep has a value twice"),
+        (
+            "facesets.easy",
+            {"source": "similarity_bin", "of": "real", "embedder": "guide", "binning": "quantile-2", "bin": 2},
+            "facesets.easy: quantile-2 has bins 0 to 1, not 2",
         ),
         ("benchmarks.held_out.pairs", 2001, "must divide by twice the 10 folds"),
     ],
@@ -207,3 +219,19 @@ def test_settings_are_plain_values_in_field_order():
         "facesets", "synthetic"
     )  # as --config gives it
     assert text["similarity"] == 0.25
+
+
+def test_an_image_added_to_a_folder_is_seen(tmp_path):
+    """Snakemake looks at times of inputs: those of the identity folders change with what is in them."""
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+    config = changed("facesets.real", {"source": "folder", "path": str(tmp_path / "photos")})
+    assert Plan(config).data_path("facesets", "real") == [tmp_path / "photos", tmp_path / "photos" / "a"]
+
+
+def test_any_record_file_of_a_folder_is_found(tmp_path):
+    config = changed("facesets.real", {"source": "recordio", "path": str(tmp_path)})
+    with pytest.raises(InputError, match="holds no .rec file. CASIA-WebFace"):
+        Plan(config).check_data()
+    (tmp_path / "other.rec").touch()
+    (tmp_path / "other.idx").touch()
+    assert Plan(config).data_path("facesets", "real") == [tmp_path / "other.rec", tmp_path / "other.idx"]

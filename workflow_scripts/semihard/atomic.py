@@ -17,6 +17,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)  # some writers make files that only their owner can read
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

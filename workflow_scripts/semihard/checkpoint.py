@@ -37,8 +37,17 @@ class Resume:
 
     def load(self) -> dict | None:
         """The last complete checkpoint, on the CPU, or None."""
-        path = self.directory / "state.pt"
-        return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+        if not self.exists():
+            return None
+        try:
+            return torch.load(self.directory / "state.pt", map_location="cpu", weights_only=True)
+        except Exception as error:  # whatever torch makes of damaged bytes
+            log.warning("%s: checkpoint cannot be read (%s): starting over", self.directory, type(error).__name__)
+            return None
+
+    def exists(self) -> bool:
+        """True where a checkpoint has been saved."""
+        return (self.directory / "state.pt").exists()
 
     def save(self, state: dict) -> None:
         """Replace the checkpoint atomically: a kill at any moment leaves the old one or the new one."""

@@ -83,6 +83,10 @@ def expand_sweeps(config: dict) -> tuple[dict, dict[str, list[str]]]:
                 else []
             )
             variants = [(name, entry)]
+            if empty := [key for key in swept if not entry[key]]:
+                raise InputError(f"{section}.{name}.{empty[0]}: this sweep is empty; give it values")
+            if twice := [key for key in swept if len({str(value) for value in entry[key]}) < len(entry[key])]:
+                raise InputError(f"{section}.{name}.{twice[0]}: this sweep has a value twice")
             if swept:
                 combinations = list(itertools.product(*(entry[key] for key in swept)))
                 variants = [
@@ -149,7 +153,12 @@ def _sentence(problem: dict) -> str:
             return f"{where}: has no 'source', which says where it comes from (docs/configuration.md lists them)"
         case "union_tag_invalid":
             return f"{where}.source: {problem['ctx']['tag']!r} is not one of {problem['ctx']['expected_tags']}"
-    return f"{where}: {problem['msg'].removeprefix('Value error, ')}; found {problem['input']!r}"
+        case "string_pattern_mismatch" if "A-Za-z" in problem["ctx"]["pattern"]:
+            rule = "a name has letters, digits, '_', '.' and '-', and begins with one of the first three"
+            return f"{where}: {rule}; found {problem['input']!r}"
+    message = problem["msg"].removeprefix("Value error, ").replace("tuple", "list").replace("Tuple", "List")
+    message = re.sub(r" or (object to extract fields from|instance of \w+)", "", message)
+    return f"{where}: {message}; found {problem['input']!r}"
 
 
 def _model_at(problem: dict) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from semihard.checkpoint import Resume
+from semihard.errors import NonFiniteLossError
 from semihard.progress import progress
 from semihard.seeds import seed_for
 
@@ -24,10 +25,6 @@ SECONDS_BETWEEN_CHECKPOINTS = 120.0
 class Stateful(Protocol):
     def state_dict(self) -> dict: ...
     def load_state_dict(self, state: dict) -> object: ...
-
-
-class NonFiniteLossError(RuntimeError):
-    """A loss was infinite or not a number: the message names the step, the batch and the last good checkpoint."""
 
 
 def batch_indices(step: int, batch: int, count: int, seed: int) -> np.ndarray:
@@ -80,7 +77,8 @@ def train(
             if not np.isfinite(row).all():
                 raise NonFiniteLossError(
                     f"{what}: loss not finite at step {i} ({dict(zip(names, row, strict=True))}), images {batch_of(i).tolist()}; "
-                    f"last good checkpoint: {resume.directory}. Lower the learning rate or use precision fp32."
+                    f"last good checkpoint: {resume.directory if resume.exists() else 'none yet'}. "
+                    "Lower the learning rate or use precision fp32."
                 )
             rows.append(dict(zip(names, row, strict=True)))
         pending.clear()

@@ -1,5 +1,9 @@
-"""The one exception that means "your input is wrong", told in one sentence and shown without a traceback."""
+"""Failures that are told in one sentence, without a traceback."""
 
 
 class InputError(ValueError):
     """Bad input met at the boundary: the message names the file, the record, what was expected and what to do."""
+
+
+class NonFiniteLossError(RuntimeError):
+    """A loss was infinite or not a number: the message names the step, the batch and the last good checkpoint."""

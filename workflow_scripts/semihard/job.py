@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from semihard.errors import InputError
+from semihard.errors import InputError, NonFiniteLossError
 from semihard.provenance import Provenance
 
 
@@ -39,7 +39,7 @@ def job(snakemake) -> Iterator[Provenance]:
         yield Provenance(
             snakemake.rule, dict(snakemake.params.settings), snakemake.params.code, None if seed is None else int(seed)
         )
-    except InputError as error:
+    except (InputError, NonFiniteLossError, OSError) as error:
         log.error("%s: %s", snakemake.rule, error)
         sys.exit(1)
     except Exception:

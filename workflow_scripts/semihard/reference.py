@@ -27,6 +27,9 @@ def _configuration() -> str:
         "",
         "Made from `workflow_scripts/semihard/settings.py` by `make docs`. A list where one value is expected is a sweep: the",
         "entry `cemi: {similarity: [0.0, 0.5]}` becomes `cemi-similarity0.0` and `cemi-similarity0.5`, and `compare: [cemi]` both.",
+        "The name of the sweep stands for all of them in `compare`, `benchmarks`, `references` and `show`; elsewhere one of them is",
+        "named. Keys of type list are no sweep. Names have letters, digits, `_`, `.` and `-`. A file given by `--configfile` is a",
+        "complete study: the demo's `config.yaml` does not mix into it. `--config \"study={'seeds': [0, 1]}\"` changes single values.",
         "",
     ]
     for section, field in settings.Config.model_fields.items():

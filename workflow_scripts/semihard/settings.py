@@ -4,6 +4,7 @@ A stage receives the model of its own entry only. Nothing here computes: a stage
 their values, which Snakemake tracks, not on this file.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,7 +25,7 @@ ALIGN = Field(
 
 
 class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 # ── face sets ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -107,6 +108,14 @@ class SimilarityBinFaces(Settings):
         description="quantile-5: five equal bins per identity by rank (CemiFace Table 9). threshold-0.3-0.6: global thresholds.",
     )
     bin: int = Field(ge=0, description="Which bin; 0 holds the most similar images.")
+
+    @model_validator(mode="after")
+    def _bin(self) -> "SimilarityBinFaces":
+        kind, _, numbers = self.binning.partition("-")
+        bins = int(numbers) if kind == "quantile" else len(re.findall(r"-?-[0-9.]+", self.binning)) + 1
+        if self.bin >= bins:
+            raise ValueError(f"{self.binning} has bins 0 to {bins - 1}, not {self.bin}")
+        return self
 
 
 class SyntheticFaces(Settings):
@@ -227,7 +236,7 @@ class Generator(Settings):
     precision: Precision = PRECISION
     seed: int = SEED
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     @model_validator(mode="after")
     def _grid(self) -> "Generator":
@@ -395,7 +404,7 @@ class Study(Settings):
         (), description="Face sets (or face set and recognizer) to compare with it."
     )
     recognizer: Name = Field(description="The recognizer trained on each.")
-    seeds: tuple[int, ...] = Field(
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0,), min_length=1, description="Training seeds; the table gives mean and spread over them."
     )
     benchmarks: tuple[Name, ...] = Field(min_length=1, description="What each recognizer is verified on.")
@@ -411,11 +420,23 @@ class Study(Settings):
     attributes: AttributeStudy | None = Field(None, description="The attribute study; left out where not given.")
     leakage: LeakageAudit = Field(LeakageAudit(), description="The leakage audit.")
 
+    @model_validator(mode="after")
+    def _once(self) -> "Study":
+        for name in ("seeds", "benchmarks"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} names one of {list(values)} twice")
+        return self
+
 
 class Config(Settings):
     """The whole configuration: named entries and the study that uses them."""
 
-    results: str = Field("results", description="The folder everything is made in; give each study its own.")
+    results: str = Field(
+        "results",
+        pattern=r"^/?[^\s{}<>/][^{}<>]*$",
+        description="The folder everything is made in; give each study its own.",
+    )
     facesets: dict[Name, FaceSetEntry] = Field(description="Face sets.")
     embedders: dict[Name, EmbedderEntry] = Field(description="Embedders.")
     generators: dict[Name, Generator] = Field({}, description="Generators.")

@@ -283,13 +283,10 @@ class Plan:
         match entry:
             case settings.RecordIOFaces():
                 path = _existing(f"{where}.path", entry.path, f"{ORIGIN_OF_CASIA}; put it there or change the path")
-                return [path / "train.rec" if path.is_dir() else path]
+                return _record_files(f"{where}.path", path)
             case settings.FolderFaces():
-                return [
-                    _existing(
-                        f"{where}.path", entry.path, "a folder with one subfolder of images per identity is expected"
-                    )
-                ]
+                expected = "a folder with one subfolder of images per identity is expected"
+                return _with_subfolders(_existing(f"{where}.path", entry.path, expected))
             case settings.BinBenchmark():
                 return [
                     _existing(
@@ -299,12 +296,10 @@ class Plan:
                     )
                 ]
             case settings.PairsBenchmark():
-                folder = _existing(
-                    f"{where}.folder",
-                    entry.folder,
-                    "the folder of name/name_0001.jpg, e.g. lfw_funneled as scikit-learn's fetch_lfw_people saves it",
-                )
-                return [_existing(f"{where}.pairs", entry.pairs, "LFW's own pairs.txt is expected"), folder]
+                expected = "the folder of name/name_0001.jpg, e.g. lfw_funneled as scikit-learn saves it, is expected"
+                folder = _existing(f"{where}.folder", entry.folder, expected)
+                pairs = _existing(f"{where}.pairs", entry.pairs, "LFW's own pairs.txt is expected")
+                return [pairs, *_with_subfolders(folder)]
             case settings.WeightsEmbedder():
                 return [_existing(f"{where}.path", entry.path, "a PyTorch state dict or safetensors file is expected")]
             case settings.FacenetEmbedder():
@@ -341,3 +336,17 @@ def _existing(where: str, path: str, expected: str) -> Path:
     if not expanded.exists():
         raise InputError(f"{where}: {expanded} not found. {expected[0].upper()}{expected[1:]}.")
     return expanded
+
+
+def _record_files(where: str, path: Path) -> list[Path]:
+    """The .rec file, and what lies beside it and is read too."""
+    records = sorted(path.glob("*.rec"), key=lambda record: record.name != "train.rec") if path.is_dir() else [path]
+    if not records:
+        raise InputError(f"{where}: {path} holds no .rec file. {ORIGIN_OF_CASIA}.")
+    beside = (records[0].with_suffix(".idx"), records[0].with_name("identity_names.txt"))
+    return [records[0], *(file for file in beside if file.is_file())]
+
+
+def _with_subfolders(folder: Path) -> list[Path]:
+    """A folder and its subfolders: their times tell when an image was added or removed; images are too many to list."""
+    return [folder, *sorted(path for path in folder.iterdir() if path.is_dir())] if folder.is_dir() else [folder]
