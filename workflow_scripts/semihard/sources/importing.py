@@ -97,7 +97,7 @@ def write_faces(
             for face in block:
                 if _size(face) != size:
                     raise InputError(
-                        f"{attrs['source']}: {face.key} is {_size(face)} pixels high and wide, the first image {size}; "
+                        f"{attrs['source']}: image {face.key} is {_size(face)} pixels high and wide, the first image {size}; "
                         "bring all to one size"
                     )
             columns = {"source_key": np.array([face.key for face in block], object)}
