@@ -17,7 +17,7 @@ from semihard.similarity.centers import find_identity_centers
 from semihard.sources.importing import import_faces
 from semihard.sources.recordio_writer import RecordIOWriter
 
-N, PER_IDENTITY, DIM = 40_000, 20, 512
+N, PER_IDENTITY, DIM = 20_000, 20, 512
 
 
 def make_records(folder: Path, count: int) -> None:

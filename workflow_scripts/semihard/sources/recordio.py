@@ -10,6 +10,7 @@ images are keys 1 and up, then comes one record per identity, (first image, last
 key 0.
 """
 
+import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,7 +87,8 @@ def open_recordio(path: Path | str) -> RecordFile:
     path = _find_rec(Path(path))
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: copy it again")
-    data = np.asarray(np.memmap(path, np.uint8, "r"))
+    with path.open("rb") as file:
+        data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
     index = path.with_suffix(".idx")
     keys, offsets = _read_index(index, len(data)) if index.exists() else _scan(data, path)
     labels, empty = _read_openings(data, path, keys, offsets)
@@ -138,10 +140,18 @@ def read_faces(
         label = int(records.labels[row])
         return names[label] if names else str(label)
 
-    return (
-        Face(records.decode(row)[0], identity(row) if labelled else "", str(records.keys[row]))
-        for row in records.images
-    )
+    def faces() -> Iterator[Face]:
+        for number, row in enumerate(records.images):
+            yield Face(records.decode(row)[0], identity(row) if labelled else "", str(records.keys[row]))
+            if number % ROWS_AT_ONCE == 0:
+                _release(records.data)
+
+    return faces()
+
+
+def _release(data: np.ndarray) -> None:
+    """Give the mapped pages back: the kernel would keep a whole read file resident for as long as memory lasts."""
+    data.base.obj.madvise(mmap.MADV_DONTNEED)
 
 
 def _find_rec(path: Path) -> Path:
@@ -213,6 +223,8 @@ def _scan(data: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
         for start, length in _parts(data, ends[-1], f"{path}: record {len(ends) - 1}"):
             end = start + length + -length % 4
         ends.append(end)
+        if len(ends) % ROWS_AT_ONCE == 0:
+            _release(data)
     return np.arange(len(ends) - 1), np.array(ends[:-1])
 
 
@@ -234,6 +246,7 @@ def _read_openings(
         fits = offsets[rows] + PREFIX.size + length <= len(data)
         for row in begin + np.flatnonzero(~(whole & fits & (length >= image_at))):
             labels[row], empty[row] = _read_opening(data, f"{path}: record {keys[row]}", int(offsets[row]))
+        _release(data)
     return labels, empty
 
 
