@@ -38,5 +38,5 @@ localrules:
 rule all:
     default_target: True
     input:
-        study_figures(),
+        PLAN.figures(),
         "<results>/study/scores.csv",

@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from semihard.configuration import read_yaml
 from semihard.errors import InputError
-from semihard.fingerprint import fingerprint
+from semihard.fingerprint import fingerprint as code
 from semihard.study import Plan
 
 try:
@@ -44,11 +44,6 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     shards=r"\d+",
-
-
-def code(script):
-    """Fingerprint of a script and of every library module it imports: the parameter that reruns a rule after an edit."""
-    return fingerprint(script)
 
 
 def settings(wildcard, *leave_out):
@@ -141,7 +136,3 @@ def leakage_inputs(wildcards):
     """The reference is what the generator has seen."""
     trained_on = entry("generator", entry("faceset", wildcards.faceset).generator).trained_on
     return {"reference": PLAN.faces(trained_on), "reference_embeddings": PLAN.embeddings(STUDY.embedder, trained_on)}
-
-
-def study_figures():
-    return PLAN.figures()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from semihard.artifacts import read_artifact, read_attributes
 from semihard.figures.style import (
+    BIN_WIDTH,
     BLUE,
     INK,
     MUTED,
@@ -27,7 +28,6 @@ from semihard.figures.style import (
     words,
 )
 
-BIN_WIDTH = 0.02
 FEWEST_LABELS = 50  # fewer defined labels say nothing of a set
 UNRELIABLE = 0.8  # balanced accuracy: below it MAAD-Face's authors found labels poor
 PANELS_PER_ROW = 3
@@ -96,7 +96,7 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
     quantity (share per bin, threshold, matching, matching_real), low, high, value.
     """
     found = {name: read_artifact(path, "leakage") for name, path in audits.items()}
-    edges = shared_bins([data["nearest_similarity"] for data in found.values()], BIN_WIDTH)
+    edges = shared_bins([data["nearest_similarity"] for data in found.values()])
     rows = []
     with style():
         figure = new_figure(2.6)
@@ -130,7 +130,7 @@ def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Pat
     quantities of the artifact), low, high, value.
     """
     found = {name: read_artifact(path, "diversity") for name, path in measures.items()}
-    edges = shared_bins([data[kind] for data in found.values() for kind in ("genuine", "impostor")], BIN_WIDTH)
+    edges = shared_bins([data[kind] for data in found.values() for kind in ("genuine", "impostor")])
     rows, columns = [], min(PANELS_PER_ROW, len(found))
     lines = -(-len(found) // columns)
     with style():

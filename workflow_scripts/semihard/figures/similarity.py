@@ -9,6 +9,7 @@ import pandas as pd
 
 from semihard.artifacts import read_artifact
 from semihard.figures.style import (
+    BIN_WIDTH,
     BLUE,
     INK,
     MUTED,
@@ -22,8 +23,6 @@ from semihard.figures.style import (
     shared_bins,
     style,
 )
-
-BIN_WIDTH = 0.02
 
 
 def plot_calibration(calibration: Path | str, svg: Path | str, csv: Path | str) -> None:
@@ -65,7 +64,7 @@ def plot_similarity_histogram(
     mean and standard_deviation of the face set.
     """
     similarity = {name: _own_similarity(path) for name, path in centers.items()}
-    edges = shared_bins(similarity.values(), BIN_WIDTH)
+    edges = shared_bins(similarity.values())
     tables = []
     with style():
         figure = new_figure(2.6)
@@ -93,7 +92,7 @@ def plot_bins(bins: Path | str, centers: Path | str, svg: Path | str, csv: Path 
     """
     found, similarity = read_artifact(bins, "bins"), read_artifact(centers, "centers")["similarity"]
     count = len(found["mean_similarity"])
-    edges = shared_bins([similarity[found["bin"] >= 0]], BIN_WIDTH)
+    edges = shared_bins([similarity[found["bin"] >= 0]])
     tables = []
     with style():
         figure = new_figure(2.2 + 0.2 * count, 5.0)

@@ -22,6 +22,7 @@ INK, MUTED, GRID = "#222222", "#6b6b6b", "#e4e4e4"
 BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+BIN_WIDTH = 0.02  # of cosines
 WIDTH = 6.75  # inches: the text width of a two-column paper
 
 RC: dict[str, Any] = {
@@ -116,7 +117,7 @@ def percent(axis: Axis) -> None:
     axis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
 
 
-def shared_bins(values: Iterable[np.ndarray], width: float) -> np.ndarray:
+def shared_bins(values: Iterable[np.ndarray], width: float = BIN_WIDTH) -> np.ndarray:
     """Edges at multiples of `width` that cover all `values`."""
     values = list(values)
     low = np.floor(min(v.min() for v in values) / width)
