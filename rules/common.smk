@@ -71,7 +71,8 @@ def embedder_model(wildcards):
 
 def generator_inputs(wildcards):
     generator = entry("generator", wildcards.generator)
-    return {"faces": PLAN.faces(generator.trained_on), "embedder": PLAN.embedder_model(generator.embedder)}
+    embedder = {} if generator.method == "ddpm" else {"embedder": PLAN.embedder_model(generator.embedder)}
+    return {"faces": PLAN.faces(generator.trained_on)} | embedder
 
 
 def calibration_inputs(wildcards):
@@ -79,6 +80,7 @@ def calibration_inputs(wildcards):
     inquiries = PLAN.inquiries_of(wildcards.generator)
     return {
         "embedder": PLAN.embedder_model(embedder),
+        "others": PLAN.other_embedders(wildcards.generator),
         "faces": PLAN.faces(inquiries),
         "embeddings": PLAN.embeddings(embedder, inquiries),
     }
@@ -87,15 +89,34 @@ def calibration_inputs(wildcards):
 def inquiry_inputs(wildcards):
     faceset = entry("faceset", wildcards.faceset)
     embedder = entry("generator", faceset.generator).embedder
-    return {"faces": PLAN.faces(faceset.inquiries), "embeddings": PLAN.embeddings(embedder, faceset.inquiries)}
+    centers = {"centers": PLAN.centers(embedder, faceset.inquiries, faceset.center)} if faceset.center else {}
+    return centers | {
+        "faces": PLAN.faces(faceset.inquiries),
+        "embeddings": PLAN.embeddings(embedder, faceset.inquiries),
+    }
 
 
 def synthesis_inputs(wildcards):
-    generator = entry("faceset", wildcards.faceset).generator
-    return {
-        "generator": f"{PLAN.results}/generators/{generator}/model.safetensors",
-        "embedder": PLAN.embedder_model(entry("generator", generator).embedder),
-    }
+    faceset = entry("faceset", wildcards.faceset)
+    generator = entry("generator", faceset.generator)
+    inputs = {"generator": f"{PLAN.results}/generators/{faceset.generator}/model.safetensors"}
+    if generator.method != "ddpm":
+        inputs["embedder"] = PLAN.embedder_model(generator.embedder)
+        inputs["inquiries"] = f"{PLAN.results}/inquiries/{wildcards.faceset}.h5"
+    if generator.method == "dcface":
+        inputs["inquiry_faces"] = PLAN.faces(faceset.inquiries)
+        inputs["style_faces"] = PLAN.faces(faceset.styles or generator.trained_on)
+    return inputs
+
+
+def gathering_inputs(wildcards):
+    """The shards, and where the inquiry images join their classes, those."""
+    faceset = entry("faceset", wildcards.faceset)
+    inputs = {"shards": shards_of(wildcards)}
+    if getattr(faceset, "inquiry_copies", 0):
+        inputs["inquiries"] = f"{PLAN.results}/inquiries/{wildcards.faceset}.h5"
+        inputs["inquiry_faces"] = PLAN.faces(faceset.inquiries)
+    return inputs
 
 
 def shards_of(wildcards):

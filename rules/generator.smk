@@ -1,13 +1,13 @@
 """
-The similarity-controlled diffusion generator.
+Diffusion generators: CemiFace's, DCFace's, and a plain DDPM.
 
-REQUIRED INPUTS: <results>/facesets/{faceset}.h5, an embedder's model
+REQUIRED INPUTS: <results>/facesets/{faceset}.h5 and, but for a DDPM, an embedder's model
 OUTPUTS: <results>/generators/{generator}/model.safetensors, history.h5 and calibration.h5
 """
 
 
 rule train_generator:
-    """CemiFace's objective on a diffusers U-Net (NeurIPS 2024, Sec. 3.2)."""
+    """A diffusers U-Net under its method's objective, on as many GPUs as the entry has processes."""
     input:
         unpack(generator_inputs),
     output:
@@ -19,7 +19,7 @@ rule train_generator:
         "../envs/training.yaml"
     threads: 16
     resources:
-        gpu=1,
+        gpu=lambda wildcards: entry("generator", wildcards.generator).processes,
         mem_mb=32000,
         runtime=2880,
     params:

@@ -1,7 +1,8 @@
 """
 Synthetic face sets.
 
-REQUIRED INPUTS: <results>/generators/{generator}/model.safetensors, the inquiries' face set and embeddings
+REQUIRED INPUTS: <results>/generators/{generator}/model.safetensors; but for unconditional faces, the inquiries' face set
+and embeddings
 OUTPUTS: <results>/inquiries/{faceset}.h5, <results>/facesets/{faceset}.h5
 """
 
@@ -29,16 +30,15 @@ rule select_inquiries:
 
 
 rule synthesize:
-    """One shard of a synthetic face set; its bytes do not depend on how many there are."""
+    """One shard of a face set drawn from a generator; its bytes do not depend on how many there are."""
     input:
         unpack(synthesis_inputs),
-        inquiries="<results>/inquiries/{faceset}.h5",
     output:
         faces="<results>/synthesis/{faceset}/shard{shard}of{shards}.h5",
     log:
         "<results>/logs/synthesize/{faceset}/shard{shard}of{shards}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "synthesis"),
+        faceset=names_from("facesets", "synthesis", "unconditional"),
     conda:
         "../envs/training.yaml"
     threads: 16
@@ -47,22 +47,23 @@ rule synthesize:
         mem_mb=16000,
         runtime=1440,
     params:
-        settings=settings("faceset"),
+        # what only the selection before and the gathering after depend on is left out
+        settings=settings("faceset", "inquiry_threshold", "inquiry_rounds", "quality_quantile", "inquiry_copies"),
         code=code("synthesize.py"),
     script:
         "../workflow_scripts/synthesize.py"
 
 
 rule gather_shards:
-    """The shards of a synthetic face set, in order, as one."""
+    """The shards of a face set, in order, as one, and the inquiry images that its classes get."""
     input:
-        shards=shards_of,
+        unpack(gathering_inputs),
     output:
         faces="<results>/facesets/{faceset}.h5",
     log:
         "<results>/logs/gather_shards/{faceset}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "synthesis"),
+        faceset=names_from("facesets", "synthesis", "unconditional"),
     conda:
         "../envs/training.yaml"
     resources:

@@ -1,18 +1,18 @@
-"""Generator and inquiries → requested m against achieved similarity."""
+"""Generator, inquiries and embedders → requested m against achieved similarity."""
 
-from semihard.generator.calibration import calibrate_similarity
+from semihard.generator.calibration import calibrate_similarity, model_name
 from semihard.job import job
-from semihard.settings import Generator
+from semihard.settings import CemiFaceGenerator
 
 with job(snakemake) as provenance:
     inputs = snakemake.input
-    settings = Generator(**snakemake.params.settings)
     calibrate_similarity(
-        settings,
+        CemiFaceGenerator(**snakemake.params.settings),
         inputs.generator,
         inputs.embedder,
         inputs.faces,
         inputs.embeddings,
         snakemake.output.calibration,
         provenance,
+        {model_name(path): path for path in inputs.get("others", [])},
     )

@@ -1,7 +1,11 @@
-"""Shards → synthetic face set."""
+"""Shards (and copies of the inquiry images) → synthetic face set."""
 
-from semihard.generator.sampling import gather_shards
+from semihard.generator.gathering import gather_shards
 from semihard.job import job
+from semihard.settings import SyntheticFaces
 
 with job(snakemake) as provenance:
-    gather_shards(snakemake.input.shards, snakemake.output.faces, provenance)
+    inputs, entry = snakemake.input, snakemake.params.settings
+    settings = SyntheticFaces(**entry) if entry["source"] == "synthesis" else None
+    paths = inputs.get("inquiries"), inputs.get("inquiry_faces")
+    gather_shards(inputs.shards, snakemake.output.faces, provenance, settings, *paths)

@@ -5,7 +5,11 @@ from semihard.job import job
 from semihard.settings import SyntheticFaces
 
 with job(snakemake) as provenance:
-    settings = SyntheticFaces(**snakemake.params.settings)
     select_inquiries(
-        settings, snakemake.input.faces, snakemake.input.embeddings, snakemake.output.inquiries, provenance
+        SyntheticFaces(**snakemake.params.settings),
+        snakemake.input.faces,
+        snakemake.input.embeddings,
+        snakemake.output.inquiries,
+        provenance,
+        snakemake.input.get("centers"),
     )

@@ -1,10 +1,13 @@
-"""Generator and inquiries → one shard of a synthetic face set."""
+"""Generator (and inquiries) → one shard of a face set drawn from it."""
+
+from pydantic import TypeAdapter
 
 from semihard.generator.sampling import synthesize
 from semihard.job import job
-from semihard.settings import SyntheticFaces
+from semihard.settings import FaceSetEntry
 
 with job(snakemake) as provenance:
-    inputs = snakemake.input
-    settings, shard = SyntheticFaces(**snakemake.params.settings), int(snakemake.wildcards.shard)
-    synthesize(settings, shard, inputs.generator, inputs.embedder, inputs.inquiries, snakemake.output.faces, provenance)
+    inputs, shard = snakemake.input, int(snakemake.wildcards.shard)
+    settings = TypeAdapter(FaceSetEntry).validate_python(snakemake.params.settings)
+    conditions = [inputs.get(name) for name in ("embedder", "inquiries", "inquiry_faces", "style_faces")]
+    synthesize(settings, shard, inputs.generator, snakemake.output.faces, provenance, *conditions)

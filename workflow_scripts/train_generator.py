@@ -1,10 +1,13 @@
-"""Face set and embedder → similarity-controlled diffusion generator."""
+"""Face set and embedder → a trained generator and the history of its losses."""
+
+from pydantic import TypeAdapter
 
 from semihard.generator.training import train_generator
 from semihard.job import job
-from semihard.settings import Generator
+from semihard.settings import GeneratorEntry
 
-with job(snakemake) as provenance:
-    inputs, outputs = snakemake.input, snakemake.output
-    settings = Generator(**snakemake.params.settings)
-    train_generator(settings, inputs.faces, inputs.embedder, outputs.model, outputs.history, provenance)
+if __name__ == "__main__":  # the processes that share a batch import this file, too
+    with job(snakemake) as provenance:
+        inputs, outputs = snakemake.input, snakemake.output
+        settings = TypeAdapter(GeneratorEntry).validate_python(dict(snakemake.params.settings))
+        train_generator(settings, inputs.faces, outputs.model, outputs.history, provenance, inputs.get("embedder"))

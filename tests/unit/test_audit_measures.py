@@ -11,7 +11,7 @@ from sklearn.metrics import roc_curve
 
 from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.audit import leakage
-from semihard.audit.diversity import d_prime, measure_diversity, pack
+from semihard.audit.diversity import d_prime, measure_diversity
 from semihard.audit.leakage import audit_leakage, find_nearest
 from semihard.audit.vectors import draw_pairs, identity_of_each, pair_cosines
 from semihard.errors import InputError
@@ -136,18 +136,6 @@ def test_leakage_refuses_what_it_cannot_judge(tmp_path):
 
 
 # ── diversity ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@given(st.integers(0, 40), st.floats(-0.5, 0.9), st.integers(0, 1000))
-def test_packing_is_that_of_a_loop(count, threshold, seed):
-    vectors = unit(np.random.default_rng(seed).normal(size=(count, 3))).astype(np.float32)
-    kept: list[int] = []
-    for i in range(count):
-        if all(float(vectors[i] @ vectors[j]) < threshold for j in kept):
-            kept.append(i)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("semihard.audit.diversity.CENTERS_AT_ONCE", 7)
-        assert pack(torch.from_numpy(vectors), threshold).tolist() == kept
 
 
 def test_diversity_is_that_of_loops(tmp_path):

@@ -15,10 +15,11 @@ from semihard.figures.similarity import plot_bins, plot_calibration, plot_simila
 from semihard.figures.style import looks, shared_bins
 from semihard.figures.training import plot_training_curves
 from semihard.figures.verification import plot_accuracy_table, plot_roc
+from semihard.generator.calibration import statistics
 from semihard.scores import Row, score_study
 from semihard.verification import squared_distances, verify
 
-M = np.linspace(-1, 1, 11)
+M = np.linspace(-1, 1, 21)
 FIGURES = (
     "samples",
     "ladder",
@@ -62,12 +63,17 @@ def face_set(path: Path, identity: list[str], size: int = 112) -> Path:
     return path
 
 
-def calibration(path: Path, inquiries: int = 3, per_m: int = 60, size: int = 112) -> Path:
+def calibration(path: Path, m: np.ndarray = M, inquiries: int = 3, size: int = 112) -> Path:
+    """20 inquiries, 3 images each, by two embedders: one the generator pleases, one that it pleases less."""
     rng = np.random.default_rng(4)
-    similarity = 0.75 * M[:, None] + 0.1 + rng.normal(0, 0.07 + 0.05 * (1 - M[:, None] ** 2), (len(M), per_m))
-    images = np.stack([faces(np.arange(inquiries) + 10 * abs(round(10 * (1 - m))), size, 3) for m in M])
-    data = {"m": M, "similarity": np.clip(similarity, -1, 1), "images": images}
-    write_artifact(path, "calibration", data | {"inquiry_images": faces(np.arange(inquiries), size, 3)})
+    mean = np.array([0.75, 0.4])[:, None] * m + 0.1
+    scatter = rng.normal(0, 1, (2, len(m), 20, 3)) * (0.07 + 0.05 * (1 - m**2))[:, None, None]
+    similarity = np.clip(mean[..., None, None] + scatter, -1, 1).astype(np.float32)
+    images = np.stack([faces(np.arange(inquiries) + 10 * abs(round(10 * (1 - value))), size, 3) for value in m])
+    data = {"m": m, "embedder": ["loss", "casia"], "similarity": similarity, **statistics(m, similarity)}
+    write_artifact(
+        path, "calibration", data | {"images": images, "inquiry_images": faces(np.arange(inquiries), size, 3)}
+    )
     return path
 
 
@@ -305,27 +311,44 @@ def test_sample_sheet_of_unlabelled_small_faces(tmp_path):
     assert Image.open(tmp_path / "s.png").width == 16 + 8 * 114 - 2  # enlarged to 112 pixels, no room for names
 
 
-def test_ladder_shows_inquiry_and_rungs_from_same_to_other(drawn):
+def test_ladder_shows_inquiry_and_every_rung_from_same_to_other(drawn):
     table, data = numbers(drawn, "ladder"), artifact(drawn, "calibration.h5", "calibration")
     sheet = np.asarray(Image.open(drawn["ladder"][0]))
-    assert table.groupby("row")["m"].apply(lambda m: (np.diff(m) < 0).all()).all() and table["m"].nunique() == 11
+    assert table.groupby("row")["m"].apply(lambda m: (np.diff(m) < 0).all()).all()
+    assert len(table) == 3 * 21 and table["m"].nunique() == 21
     for place in table.itertuples():
         s = int(np.argmin(np.abs(data["m"] - place.m)))
-        assert place.similarity == pytest.approx(data["similarity"][s, place.row], abs=1e-6)
-        y, x = 24 + place.row * 130, 136 + place.column * 114
+        assert place.similarity == pytest.approx(data["similarity"][0, s, place.row, 0], abs=1e-6)
+        y, x = 38 + place.row * 144, 136 + place.column * 114
         np.testing.assert_array_equal(sheet[y : y + 112, x : x + 112], data["images"][s, place.row])
         np.testing.assert_array_equal(sheet[y : y + 112, 8:120], data["inquiry_images"][place.row])
 
 
 def test_calibration_numbers(drawn):
     table, data = numbers(drawn, "calibration"), artifact(drawn, "calibration.h5", "calibration")
-    for row in table.itertuples():
-        achieved = data["similarity"][np.argmin(np.abs(data["m"] - row.m))].astype(np.float64)
+    bins = ["below_0", "0_to_0.1", "0.1_to_0.2", "0.2_to_0.3", "0.3_to_0.4", "0.4_to_0.5", "above_0.5"]
+    assert table.groupby("embedder", sort=False).size().to_dict() == {"loss": 21, "casia": 21}
+    for row, counts in zip(table.itertuples(), table[bins].to_numpy(), strict=True):
+        e, s = ["loss", "casia"].index(row.embedder), int(np.argmin(np.abs(data["m"] - row.m)))
+        achieved = data["similarity"][e, s].astype(np.float64)
         assert row.images == 60 and row.mean == pytest.approx(achieved.mean(), abs=1e-6)
         assert row.standard_deviation == pytest.approx(achieved.std(), abs=1e-6)
-        assert row.q05 == pytest.approx(np.quantile(achieved, 0.05), abs=1e-6)
-    pairs = [(m, s) for m, row in zip(data["m"], data["similarity"], strict=True) for s in row]
-    assert table["pearson_r"].iloc[0] == pytest.approx(np.corrcoef(np.array(pairs).T)[0, 1], abs=1e-6)
+        assert counts.tolist() == data["counts"][e, s].tolist()
+        for name in ("pearson_r_mean", "pearson_r", "pearson_r_within", "monotonicity"):
+            assert getattr(row, name) == pytest.approx(data[name][e], abs=1e-6), name
+    drawing = drawn["calibration"][0].read_text()
+    for e, name in enumerate(("loss", "casia")):  # both correlations stand in the legend
+        assert f"{name}  {data['pearson_r_mean'][e]:.3f} mean, {data['pearson_r'][e]:.3f} single" in drawing
+
+
+def test_a_calibration_of_one_m_is_one_point_and_one_column(tmp_path):
+    path = calibration(tmp_path / "c.h5", np.zeros(1), size=32)
+    plot_calibration(path, tmp_path / "c.svg", tmp_path / "c.csv")
+    plot_similarity_ladder(path, tmp_path / "l.png", tmp_path / "l.csv")
+    table = pd.read_csv(tmp_path / "c.csv")
+    assert table["embedder"].tolist() == ["loss", "casia"] and table["pearson_r"].isna().all()
+    assert len(pd.read_csv(tmp_path / "l.csv")) == 3
+    assert Image.open(tmp_path / "l.png").width == 8 + 112 + 16 + 112 + 8  # the inquiry and its only rung, enlarged
 
 
 def test_histograms_count_every_image_once(drawn):

@@ -14,16 +14,17 @@ from semihard.artifacts import read_artifact
 from semihard.faceset import FaceSet
 from semihard.generator import training
 from semihard.generator.model_file import load_generator, sha256_of
-from semihard.generator.training import embed_all, train_generator
+from semihard.generator.training import train_generator
 from semihard.provenance import Provenance
-from semihard.settings import Generator
+from semihard.settings import CemiFaceGenerator
 from semihard.similarity.embedders import load_embedder
+from semihard.similarity.embedding import unit_embeddings
 from tests.unit.toy_generator import DIM, SIZE, toy_embedder, toy_faces
 
 PROVENANCE = Provenance(rule="train_generator", settings={"a": 1}, code="c")
 
 
-def entry(**given) -> Generator:
+def entry(**given) -> CemiFaceGenerator:
     defaults = {
         "network": "tiny",
         "image_size": SIZE,
@@ -32,7 +33,7 @@ def entry(**given) -> Generator:
         "learning_rate": 2e-3,
         "precision": "fp32",
     }
-    return Generator(trained_on="f", embedder="e", **(defaults | given))
+    return CemiFaceGenerator(trained_on="f", embedder="e", **(defaults | given))
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,8 @@ def inputs(tmp_path_factory) -> tuple[Path, Path]:
     return toy_faces(folder / "faces.h5", 8, 2), toy_embedder(folder / "embedder.safetensors")
 
 
-def run(settings: Generator, inputs: tuple[Path, Path], folder: Path) -> Path:
-    train_generator(settings, *inputs, folder / "model.safetensors", folder / "history.h5", PROVENANCE)
+def run(settings: CemiFaceGenerator, inputs: tuple[Path, Path], folder: Path) -> Path:
+    train_generator(settings, inputs[0], folder / "model.safetensors", folder / "history.h5", PROVENANCE, inputs[1])
     return folder / "model.safetensors"
 
 
@@ -51,7 +52,7 @@ def test_losses_fall_and_are_recorded(inputs, tmp_path):
     history = read_artifact(tmp_path / "history.h5", "history")
     assert history["step"].tolist() == [20, 40, 60, 80]
     assert {name for name in history if name != "step"} == {
-        f"columns/loss{part}" for part in ("", "_mse", "_rec", "_sim")
+        f"columns/{name}" for name in ("loss", "loss_mse", "loss_rec", "loss_sim", "gradient_norm")
     }
     assert history["columns/loss_mse"][-1] < 0.8 * history["columns/loss_mse"][0]
     network, spec = load_generator(path, torch.device("cpu"))
@@ -68,15 +69,15 @@ def test_a_killed_training_ends_in_the_same_bytes(inputs, tmp_path, monkeypatch)
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
     whole = run(entry(), inputs, tmp_path / "whole")
-    losses, calls = training.generator_losses, []
+    losses, calls = training.CemiFaceObjective.losses, []
 
-    def killed(*given):
+    def killed(*given, **drawn):
         calls.append(1)
         if len(calls) == 7:
             os.kill(os.getpid(), signal.SIGTERM)
-        return losses(*given)
+        return losses(*given, **drawn)
 
-    monkeypatch.setattr(training, "generator_losses", killed)
+    monkeypatch.setattr(training.CemiFaceObjective, "losses", killed)
     with pytest.raises(SystemExit) as stop:
         run(entry(), inputs, tmp_path / "killed")
     assert stop.value.code == 143 and not (tmp_path / "killed" / "model.safetensors").exists()
@@ -105,11 +106,10 @@ def test_what_is_saved_is_the_average(inputs, tmp_path, monkeypatch):
     assert not all(torch.allclose(w, s, atol=1e-6) for w, s in zip(seen[-1], saved, strict=True))
 
 
-def test_embeddings_are_unit_vectors_in_the_order_of_the_images(inputs, monkeypatch):
-    monkeypatch.setattr(training, "EMBEDDING_BATCH", 5)
+def test_embeddings_are_unit_vectors_in_the_order_of_the_images(inputs):
     images = torch.from_numpy(FaceSet(inputs[0]).images(slice(None))).permute(0, 3, 1, 2)
     embedder = load_embedder(inputs[1])
-    found = embed_all(embedder, images)
+    found = unit_embeddings(embedder, images.split(5), len(images))
     assert not found.is_inference() and np.allclose(found.norm(dim=1), 1, atol=1e-5)
     naive = torch.cat([torch.nn.functional.normalize(embedder.embed(image[None])) for image in images])
     assert torch.allclose(found, naive, atol=0.02)

@@ -1,84 +1,79 @@
-"""Inquiries: the blocked greedy selection against the naive one, and what the file says."""
+"""Inquiries: greedy selection, gate, rounds and centers against naive loops, and what the file and the messages say."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from semihard.artifacts import read_artifact, write_artifact
+from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.errors import InputError
 from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.generator import inquiries
-from semihard.generator.inquiries import keep_dissimilar, one_per_identity, select_inquiries
+from semihard.generator.inquiries import one_per_identity, order_candidates, read_inquiry_images, select_inquiries
+from semihard.generator.quality import QualityGate, measure_quality, sharpness
 from semihard.provenance import Provenance
 from semihard.settings import SyntheticFaces
-from tests.unit.toy_generator import toy_images
+from tests.unit.test_packing import naive, unit
+
+NAMES = [f"person{i % 30}" for i in range(90)] + [""] * 20
 
 
-def unit(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
-    vectors = rng.normal(size=(count, dim)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+def entry(**given) -> SyntheticFaces:
+    defaults = {"inquiry_threshold": 0.6, "quality_quantile": 0, "inquiry_rounds": 1}
+    return SyntheticFaces(source="synthesis", generator="g", inquiries="i", **(defaults | given))
 
 
-def naive(vectors: np.ndarray, threshold: float) -> list[int]:
-    kept: list[int] = []
-    for i in range(len(vectors)):
-        if all(float(vectors[i] @ vectors[j]) < threshold for j in kept):
-            kept.append(i)
-    return kept
+def write_faces(path: Path, names: list[str], size: int = 8) -> Path:
+    """Noise of a contrast of its own for every image, so that all differ in sharpness."""
+    rng = np.random.default_rng(0)
+    contrast = rng.permutation(len(names))[:, None, None, None] / len(names)
+    images = 128 + 127 * contrast * rng.uniform(-1, 1, (len(names), size, size, 3))
+    with FaceSetWriter(path, (size, size), "png") as writer:
+        writer.add(images.astype(np.uint8), names)
+    return path
 
 
-@settings(deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 80), st.integers(1, 40), st.floats(-0.3, 0.9))
-def test_blocks_select_what_one_pass_selects(seed: int, count: int, block: int, threshold: float):
-    vectors = unit(np.random.default_rng(seed), count, 6)
-    kept, chosen = np.empty((0, 6), np.float32), []
-    for start in range(0, count, block):
-        rows, nearest = keep_dissimilar(vectors[start : start + block], kept, threshold)
-        for row, similarity in zip(rows, nearest, strict=True):
-            earlier = [*kept, *(vectors[start + r] for r in rows if r < row)]
-            expected = max((float(vectors[start + row] @ other) for other in earlier), default=np.nan)
-            assert similarity == pytest.approx(expected, abs=1e-5, nan_ok=True)
-        kept = np.concatenate([kept, vectors[start + rows]])
-        chosen += (start + rows).tolist()
-    assert chosen == naive(vectors, threshold)
+def write_embeddings(path: Path, embedding: np.ndarray) -> Path:
+    write_artifact(path, "embeddings", {"embedding": embedding.astype(np.float32)})
+    return path
 
 
 @pytest.fixture
 def faces(tmp_path: Path) -> tuple[Path, Path, np.ndarray]:
     """90 labelled images of 30 identities and 20 unlabelled ones, with embeddings of any length."""
-    with FaceSetWriter(tmp_path / "faces.h5", (16, 16), "png") as writer:
-        writer.add(toy_images(110), [f"person{i % 30}" for i in range(90)] + [""] * 20)
-    raw = unit(np.random.default_rng(1), 110, 6) * np.linspace(0.5, 9, 110, dtype=np.float32)[:, None]
-    write_artifact(tmp_path / "embeddings.h5", "embeddings", {"embedding": raw})
-    return tmp_path / "faces.h5", tmp_path / "embeddings.h5", raw
+    rng = np.random.default_rng(1)
+    raw = unit(rng, 110) * rng.uniform(0.5, 9, (110, 1)).astype(np.float32)
+    return write_faces(tmp_path / "faces.h5", NAMES), write_embeddings(tmp_path / "embeddings.h5", raw), raw
 
 
-def entry(**given) -> SyntheticFaces:
-    return SyntheticFaces(source="synthesis", generator="g", inquiries="i", **given)
+def select(asked: SyntheticFaces, faces, embeddings, folder: Path, centers: Path | None = None) -> dict:
+    """The inquiries and, in the same dict, the attributes of the file."""
+    select_inquiries(asked, faces, embeddings, folder / "inquiries.h5", Provenance(rule="r"), centers)
+    attributes = read_attributes(folder / "inquiries.h5", "inquiries")
+    return attributes | read_artifact(folder / "inquiries.h5", "inquiries")
 
 
-@pytest.mark.parametrize("block", [4, 512])
+# ── one round ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("block", [4, 2048])
 def test_writes_dissimilar_inquiries_of_different_identities(faces, tmp_path, monkeypatch, block):
-    faces_path, embeddings_path, raw = faces
     monkeypatch.setattr(inquiries, "BLOCK", block)
-    asked = entry(identities=12, inquiry_threshold=0.6, seed=3)
-    select_inquiries(asked, faces_path, embeddings_path, tmp_path / "inquiries.h5", Provenance())
-    found = read_artifact(tmp_path / "inquiries.h5", "inquiries")
-
+    faces_path, embeddings_path, raw = faces
+    found = select(entry(identities=12, seed=3), faces_path, embeddings_path, tmp_path)
     vectors = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     order = one_per_identity(FaceSet(faces_path), 3)
     expected = order[naive(vectors[order], 0.6)][:12]
     assert found["source_index"].tolist() == expected.tolist()
     assert np.allclose(found["embedding"], vectors[expected], atol=1e-6)
-    names = np.array([f"person{i % 30}" for i in range(90)] + [""] * 20)
-    assert found["source_name"].tolist() == names[expected].tolist()
+    assert found["source_name"].tolist() == np.array(NAMES)[expected].tolist()
     similarity = found["embedding"] @ found["embedding"].T - 2 * np.eye(12)
     assert similarity.max() < 0.6
     earlier = np.where(np.tri(12, k=-1, dtype=bool), similarity, -np.inf).max(1)
     assert np.isnan(found["nearest"][0]) and np.allclose(found["nearest"][1:], earlier[1:], atol=1e-5)
+    assert (found["candidates"], found["gated"], found["rounds"], found["rule"]) == (50, 0, 1, "r")
 
 
 def test_candidates_are_one_image_per_identity_and_every_unlabelled_one(faces):
@@ -89,16 +84,195 @@ def test_candidates_are_one_image_per_identity_and_every_unlabelled_one(faces):
     assert not np.array_equal(order, one_per_identity(source, 1))
 
 
-def test_too_few_are_told_with_the_numbers(faces, tmp_path):
-    with pytest.raises(
-        InputError, match=r"50 candidates, \d+ of them mutually below cosine -0.9, 12 identities asked for"
-    ):
-        asked = entry(identities=12, inquiry_threshold=-0.9)
-        select_inquiries(asked, faces[0], faces[1], tmp_path / "inquiries.h5", Provenance())
+@given(st.lists(st.sampled_from(["a", "b", "c", ""]), min_size=1, max_size=20), st.booleans(), st.integers(0, 100))
+def test_every_image_of_an_identity_has_a_round_of_its_own(tmp_path_factory, names, by_similarity, seed):
+    faces = FaceSet(write_faces(tmp_path_factory.mktemp("f") / "faces.h5", names, size=1))
+    similarity = np.random.default_rng(seed).permutation(len(names)) / 100
+    shuffled, turn = order_candidates(faces, seed, similarity if by_similarity else None)
+    assert sorted(shuffled) == list(range(len(names)))
+    for k in range(len(faces.identity_names)):
+        images = shuffled[faces.identity[shuffled] == k]
+        assert turn[faces.identity[shuffled] == k].tolist() == (
+            [int((similarity[images] > similarity[i]).sum()) for i in images]
+            if by_similarity
+            else list(range(len(images)))
+        )
+    assert set(turn[faces.identity[shuffled] < 0]) <= {-1 if by_similarity else 0}
+
+
+# ── quality ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_sharpness_is_the_variance_of_a_loop_and_blur_lowers_it():
+    images = np.random.default_rng(0).integers(0, 256, (3, 7, 9, 3)).astype(np.uint8)
+    for image, found in zip(images, sharpness(images), strict=True):
+        grey = image.astype(np.float64) @ [0.299, 0.587, 0.114]
+        laplacian = [
+            grey[y - 1, x] + grey[y + 1, x] + grey[y, x - 1] + grey[y, x + 1] - 4 * grey[y, x]
+            for y in range(1, 6)
+            for x in range(1, 8)
+        ]
+        assert found == pytest.approx(np.var(laplacian), rel=1e-5)
+    blurred = (images[:, 1:] / 2 + images[:, :-1] / 2).astype(np.uint8)
+    assert (sharpness(blurred) < sharpness(images)).all()
+
+
+def test_the_gate_leaves_out_the_lowest_by_norm_or_sharpness(faces, monkeypatch):
+    monkeypatch.setattr("semihard.generator.quality.IMAGES_AT_ONCE", 7)
+    source, raw = FaceSet(faces[0]), faces[2]
+    order = np.random.default_rng(0).permutation(110)
+    first, later = order[:61], order[61:]
+    norm, sharp = np.linalg.norm(raw, axis=1), sharpness(source.images(slice(None)))
+    np.testing.assert_allclose(measure_quality(source, faces[1], first), np.stack([norm, sharp], 1)[first], rtol=1e-6)
+
+    gate = QualityGate(source, faces[1], 0.1)
+    limits = [sorted(values[first])[6] for values in (norm, sharp)]  # 6 of 61 lie below each
+    for candidates in (first, later):  # the limits are those of the first candidates
+        expected = [i for i in candidates if norm[i] > limits[0] * 0.9999 and sharp[i] > limits[1] * 0.9999]
+        assert gate(candidates).tolist() == expected and len(expected) < len(candidates)
+
+
+def test_the_gate_precedes_the_packing(faces, tmp_path):
+    source, raw = FaceSet(faces[0]), faces[2]
+    found = select(entry(identities=8, quality_quantile=0.4, seed=5), *faces[:2], tmp_path)
+    order = one_per_identity(source, 5)
+    good = QualityGate(source, faces[1], 0.4)(order)
+    vectors = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    assert found["source_index"].tolist() == good[naive(vectors[good], 0.6)][:8].tolist()
+    assert found["candidates"] == 50 and found["gated"] == 50 - len(good) > 19
+
+
+def test_quantile_0_takes_all_and_reads_no_image(faces, monkeypatch):
+    monkeypatch.setattr(FaceSet, "images", None)
+    candidates = np.arange(110)
+    assert QualityGate(FaceSet(faces[0]), faces[1], 0)(candidates) is candidates
+
+
+# ── rounds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def clashing(folder: Path) -> tuple[Path, Path]:
+    """Ten identities of three images: one image of its own direction, two of everybody's."""
+    vectors = np.repeat(np.eye(11)[:10], 3, axis=0)
+    vectors[np.arange(30) % 3 > 0] = np.eye(11)[10]
+    names = [f"person{i // 3}" for i in range(30)]
+    return write_faces(folder / "faces.h5", names), write_embeddings(folder / "embeddings.h5", 5 * vectors)
+
+
+def test_another_image_rescues_an_identity(tmp_path):
+    paths = clashing(tmp_path)
+    found = select(entry(identities=10, inquiry_rounds=3), *paths, tmp_path)
+    identity = found["source_index"] // 3
+    assert sorted(identity) == list(range(10)) and found["rounds"] == 3
+    assert (found["source_index"] % 3 > 0).sum() == 1  # one of everybody's direction, the others of their own
+    shuffled, turn = order_candidates(FaceSet(paths[0]), 0)
+    taken: list[int] = []
+    for image in (i for now in range(3) for i in shuffled[turn == now].tolist()):
+        of_everybody = image % 3 > 0 and any(i % 3 > 0 for i in taken)
+        if not of_everybody and image // 3 not in [i // 3 for i in taken]:
+            taken.append(image)
+    assert found["source_index"].tolist() == taken
+
+
+def test_rounds_are_bounded_and_told(tmp_path):
+    paths = clashing(tmp_path)
+    sentence = (
+        r"faces.h5: 10 identities asked for; of 10 candidates in 1 of 1 rounds 0 were left out for their quality, \d of "
+        "the others are mutually below cosine 0.6; ask for fewer, raise inquiry_threshold, lower quality_quantile, "
+        "raise inquiry_rounds, or take a larger face set"
+    )
+    with pytest.raises(InputError, match=sentence):
+        select(entry(identities=10), *paths, tmp_path)
+    sentence = (
+        r"11 identities .* in 3 of 1000 rounds .* 10 of the others .* lower quality_quantile, or take a larger face set"
+    )
+    with pytest.raises(InputError, match=sentence):
+        select(entry(identities=11, inquiry_rounds=1000), *paths, tmp_path)
     assert not (tmp_path / "inquiries.h5").exists()
 
 
+def test_unlabelled_images_are_all_looked_at_in_the_first_round(tmp_path):
+    paths = write_faces(tmp_path / "f.h5", [""] * 9), write_embeddings(tmp_path / "e.h5", np.eye(9))
+    found = select(entry(identities=9, inquiry_rounds=4), *paths, tmp_path)
+    assert sorted(found["source_index"]) == list(range(9)) and found["rounds"] == 1
+    assert found["source_name"].tolist() == [""] * 9
+    with pytest.raises(InputError, match="of 9 candidates in 1 of 4 rounds .* or draw more images"):
+        select(entry(identities=10, inquiry_rounds=4), *paths, tmp_path)
+
+
+def test_the_same_entry_gives_the_same_file(faces, tmp_path):
+    asked, written = entry(identities=12, quality_quantile=0.1, inquiry_rounds=3), []
+    for name in "abc":
+        select_inquiries(asked, *faces[:2], tmp_path / name, Provenance())
+        written.append((tmp_path / name).read_bytes())
+        asked = asked if name == "a" else asked.model_copy(update={"seed": 1})
+    assert written[0] == written[1] != written[2]
+
+
+# ── centers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_centers(path: Path, faces: FaceSet, raw: np.ndarray) -> tuple[Path, np.ndarray, np.ndarray]:
+    center = unit(np.random.default_rng(7), len(faces.identity_names))
+    vectors = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    similarity = np.where(faces.identity < 0, np.nan, (vectors * center[faces.identity]).sum(1)).astype(np.float32)
+    data = {"center": center, "identity_names": faces.identity_names, "count": faces.counts(), "similarity": similarity}
+    write_artifact(path, "centers", data)
+    return path, center, similarity
+
+
+@pytest.mark.parametrize("block", [4, 2048])
+def test_centers_are_packed_and_the_nearest_image_stands_for_them(faces, tmp_path, monkeypatch, block):
+    monkeypatch.setattr(inquiries, "BLOCK", block)
+    source = FaceSet(faces[0])
+    path, center, similarity = write_centers(tmp_path / "centers.h5", source, faces[2])
+    found = select(entry(identities=10, center="mean", seed=2), *faces[:2], tmp_path, path)
+    order = [i for i in order_candidates(source, 2)[0] if source.identity[i] >= 0]
+    nearest = [max(np.flatnonzero(source.identity == k), key=lambda i: similarity[i]) for k in range(30)]
+    candidates = [i for i in order if i in nearest]
+    expected = np.array(candidates)[naive(center[source.identity[candidates]], 0.6)][:10]
+    assert found["source_index"].tolist() == expected.tolist()
+    np.testing.assert_array_equal(found["embedding"], center[source.identity[expected]])
+    assert found["candidates"] == 30
+
+
+def test_a_poor_nearest_image_gives_way_to_the_next(tmp_path):
+    with FaceSetWriter(tmp_path / "f.h5", (4, 4), "raw") as writer:
+        writer.add(np.zeros((5, 4, 4, 3), np.uint8), ["a", "a", "b", "b", "c"])
+    norm = np.array([[9], [9], [1], [9], [8]])
+    embeddings = write_embeddings(tmp_path / "e.h5", norm * np.eye(3)[[0, 0, 1, 1, 2]])
+    data = {"center": np.eye(3), "identity_names": ["a", "b", "c"], "count": [2, 2, 1]}
+    write_artifact(tmp_path / "c.h5", "centers", data | {"similarity": [0.8, 0.9, 0.9, 0.8, 0.7]})
+    asked = entry(identities=3, quality_quantile=0.5, center="mean", inquiry_rounds=2)
+    found = select(asked, tmp_path / "f.h5", embeddings, tmp_path, tmp_path / "c.h5")
+    assert found["source_index"].tolist() in ([1, 4, 3], [4, 1, 3])
+    assert (found["candidates"], found["gated"], found["rounds"]) == (4, 1, 2)
+    assert found["source_name"][2] == "b" and found["embedding"][2].tolist() == [0, 1, 0]
+
+
+def test_centers_of_another_face_set_are_refused(faces, tmp_path):
+    source = FaceSet(faces[0])
+    source.identity_names = [*source.identity_names[1:], "somebody"]
+    path, _, _ = write_centers(tmp_path / "centers.h5", source, faces[2])
+    with pytest.raises(
+        InputError, match=r"centers of 30 identities in 110 images, not those of .*faces.h5 \(30 in 110\)"
+    ):
+        select(entry(identities=2, center="mean"), *faces[:2], tmp_path, path)
+
+
+# ── what goes in, what comes out ─────────────────────────────────────────────────────────────────────────────────────
+
+
 def test_embeddings_of_another_face_set_are_refused(faces, tmp_path):
-    write_artifact(tmp_path / "other.h5", "embeddings", {"embedding": np.ones((9, 6), np.float32)})
-    with pytest.raises(InputError, match="9 embeddings for a face set of 110 images"):
-        select_inquiries(entry(identities=2), faces[0], tmp_path / "other.h5", tmp_path / "out.h5", Provenance())
+    other = write_embeddings(tmp_path / "other.h5", np.ones((9, 6)))
+    with pytest.raises(InputError, match="9 embeddings for the 110 images of its face set"):
+        select(entry(identities=2), faces[0], other, tmp_path)
+
+
+def test_inquiry_images_have_the_size_asked_for(faces):
+    source, rows = FaceSet(faces[0]), np.array([70, 3, 3])
+    np.testing.assert_array_equal(read_inquiry_images(source, rows, 8), source.images(rows))
+    small = read_inquiry_images(source, rows, 2)
+    assert small.shape == (3, 2, 2, 3) and small.dtype == np.uint8
+    assert np.abs(small.mean((1, 2)) - source.images(rows).mean((1, 2))).max() < 12
+    np.testing.assert_array_equal(small[1], small[2])

@@ -32,6 +32,14 @@ def test_weights_lie_on_the_grid_and_the_draw_is_a_function_of_seed_and_identity
     assert np.array_equal(partner, again[0]) and np.array_equal(phi, again[1])
 
 
+@given(CASES, st.integers(1, 150))
+def test_an_image_s_draw_does_not_depend_on_how_many_follow(case, others):
+    seed, identity, per_identity, identities = case
+    few = min(per_identity, others)
+    whole, part = draw_partners(*case), draw_partners(seed, identity, few, identities)
+    assert np.array_equal(whole[0][:few], part[0]) and np.array_equal(whole[1][:few], part[1])
+
+
 def test_all_weights_and_all_partners_occur_equally_often():
     drawn = [draw_partners(0, i % 11, 10, 11) for i in range(11)]
     assert np.bincount(np.concatenate([partner for partner, _ in drawn])).tolist() == [10] * 11

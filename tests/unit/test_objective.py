@@ -7,12 +7,27 @@ import torch
 from torch import nn
 
 from semihard.generator.objective import (
-    generator_losses,
+    CemiFaceObjective,
+    UnconditionalObjective,
+    achieved_similarity,
+    denoising_loss,
     noise_schedule,
     one_step_estimate,
     similarity_grid,
     similarity_losses,
 )
+from semihard.settings import CemiFaceGenerator, UnconditionalGenerator
+
+CPU = torch.device("cpu")
+
+
+def objective(embedder=None, embeddings=None, **given) -> CemiFaceObjective:
+    return CemiFaceObjective(CemiFaceGenerator(trained_on="f", embedder="e", **given), embeddings, embedder, CPU)
+
+
+def losses_of(batch: dict, **given) -> dict[str, torch.Tensor]:
+    drawn = {name: value for name, value in batch.items() if name != "embedder"}
+    return objective(batch["embedder"], **given).losses(**drawn)
 
 
 class Denoiser(nn.Module):
@@ -34,7 +49,6 @@ def batch():
     return {
         "network": Denoiser(),
         "embedder": embedder,
-        "schedule": noise_schedule(1000, 1e-4, 0.02),
         "x": x,
         "identity": nn.functional.normalize(embedder(x)),
         "m": torch.tensor([-1.0, -0.48, 0.0, 0.04, 0.52, 1.0], dtype=torch.float64),
@@ -43,9 +57,13 @@ def batch():
     }
 
 
-def test_equals_a_loop_over_samples(batch: dict):
+@pytest.mark.parametrize("measure", ["cosine", "euclidean"])
+@pytest.mark.parametrize("time_weighting", [True, False])
+@pytest.mark.parametrize("mse", ["epsilon", "velocity"])
+def test_equals_a_loop_over_samples(batch: dict, measure: str, time_weighting: bool, mse: str):
     lambda_ = 0.05
-    got = generator_losses(**batch, lambda_=lambda_)
+    choices = {"measure": measure, "time_weighting": time_weighting, "mse": mse, "network": "tiny"}
+    got = losses_of(batch, lambda_=lambda_, **choices)
 
     betas = [1e-4 + (0.02 - 1e-4) * i / 999 for i in range(1000)]
     totals = {"loss": 0.0, "loss_mse": 0.0, "loss_rec": 0.0, "loss_sim": 0.0}
@@ -56,22 +74,64 @@ def test_equals_a_loop_over_samples(batch: dict):
         predicted = 0.8 * x_t + 0.01 * (m + t / 1000 + batch["identity"][i].sum())
         x0 = ((x_t - math.sqrt(1 - abar) * predicted) / math.sqrt(abar)).clamp(-1, 1)
         a, b = batch["embedder"](x[None])[0], batch["embedder"](x0[None])[0]
-        cosine = (a @ b / (a.norm() * b.norm())).item()
-        gamma_t = t / 1000
-        mse, rec, sim = ((predicted - eps) ** 2).mean().item(), (1 - cosine) ** 2, (m - cosine) ** 2
-        values = {"loss_mse": mse, "loss_rec": rec, "loss_sim": sim}
-        values["loss"] = mse + lambda_ * ((1 - gamma_t) * rec + gamma_t * sim)
+        achieved = (a @ b / (a.norm() * b.norm())).item()
+        if measure == "euclidean":
+            achieved = 1 - (a / a.norm() - b / b.norm()).norm().item()
+        gamma_t = t / 1000 if time_weighting else 0.5
+        denoising, rec, sim = ((predicted - eps) ** 2).mean().item(), (1 - achieved) ** 2, (m - achieved) ** 2
+        denoising /= abar if mse == "velocity" else 1
+        values = {"loss_mse": denoising, "loss_rec": rec, "loss_sim": sim}
+        values["loss"] = denoising + lambda_ * ((1 - gamma_t) * rec + gamma_t * sim)
         for name, value in values.items():
             totals[name] += value / len(batch["t"])
     assert {name: loss.item() for name, loss in got.items()} == pytest.approx(totals, rel=1e-4)
 
 
+def test_velocity_error_is_the_error_of_the_velocity(batch: dict):
+    """v = √ᾱ ε − √(1 − ᾱ) x0, computed from ε′ and the x̂0 that goes with it."""
+    schedule = noise_schedule(1000, 1e-4, 0.02)
+    x, eps, t = batch["x"], batch["eps"], torch.tensor([5, 100, 300, 500, 700, 900])
+    abar = schedule.alphas_cumprod.double()[t][:, None, None, None]
+    predicted = torch.randn_like(x)
+    x0 = (abar.sqrt() * x + (1 - abar).sqrt() * (eps - predicted)) / abar.sqrt()
+    v, v_predicted = (abar.sqrt() * e - (1 - abar).sqrt() * o for e, o in ((eps, x), (predicted, x0)))
+    found = denoising_loss(predicted, eps, abar.flatten(), "velocity")
+    assert found.item() == pytest.approx((v - v_predicted).square().mean().item())
+
+
+def test_plain_denoising_is_the_error_of_the_noise(batch: dict):
+    plain = UnconditionalObjective(UnconditionalGenerator(method="ddpm", trained_on="f"), CPU)
+    found = plain.losses(lambda x_t, t: 0.5 * x_t, batch["x"], batch["t"], batch["eps"])
+    abar = noise_schedule(1000, 1e-4, 0.02).alphas_cumprod[batch["t"]][:, None, None, None]
+    x_t = abar.sqrt() * batch["x"] + (1 - abar).sqrt() * batch["eps"]
+    assert found["loss"].item() == pytest.approx((0.5 * x_t - batch["eps"]).square().mean().item(), rel=1e-5)
+    assert plain.draw(torch.arange(3)) == {}
+
+
+def test_m_is_drawn_from_the_grid_or_from_its_whole_range():
+    embeddings = nn.functional.normalize(torch.randn(20, 5))
+    rows = torch.arange(20).repeat(50)
+    torch.manual_seed(0)
+    drawn = objective(None, embeddings, m_min=-0.5, m_max=0.5, m_step=0.25).draw(rows)
+    assert drawn["m"].unique().tolist() == [-0.5, -0.25, 0, 0.25, 0.5]
+    assert torch.equal(drawn["identity"], embeddings[rows])
+    continuous = objective(None, embeddings, m_min=-0.5, m_max=0.5, m_step=0).draw(rows)["m"]
+    assert len(continuous.unique()) > 900 and continuous.min() >= -0.5 and continuous.max() <= 0.5
+    assert objective(None, embeddings, m_min=0, m_max=0).draw(rows)["m"].unique().tolist() == [0]
+
+
+def test_euclidean_similarity_is_one_at_the_same_and_minus_one_at_the_opposite():
+    a = torch.tensor([[3.0, 4.0]])
+    found = [achieved_similarity(a, b, "euclidean").item() for b in (2 * a, -a, torch.tensor([[-4.0, 3.0]]))]
+    assert found == pytest.approx([1, -1, 1 - math.sqrt(2)], abs=1e-5)
+
+
 def test_gradient_passes_through_the_frozen_embedder(batch: dict):
     batch["t"] = torch.full((6,), 200)
-    generator_losses(**batch, lambda_=0.0)["loss"].backward()
+    losses_of(batch, lambda_=0.0)["loss"].backward()
     without = batch["network"].weight.grad.clone()
     batch["network"].zero_grad()
-    generator_losses(**batch, lambda_=1.0)["loss"].backward()
+    losses_of(batch, lambda_=1.0)["loss"].backward()
     assert (batch["network"].weight.grad - without).abs() > 1e-6
     assert all(parameter.grad is None for parameter in batch["embedder"].parameters())
 
@@ -82,7 +142,7 @@ def test_similarity_term_gradient_is_the_derivative(batch: dict):
     def loss(weight: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             batch["network"].weight.copy_(weight)
-        return generator_losses(**batch, lambda_=1.0)["loss"]
+        return losses_of(batch, lambda_=1.0)["loss"]
 
     weight = torch.tensor(0.8, dtype=torch.float64)
     loss(weight).backward()

@@ -21,7 +21,7 @@ LAYERS = [
     ["generator"],
     ["similarity", "figures"],
     ["recognizer", "sources", "audit", "scores"],
-    ["verification", "alignment", "decoded", "engine", "mixup"],
+    ["verification", "alignment", "decoded", "engine", "mixup", "packing"],
     ["faceset", "checkpoint"],
     ["artifacts"],
     ["atomic", "provenance", "pixels", "tensors", "device", "progress", "seeds", "settings", "configuration"],

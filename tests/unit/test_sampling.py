@@ -1,26 +1,33 @@
-"""Synthesis: the same faces whatever the shards, the batch and the kills; mixup, calibration and refusals."""
+"""Synthesis: the same faces whatever the shards, the batch, the order and the failures; each method; refusals."""
 
+import errno
 import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given
+from hypothesis import settings as testing
+from hypothesis import strategies as st
 
-from semihard.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.artifacts import read_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.generator import sampling
-from semihard.generator.calibration import INQUIRIES, calibrate_similarity
+from semihard.faceset import FaceSet, FaceSetWriter
+from semihard.generator import asking, sampling
+from semihard.generator.gathering import gather_shards
 from semihard.generator.model_file import load_generator
-from semihard.generator.sampling import draw_noise, gather_shards, shard_batches, synthesize
+from semihard.generator.sampling import shard_batches, synthesize
 from semihard.mixup import draw_partners
 from semihard.provenance import Provenance
-from semihard.settings import Generator, SyntheticFaces
+from semihard.settings import SyntheticFaces, UnconditionalFaces
 from semihard.similarity.embedders import load_embedder
-from tests.unit.toy_generator import DIM, SIZE, toy_embedder, toy_faces, toy_generator, toy_inquiries
+from semihard.tensors import resize
+from tests.unit.toy_generator import SIZE, toy_embedder, toy_faces, toy_generator, toy_inquiries
 
 PROVENANCE = Provenance(rule="synthesize", code="c")
+SAMPLERS = ("ddim", "dpmsolver++")
+OPERATORS = {"identity_mixup": True, "angular_perturbation": 0.7, "negative_identity": {"identity": "random"}}
 
 
 def entry(**given) -> SyntheticFaces:
@@ -28,39 +35,79 @@ def entry(**given) -> SyntheticFaces:
     return SyntheticFaces(source="synthesis", generator="g", inquiries="i", **(defaults | given))
 
 
+def unconditional(**given) -> UnconditionalFaces:
+    defaults = {"images": 10, "steps": 3, "batch": 4, "codec": "png", "precision": "fp32"}
+    return UnconditionalFaces(source="unconditional", generator="g", **(defaults | given))
+
+
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("inputs")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("inputs")
+
+
+@pytest.fixture(scope="module")
+def inputs(folder) -> list[Path]:
     embedder = toy_embedder(folder / "embedder.safetensors")
     generator = toy_generator(folder / "generator.safetensors", embedder)
     return [generator, embedder, toy_inquiries(folder / "inquiries.h5", 5)]
 
 
-def make(settings: SyntheticFaces, inputs: list[Path], folder: Path) -> Path:
+@pytest.fixture(scope="module")
+def dcface_inputs(folder, inputs) -> list[Path]:
+    faces, styles = toy_faces(folder / "faces.h5", 5, 1), toy_faces(folder / "styles.h5", 4, 4)
+    return [toy_generator(folder / "dcface.safetensors", inputs[1], "dcface"), *inputs[1:], faces, styles]
+
+
+@pytest.fixture(scope="module")
+def ddpm_inputs(folder, inputs) -> list[Path]:
+    return [toy_generator(folder / "ddpm.safetensors", inputs[1], "ddpm")]
+
+
+def make(
+    settings: SyntheticFaces | UnconditionalFaces, inputs: list[Path], folder: Path, order: list[int] | None = None
+):
+    """The face set of all shards, made in `order`."""
     folder.mkdir(exist_ok=True)
     shards = [folder / f"shard{shard}.h5" for shard in range(settings.shards)]
-    for shard, path in enumerate(shards):
-        synthesize(settings, shard, *inputs, path, PROVENANCE)
+    for shard in order or range(settings.shards):
+        synthesize(settings, shard, inputs[0], shards[shard], PROVENANCE, *inputs[1:])
     gather_shards(shards, folder / "faces.h5", PROVENANCE)
     return folder / "faces.h5"
 
 
-@pytest.mark.parametrize("mixup", [False, True])
-def test_shards_change_no_byte(inputs, tmp_path, mixup):
-    one = make(entry(identity_mixup=mixup), inputs, tmp_path / "one")
-    three = make(entry(identity_mixup=mixup, shards=3), inputs, tmp_path / "three")
-    assert one.read_bytes() == three.read_bytes()
+CASES = st.integers(1, 5).flatmap(
+    lambda batch: st.tuples(st.just(batch), st.permutations(range(-(-8 // batch))), st.sampled_from(SAMPLERS))
+)
 
 
-def test_another_batch_moves_no_pixel_by_more_than_one_grey_level(inputs, tmp_path):
-    four, seven = (FaceSet(make(entry(batch=batch), inputs, tmp_path / str(batch))) for batch in (4, 7))
+@testing(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CASES, st.sampled_from([{}, OPERATORS]), st.integers(1, 8))
+def test_shards_in_any_order_change_no_byte(inputs, tmp_path_factory, case, operators, shards):
+    batch, order, sampler = case
+    asked = entry(identities=4, per_identity=2, batch=batch, sampler=sampler, steps=2, **operators)
+    one = make(asked, inputs, tmp_path_factory.mktemp("one"))
+    shards = min(shards, len(order))
+    order = [shard for shard in order if shard < shards]
+    many = make(asked.model_copy(update={"shards": shards}), inputs, tmp_path_factory.mktemp("many"), order)
+    assert one.read_bytes() == many.read_bytes()
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("operators", [{}, OPERATORS], ids=["plain", "operators"])
+def test_another_batch_moves_no_pixel_by_more_than_one_grey_level(inputs, tmp_path, sampler, operators):
+    asked = [entry(batch=batch, sampler=sampler, **operators) for batch in (4, 7)]
+    four, seven = (FaceSet(make(settings, inputs, tmp_path / str(settings.batch))) for settings in asked)
     difference = four.images(slice(None)).astype(int) - seven.images(slice(None)).astype(int)
     assert np.abs(difference).max() <= 1
     assert np.allclose(four.column("similarity"), seven.column("similarity"), atol=0.02)
 
 
-def test_a_killed_synthesis_goes_on_and_ends_the_same(inputs, tmp_path, monkeypatch):
-    whole = make(entry(), inputs, tmp_path / "whole")
+@pytest.fixture(scope="module")
+def whole(inputs, folder) -> Path:
+    return make(entry(), inputs, folder / "whole")
+
+
+def test_a_killed_synthesis_goes_on_and_ends_the_same(inputs, whole, tmp_path, monkeypatch):
     denoise, calls = sampling.denoise, []
 
     def killed(*given):
@@ -77,6 +124,29 @@ def test_a_killed_synthesis_goes_on_and_ends_the_same(inputs, tmp_path, monkeypa
     assert len(calls) == 3 + 2  # four batches: two done, one lost, that one and the last made again
     assert resumed.read_bytes() == whole.read_bytes()
     assert not (tmp_path / "killed" / "shard0.h5.resume").exists()
+
+
+@pytest.mark.parametrize("failing", range(5))
+def test_a_full_disk_loses_the_batch_being_written_and_no_other(inputs, whole, tmp_path, monkeypatch, failing):
+    add, denoise, written, made = FaceSetWriter.add, sampling.denoise, [], []
+
+    def full(writer, *given):
+        written.append(1)
+        add(writer, *given)
+        if len(written) == failing + 1:  # of four batches and the shard
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FaceSetWriter, "add", full)
+    monkeypatch.setattr(sampling, "denoise", lambda *given: made.append(1) or denoise(*given))
+    folder = tmp_path / "full"
+    with pytest.raises(OSError, match="No space left"):
+        make(entry(), inputs, folder)
+    kept = {f"batch{batch}.h5" for batch in range(failing)}
+    assert {path.name for path in (folder / "shard0.h5.resume").iterdir()} == {"key"} | kept
+    assert {path.name for path in folder.iterdir()} == {"shard0.h5.resume"}
+    made.clear()
+    assert make(entry(), inputs, folder).read_bytes() == whole.read_bytes()
+    assert len(made) == 4 - failing
 
 
 def test_columns_and_names_say_how_each_image_was_made(inputs, tmp_path):
@@ -102,11 +172,47 @@ def test_without_mixup_there_is_no_partner(inputs, tmp_path):
     assert set(faces.column("partner")) == {-1} and set(faces.column("phi")) == {1}
 
 
-def test_noise_is_a_function_of_seed_identity_and_index():
-    noise = draw_noise(0, [3, 3, 8], [0, 1, 0], 4)
-    assert torch.equal(draw_noise(0, [8, 3], [0, 1], 4), noise[[2, 1]])
-    others = [draw_noise(1, [3], [0], 4), draw_noise(0, [0], [3], 4), draw_noise(0, [30], [0], 4)]
-    assert not any(torch.equal(other[0], row) for other in others for row in noise)
+def test_operators_reach_the_network(inputs, whole, tmp_path):
+    plain = FaceSet(whole)
+    for name, value in OPERATORS.items():
+        other = FaceSet(make(entry(**{name: value}), inputs, tmp_path / name))
+        assert not np.array_equal(plain.images(slice(None)), other.images(slice(None))), name
+        assert (set(other.column("partner")) == {-1}) == (name != "identity_mixup")
+
+
+def test_unconditional_faces_are_nobody_s_and_independent_of_shards(ddpm_inputs, tmp_path):
+    one = make(unconditional(), ddpm_inputs, tmp_path / "one")
+    three = make(unconditional(shards=3), ddpm_inputs, tmp_path / "three", [2, 0, 1])
+    assert one.read_bytes() == three.read_bytes()
+    faces = FaceSet(one)
+    assert set(faces.identity) == {-1} and faces.identity_names == []
+    assert faces.column_names == ["index"] and faces.column("index").tolist() == list(range(10))
+    assert len({image.tobytes() for image in faces.images(slice(None))}) == 10
+    assert faces.attrs["source"] == "unconditional"
+
+
+def test_dcface_takes_the_inquiry_s_image_and_a_style_drawn_per_image(dcface_inputs, tmp_path, monkeypatch):
+    _, embedder, inquiries, faces, styles = dcface_inputs
+    seen, condition = [], asking.condition
+    monkeypatch.setattr(asking, "condition", lambda *given: seen.append(given[2:]) or condition(*given))
+    made = FaceSet(make(entry(), dcface_inputs, tmp_path / "one"))
+    x_id, x_sty = (torch.cat(part) for part in zip(*seen, strict=True))
+    own = torch.from_numpy(FaceSet(faces).images(made.identity)).permute(0, 3, 1, 2)
+    assert torch.allclose(x_id, resize(own, SIZE) / 127.5 - 1, atol=1e-6)
+    pool = torch.from_numpy(FaceSet(styles).images(slice(None))).permute(0, 3, 1, 2) / 127.5 - 1
+    distance = (x_sty[:, None] - pool[None]).abs().amax((2, 3, 4))
+    assert (distance.min(1).values < 1e-6).all() and len(set(distance.argmin(1).tolist())) > 5
+
+    assert np.isnan(made.column("m")).all() and set(made.column("partner")) == {-1} and set(made.column("phi")) == {1}
+    aim = torch.from_numpy(read_artifact(inquiries, "inquiries")["embedding"][made.identity])
+    images = torch.from_numpy(made.images(slice(None))).permute(0, 3, 1, 2)
+    achieved = torch.nn.functional.cosine_similarity(load_embedder(embedder).embed(images), aim)
+    assert np.allclose(made.column("similarity"), achieved.numpy(), atol=0.02)
+
+    two = make(entry(shards=2), dcface_inputs, tmp_path / "two", [1, 0])
+    assert two.read_bytes() == made.path.read_bytes()
+    six = FaceSet(make(entry(batch=6), dcface_inputs, tmp_path / "six"))
+    assert np.abs(six.images(slice(None)).astype(int) - made.images(slice(None)).astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize("shards", [1, 2, 3, 4])
@@ -119,8 +225,14 @@ def test_refusals_and_warnings(inputs, tmp_path, caplog):
     generator, embedder, inquiries = inputs
     with pytest.raises(InputError, match="5 shards for 4 batches of 4 images"):
         make(entry(shards=5), inputs, tmp_path)
-    with pytest.raises(InputError, match="expected 6 of 8 numbers"):
+    with pytest.raises(InputError, match="5 inquiries for 6 identities"):
         make(entry(identities=6), inputs, tmp_path)
+    wide = toy_inquiries(tmp_path / "wide.h5", 5, 12)
+    with pytest.raises(InputError, match="wide.h5: 12-d embeddings, the generator was trained with 8-d ones; select"):
+        make(entry(), [generator, embedder, wide], tmp_path)
+    for operator in ("identity_mixup", "negative_identity"):
+        with pytest.raises(InputError, match=f"{operator}: needs another identity"):
+            make(entry(identities=1, batch=1, **{operator: OPERATORS[operator]}), inputs, tmp_path)
     with pytest.raises(InputError, match="12-d embeddings, the generator was trained with 8-d"):
         make(entry(), [generator, toy_embedder(tmp_path / "wide.safetensors", 12), inquiries], tmp_path)
     with pytest.raises(InputError, match="is not the embedder the generator was trained with"):
@@ -132,28 +244,17 @@ def test_refusals_and_warnings(inputs, tmp_path, caplog):
         load_generator(tmp_path / "text", torch.device("cpu"))
     narrow = toy_generator(tmp_path / "narrow.safetensors", embedder, m_min=0.0)
     with caplog.at_level(logging.WARNING):
-        synthesize(entry(similarity=-0.5, steps=1), 0, narrow, embedder, inquiries, tmp_path / "narrow.h5", PROVENANCE)
+        asked = entry(similarity=-0.5, steps=1)
+        synthesize(asked, 0, narrow, tmp_path / "narrow.h5", PROVENANCE, embedder, inquiries)
     assert "similarity -0.5 lies outside the 0 … 1 this generator was trained on" in caplog.text
 
 
-def test_calibration_holds_what_its_schema_says(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr("semihard.generator.calibration.STEPS", 2)
-    generator, embedder, _ = inputs
-    faces = toy_faces(tmp_path / "faces.h5", 40, 2)
-    images = torch.from_numpy(FaceSet(faces).images(slice(None))).permute(0, 3, 1, 2)
-    write_artifact(tmp_path / "e.h5", "embeddings", {"embedding": load_embedder(embedder).embed(images).numpy()})
-    settings = Generator(trained_on="f", embedder="e", network="tiny", image_size=SIZE, precision="fp32")
-    calibrate_similarity(settings, generator, embedder, faces, tmp_path / "e.h5", tmp_path / "c.h5", PROVENANCE)
-    found, attrs = read_artifact(tmp_path / "c.h5", "calibration"), read_attributes(tmp_path / "c.h5", "calibration")
-    assert np.allclose(found["m"], np.linspace(-1, 1, 11))
-    assert found["similarity"].shape == (11, INQUIRIES)
-    assert found["images"].shape == (11, 6, SIZE, SIZE, 3) and found["inquiry_images"].shape == (6, SIZE, SIZE, 3)
-    flat = np.repeat(found["m"], INQUIRIES)
-    covariance = np.mean((flat - flat.mean()) * (found["similarity"].ravel() - found["similarity"].mean()))
-    assert attrs["pearson_r"] == pytest.approx(covariance / flat.std() / found["similarity"].ravel().std(), abs=1e-4)
-    means = found["similarity"].mean(1)
-    assert attrs["monotonicity"] == pytest.approx(sum(means[k + 1] > means[k] for k in range(10)) / 10)
-
-    write_artifact(tmp_path / "wide.h5", "embeddings", {"embedding": np.ones((80, DIM + 1), np.float32)})
-    with pytest.raises(InputError, match="9-d embeddings, the generator was trained with 8-d"):
-        calibrate_similarity(settings, generator, embedder, faces, tmp_path / "wide.h5", tmp_path / "d.h5", PROVENANCE)
+def test_a_method_that_cannot_do_what_is_asked_is_refused(inputs, dcface_inputs, ddpm_inputs, tmp_path):
+    with pytest.raises(
+        InputError, match="a cemiface generator is not for source: unconditional; use source: synthesis"
+    ):
+        make(unconditional(), inputs[:1], tmp_path)
+    with pytest.raises(InputError, match="a ddpm generator is not for source: synthesis; use source: unconditional"):
+        make(entry(), [*ddpm_inputs, *inputs[1:]], tmp_path)
+    with pytest.raises(InputError, match="conditioned on images; leave out identity_mixup and angular_perturbation"):
+        make(entry(identity_mixup=True, angular_perturbation=0.5), dcface_inputs, tmp_path)

@@ -7,12 +7,12 @@ import torch
 
 from semihard.artifacts import write_artifact
 from semihard.faceset import FaceSetWriter
+from semihard.generator.dcface import StyleFeatures
 from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_of
-from semihard.generator.network import SimilarityUNet
-from semihard.generator.objective import noise_schedule
 from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
+from semihard.similarity.embedders import load_embedder
 
 SIZE, DIM = 16, 8
 
@@ -40,12 +40,18 @@ def toy_embedder(path: Path, dim: int = DIM, seed: int = 0) -> Path:
     return path
 
 
-def toy_generator(path: Path, embedder: Path, m_min: float = -1.0) -> Path:
+def toy_generator(path: Path, embedder: Path, method: str = "cemiface", m_min: float = -1.0) -> Path:
     torch.manual_seed(1)
-    network = SimilarityUNet("tiny", SIZE, DIM, noise_schedule(1000, 1e-4, 0.02))
+    known = {"embedding_dim": DIM, "embedder_sha256": sha256_of(embedder)}
+    about = {
+        "cemiface": known | {"m_min": m_min, "m_max": 1.0, "m_step": 0.04},
+        "dcface": known | {"style_grid": 2, "style_channels": StyleFeatures(load_embedder(embedder)).channels},
+        "ddpm": {},
+    }
+    spec = GeneratorSpec(method, "tiny", SIZE, 1000, 1e-4, 0.02, **about[method])
+    network = spec.build()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, 0, 0.05)
-    spec = GeneratorSpec("tiny", SIZE, DIM, 1000, 1e-4, 0.02, m_min, 1.0, 0.04, sha256_of(embedder))
     save_generator(path, network, spec, Provenance(rule="toy"))
     return path
 

@@ -69,8 +69,15 @@ SCHEMAS: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "calibration": {
         "m": ("float64", "M", "requested similarity"),
-        "similarity": ("float32", "M,I", "achieved cosine to the inquiry, per generated image"),
-        "images": ("uint8", "M,L,H,W,3", "the first L images of every m from the same noise: the similarity ladder"),
+        "embedder": ("str", "E", "who measures: loss, the generator's own embedder, then others"),
+        "similarity": ("float32", "E,M,I,K", "achieved cosine to inquiry I of its image K: one noise for every m"),
+        "pearson_r": ("float64", "E", "Pearson r of requested and achieved similarity over all single images"),
+        "pearson_r_mean": ("float64", "E", "r of the mean curve: of the mean over images per m"),
+        "pearson_r_within": ("float64", "E", "mean r of the images from one noise, over inquiries and noises"),
+        "monotonicity": ("float64", "E", "share of neighbouring values of m whose mean achieved similarity rises"),
+        "bin_edges": ("float64", "B+1", "bins of similarity of CemiFace Table 7, and below 0; the outer ones are open"),
+        "counts": ("int64", "E,M,B", "inquiries per bin, by the mean similarity of their images"),
+        "images": ("uint8", "M,L,H,W,3", "the first image of the first L inquiries at every m: the similarity ladder"),
         "inquiry_images": ("uint8", "L,H,W,3", "the ladder's inquiry images at the generator's size"),
     },
     "verification": {

@@ -32,8 +32,9 @@ class Resume:
         if self.directory.exists() and (not key_file.exists() or key_file.read_text() != key):
             log.info("%s: checkpoint of other settings, code or inputs: ignored and removed", self.directory)
             shutil.rmtree(self.directory)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        key_file.write_text(key)
+        if not key_file.exists():  # written once and whole: half a key would drop all that was finished
+            with atomic_path(key_file) as temporary:
+                temporary.write_text(key)
 
     def load(self) -> dict | None:
         """The last complete checkpoint, on the CPU, or None."""

@@ -108,14 +108,24 @@ def expand_sweeps(config: dict) -> tuple[dict, dict[str, list[str]]]:
 
 
 def _takes_list(section: str, entry: dict, key: str) -> bool:
-    kind = typing.get_args(settings.Config.model_fields[section].annotation)[1]
-    union = typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
-    models = typing.get_args(union) or (union,)
-    for model in models:
+    for model in _models_of(section):
         field = model.model_fields.get(key)
         if field is not None and typing.get_origin(field.annotation) is tuple:
             return True
     return False
+
+
+def _models_of(section: str) -> list[type[settings.Settings]]:
+    """The models an entry of `section` can be of."""
+
+    def models(annotation: object) -> list:
+        if typing.get_origin(annotation) is typing.Annotated:
+            return models(typing.get_args(annotation)[0])
+        if isinstance(annotation, type):
+            return [annotation]
+        return [model for argument in typing.get_args(annotation) for model in models(argument)]
+
+    return models(typing.get_args(settings.Config.model_fields[section].annotation)[1])
 
 
 def check(expanded: dict) -> settings.Config:
@@ -139,8 +149,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def _sentence(problem: dict) -> str:
     """One pydantic error as one line: path in the YAML, what is wrong, the value."""
     location = [str(part) for part in problem["loc"]]
-    if len(location) > 2 and location[0] in ("facesets", "embedders", "benchmarks"):
-        del location[2]  # pydantic names the source of the entry here; the YAML has no such level
+    if len(location) > 2 and location[0] in ("facesets", "embedders", "generators", "benchmarks"):
+        del location[2]  # pydantic names the kind of entry here; the YAML has no such level
     location = [part for part in location if part not in ("constrained-str", "Comparison")]
     where = ".".join(location)
     match problem["type"]:
@@ -152,7 +162,8 @@ def _sentence(problem: dict) -> str:
         case "union_tag_not_found":
             return f"{where}: has no 'source', which says where it comes from (docs/configuration.md lists them)"
         case "union_tag_invalid":
-            return f"{where}.source: {problem['ctx']['tag']!r} is not one of {problem['ctx']['expected_tags']}"
+            key = "method" if location[0] == "generators" else "source"
+            return f"{where}.{key}: {problem['ctx']['tag']!r} is not one of {problem['ctx']['expected_tags']}"
         case "string_pattern_mismatch" if "A-Za-z" in problem["ctx"]["pattern"]:
             rule = "a name has letters, digits, '_', '.' and '-', and begins with one of the first three"
             return f"{where}: {rule}; found {problem['input']!r}"
@@ -169,13 +180,13 @@ def _model_at(problem: dict) -> list[str]:
     section = location[0]
     if section == "study":
         return list(settings.Study.model_fields) if len(location) == 2 else []
-    annotation = typing.get_args(settings.Config.model_fields[section].annotation)[1]
-    if typing.get_origin(annotation) is not typing.Annotated:
-        return [field.alias or name for name, field in annotation.model_fields.items()] if len(location) == 3 else []
-    models = typing.get_args(typing.get_args(annotation)[0])
+    models = _models_of(section)
+    if section == "recognizers":
+        return list(models[0].model_fields) if len(location) == 3 else []
+    key = "method" if section == "generators" else "source"
     return [
-        name
+        field.alias or name
         for model in models
-        if location[2] in typing.get_args(model.model_fields["source"].annotation)
-        for name in model.model_fields
+        if location[2] in typing.get_args(model.model_fields[key].annotation)
+        for name, field in model.model_fields.items()
     ]

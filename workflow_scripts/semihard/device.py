@@ -1,14 +1,23 @@
-"""Where and in what precision the arithmetic runs. The rest of the library asks here and nowhere else."""
+"""Where and in what precision the arithmetic runs, and in how many processes. The rest of the library asks here."""
 
 import contextlib
+import logging
+import os
+from collections.abc import Callable
 
 import torch
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from semihard.errors import InputError, NonFiniteLossError
+
+log = logging.getLogger("semihard")
 
 
 def best_device() -> torch.device:
-    """The CUDA device that is visible, else Apple's, else the CPU."""
+    """The CUDA device that is visible (in one of several processes, its own), else Apple's, else the CPU."""
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
@@ -24,3 +33,53 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     """Autocast to bfloat16 for precision "bf16"; for "auto" only where it is fast; for "fp32" nothing."""
     wanted = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
+
+
+def compiled(function: Callable, wanted: bool = True) -> Callable:
+    """torch.compile of `function`, made at its first call; where that fails, one line says so and it runs as it is."""
+    if not wanted:
+        return function
+    made, failed = torch.compile(function), False
+
+    def call(*given: object, **named: object) -> object:
+        nonlocal failed
+        if not failed:
+            try:
+                return made(*given, **named)
+            except torch._dynamo.exc.TorchDynamoException as error:
+                failed = True
+                reason = str(error).strip().splitlines()[0]
+                log.warning("torch.compile failed (%s: %s): going on without", type(error).__name__, reason)
+        return function(*given, **named)
+
+    return call
+
+
+def launch(processes: int, function: Callable, *arguments: object) -> None:
+    """Call function(*arguments) in `processes` processes that can form a process group, or simply call it for one.
+
+    The processes are torch's elastic workers, started afresh: function and arguments must be picklable. Where torchrun
+    has started this process already (on several machines, say), it is one of them. What a worker raises as InputError
+    or NonFiniteLossError is raised here; SIGTERM reaches the workers, and SystemExit(143) is raised when they have ended.
+    """
+    if processes == 1 or "RANK" in os.environ:
+        return function(*arguments)
+    files = [handler.baseFilename for handler in log.root.handlers if isinstance(handler, logging.FileHandler)]
+    config = LaunchConfig(1, 1, processes, rdzv_backend="c10d", rdzv_endpoint="localhost:0", monitor_interval=0.1)
+    try:
+        problems = elastic_launch(config, _worker)(files, function, arguments)
+    except SignalException:
+        raise SystemExit(143) from None
+    for problem in problems.values():
+        if problem:
+            raise problem
+
+
+def _worker(log_files: list[str], function: Callable, arguments: tuple) -> Exception | None:
+    if os.environ["RANK"] == "0":
+        handlers = [logging.StreamHandler(), *map(logging.FileHandler, log_files)]
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers)
+    try:
+        function(*arguments)
+    except (InputError, NonFiniteLossError) as problem:
+        return problem

@@ -2,6 +2,9 @@
 
 All randomness of step i is drawn after seeding with (seed, i), and batches are a function of (seed, epoch): nothing but
 the step number has to be remembered to go on exactly where a run was, so a resumed training equals an undisturbed one.
+That holds for the position in the data, the learning rate and every source of randomness.
+
+Of several processes that share a batch (DistributedDataParallel) each calls `train`; the first alone writes.
 """
 
 import logging
@@ -12,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch import distributed
 
 from semihard.checkpoint import Resume
 from semihard.errors import NonFiniteLossError
@@ -40,6 +44,28 @@ def batch_indices(step: int, batch: int, count: int, seed: int) -> np.ndarray:
     return np.array([epochs[epoch][place] for epoch, place in zip(places // count, places % count, strict=True)])
 
 
+def is_first_process() -> bool:
+    """True in the process that writes: the only one, or the first of several."""
+    return not distributed.is_initialized() or distributed.get_rank() == 0
+
+
+class Agreement:
+    """Flags that are true where they are in any process: a signal reaches processes at different steps.
+
+    Asked over gloo, on the CPU, so that no process waits for its GPU.
+    """
+
+    def __init__(self):
+        self._group = distributed.new_group(backend="gloo") if distributed.is_initialized() else None
+
+    def __call__(self, *flags: bool) -> tuple[bool, ...]:
+        if self._group is None:
+            return flags
+        either = torch.tensor(flags, dtype=torch.int32)
+        distributed.all_reduce(either, distributed.ReduceOp.MAX, self._group)
+        return tuple(map(bool, either.tolist()))
+
+
 def train(
     what: str,
     step: Callable[[int], dict[str, torch.Tensor]],
@@ -55,9 +81,10 @@ def train(
     step: does everything of one optimizer step and returns named scalar losses, detached, left on the device (they are
     looked at once per `window` steps, so nothing synchronises in between). state: everything that must survive, by name.
     batch_of: the image indices of a step, named when its loss is not finite. Returns the history: "step" int64 `[S]` and
-    the mean of each loss over the `window` steps before it, float64 `[S]`.
+    the mean of each loss over the processes and the `window` steps before it, float64 `[S]`.
 
-    Raises NonFiniteLossError; SystemExit(143) after SIGTERM, with a checkpoint written after the current step.
+    Raises NonFiniteLossError, in every process at once; SystemExit(143) after SIGTERM, with a checkpoint written after
+    the current step.
     """
     history: list[dict[str, float]] = []
     rows: list[dict[str, float]] = []  # the losses of the window that is open
@@ -72,8 +99,11 @@ def train(
     def settle(done: int) -> None:
         """Fetch the pending losses and check them; `done` steps have been made."""
         names = list(pending[0])
-        values = torch.stack([torch.stack([losses[name].float() for name in names]) for losses in pending]).tolist()
-        for i, row in enumerate(values, done - len(pending)):
+        values = torch.stack([torch.stack([losses[name].float() for name in names]) for losses in pending])
+        if distributed.is_initialized():
+            distributed.all_reduce(values)
+            values /= distributed.get_world_size()
+        for i, row in enumerate(values.tolist(), done - len(pending)):
             if not np.isfinite(row).all():
                 raise NonFiniteLossError(
                     f"{what}: loss not finite at step {i} ({dict(zip(names, row, strict=True))}), images {batch_of(i).tolist()}; "
@@ -84,10 +114,12 @@ def train(
         pending.clear()
 
     def checkpoint(done: int) -> None:
+        if not is_first_process():
+            return
         parts = {name: part.state_dict() for name, part in state.items()}
         resume.save({"step": done, "history": history, "rows": rows} | parts)
 
-    stop = False
+    stop, agree = False, Agreement()
 
     def ask_to_stop(*_: object) -> None:
         nonlocal stop
@@ -102,6 +134,7 @@ def train(
                 pending.append(step(i))
                 advance(1)
                 done = i + 1
+                stop, due = agree(stop, time.monotonic() - last > SECONDS_BETWEEN_CHECKPOINTS)
                 if done % window == 0 or done == steps or stop:
                     settle(done)
                     if done % window == 0 or done == steps:
@@ -109,7 +142,7 @@ def train(
                             {"step": done} | {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
                         )
                         rows.clear()
-                    if done < steps and (stop or time.monotonic() - last > SECONDS_BETWEEN_CHECKPOINTS):
+                    if done < steps and (stop or due):
                         checkpoint(done)
                         last = time.monotonic()
                 if stop and done < steps:

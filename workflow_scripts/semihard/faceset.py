@@ -5,6 +5,7 @@ handle, no lock and no per-worker file: it survives fork, spawn and pickling.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import h5py
@@ -49,11 +50,13 @@ class FaceSetWriter:
         self._end = 0
 
     def __enter__(self) -> "FaceSetWriter":
-        self._atomic = atomic_path(self.path)
-        self._temporary = self._atomic.__enter__()
-        self._spool_path = self._temporary.with_suffix(".spool")
-        self._spool = self._spool_path.open("w+b")
-        self._h5 = h5py.File(self._temporary, "w")
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self.path))
+            spool = temporary.with_suffix(".spool")
+            stack.callback(spool.unlink, missing_ok=True)
+            self._spool = stack.enter_context(spool.open("w+b"))
+            self._h5 = stack.enter_context(h5py.File(temporary, "w"))
+            self._stack = stack.pop_all()
         return self
 
     def add(
@@ -113,17 +116,10 @@ class FaceSetWriter:
         self._pending = 0
 
     def __exit__(self, kind, error, trace) -> None:
-        try:
+        with ExitStack() as stack:  # it closes and removes what was opened, also where finishing or closing fails
+            stack.push(self._stack)
             if kind is None:
                 self._finish()
-        except BaseException as failure:
-            kind, error, trace = type(failure), failure, failure.__traceback__
-            raise
-        finally:
-            self._h5.close()
-            self._spool.close()
-            self._spool_path.unlink(missing_ok=True)
-            self._atomic.__exit__(kind, error, trace)
 
     def _finish(self) -> None:
         if not self.count:

@@ -15,13 +15,15 @@ def draw_partners(seed: int, identity: int, per_identity: int, identities: int) 
     """Partner and weight of each image of one identity: int32 `[per_identity]` and float32 `[per_identity]`.
 
     A function of (seed, identity): partners are other identities, none twice before all have been drawn; φ is uniform
-    over {0, 0.05, …, 1}, the share of the identity itself. `identities` is at least 2.
+    over {0, 0.05, …, 1}, the share of the identity itself. Fewer images get the same first draws. `identities` is at
+    least 2.
     """
     random = np.random.default_rng(seed_for(seed, "mixup", identity))
     rounds = [random.permutation(identities - 1) for _ in range(-(-per_identity // (identities - 1)))]
     partner = np.concatenate(rounds)[:per_identity]
     partner += partner >= identity
-    phi = random.integers(PHI_STEPS + 1, size=per_identity) / PHI_STEPS
+    weights = np.random.default_rng(seed_for(seed, "phi", identity))
+    phi = weights.integers(PHI_STEPS + 1, size=per_identity) / PHI_STEPS
     return partner.astype(np.int32), phi.astype(np.float32)
 
 

@@ -1,6 +1,7 @@
 """Progress of long work: a bar with rate and time left on a terminal, a plain line now and then in a log."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ SECONDS_BETWEEN_LINES = 15.0
 @contextmanager
 def progress(what: str, total: int, unit: str, initial: int = 0) -> Iterator[Callable[[int], None]]:
     """Yields `advance(n)`. `initial` is what an earlier attempt had done already: it counts as done, not as rate."""
-    terminal = sys.stderr.isatty()
+    terminal = sys.stderr.isatty() and os.environ.get("RANK", "0") == "0"  # one bar for all processes
     start = last = time.monotonic()
     done = initial
     with tqdm(total=total, initial=initial, desc=what, unit=unit, disable=not terminal, dynamic_ncols=True) as bar:

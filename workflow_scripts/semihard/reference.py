@@ -35,8 +35,9 @@ def _configuration() -> str:
     for section, field in settings.Config.model_fields.items():
         lines += [f"## `{section}`", "", str(field.description), ""]
         for model in _models(field.annotation):
-            source = model.model_fields.get("source")
-            title = f"`source: {typing.get_args(source.annotation)[0]}`" if source else f"`{model.__name__}`"
+            key = next((key for key in ("source", "method") if key in model.model_fields), "")
+            value = typing.get_args(model.model_fields[key].annotation)[0] if key else ""
+            title = f"`{key}: {value}`" if key else f"`{model.__name__}`"
             lines += [
                 f"### {title}",
                 "",
@@ -46,7 +47,7 @@ def _configuration() -> str:
                 "|---|---|---|---|",
             ]
             for name, item in model.model_fields.items():
-                if name != "source":
+                if name != key:
                     default = "required" if item.default is PydanticUndefined else f"`{_plain(item.default)}`"
                     lines.append(
                         f"| `{item.alias or name}` | {_type(item.annotation)} | {default} | {item.description} |"

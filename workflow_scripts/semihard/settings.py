@@ -7,7 +7,7 @@ their values, which Snakemake tracks, not on this file.
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
 Precision = Literal["auto", "bf16", "fp32"]
@@ -16,6 +16,9 @@ Positive = Annotated[int, Field(ge=1)]
 
 BINNING = r"^(quantile-[1-9][0-9]*|threshold(-?-[0-9.]+)+)$"
 PRECISION = Field("auto", description="bf16 autocast, fp32, or auto: bf16 where the device multiplies it faster.")
+COMPILE = Field(
+    False, description="torch.compile, one to three minutes at first; goes on without, saying so, where it fails."
+)
 SEED = Field(0, ge=0, description="Seed of every random draw of this entry.")
 LICENCE = Field("", description="Licence of the data, carried along in every artifact made of it.")
 ALIGN = Field(
@@ -118,32 +121,94 @@ class SimilarityBinFaces(Settings):
         return self
 
 
-class SyntheticFaces(Settings):
+class SampledFaces(Settings):
+    """What every face set drawn from a diffusion generator has."""
+
+    generator: Name = Field(description="The generator.")
+    sampler: Literal["ddim", "dpmsolver++"] = Field(
+        "ddim",
+        description="ddim: DDIM, η = 0 (CemiFace Sec. 4.1). dpmsolver++: second order, multistep (Lu et al., 2022): as good in about half the steps (docs/generators.md).",
+    )
+    steps: Positive = Field(20, description="Network evaluations per image (CemiFace Sec. 4.1: 20).")
+    codec: Literal["jpeg", "png"] = Field("jpeg", description="jpeg: quality 95, 4:4:4. png: exact.")
+    batch: Positive = Field(256, description="Images denoised together. Shards are cut at batch boundaries.")
+    shards: Positive = Field(1, description="Jobs the synthesis is spread over. The face set does not depend on it.")
+    precision: Precision = PRECISION
+    compile: bool = COMPILE
+    seed: int = SEED
+
+
+class NegativeIdentity(Settings):
+    """Guidance away from another identity: ε′ = ε(C_id) + w (ε(C_id) − ε(C_neg)) (NegFaceDiff, ICCV Workshops 2025)."""
+
+    weight: float = Field(0.5, gt=0, description="w (NegFaceDiff: 0.5). Doubles the cost of a step.")
+    identity: Literal["closest", "median", "farthest", "random"] = Field(
+        "random", description="Which other inquiry's embedding is C_neg, by its cosine to C_id."
+    )
+
+
+class SyntheticFaces(SampledFaces):
     """Faces drawn from a generator at a requested similarity to one inquiry image per new identity (CemiFace Sec. 3.3)."""
 
     source: Literal["synthesis"]
-    generator: Name = Field(description="The generator.")
     inquiries: Name = Field(description="The face set whose images define the new identities.")
-    similarity: Similarity = Field(0.0, description="Requested similarity m. CemiFace Table 5: best at 0 … 0.1.")
+    similarity: Similarity = Field(
+        0.0, description="Requested similarity m; no meaning for dcface. CemiFace Table 5: best at 0 … 0.1."
+    )
+    styles: Name | None = Field(
+        None,
+        description="dcface: the face set the styles X_sty are drawn from; the generator's training set where not given.",
+    )
     identities: Positive = Field(10_000, description="New identities (CemiFace Table 6, 0.5M set).")
     per_identity: Positive = Field(50, description="Images per identity (CemiFace Table 6).")
     inquiry_threshold: Similarity = Field(
         0.3, description="Greatest cosine between two inquiries (CemiFace Sec. 4.1, after DCFace)."
     )
-    steps: Positive = Field(20, description="DDIM steps (CemiFace Sec. 4.1).")
+    inquiry_rounds: Positive = Field(
+        5,
+        description="Passes over the inquiries' face set while too few survive, each with another image of the identities not taken yet. Our bound; the papers draw once.",
+    )
+    quality_quantile: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="Inquiry candidates in this lowest share by embedding norm, or by sharpness, are left out; 0 takes all. CemiFace Sec. 5: poor inquiries give poor identities, without a number; this one is ours.",
+    )
+    inquiry_copies: int = Field(
+        5,
+        ge=0,
+        description="Times the inquiry image itself is added to its class (CemiFace's released log: 5; DCFace Table 3: better than none). 0 keeps photographs of the inquiries out of the set.",
+    )
+    center: Literal["class_weight", "mean"] | None = Field(
+        None,
+        description="Condition on the identity centers of the labelled inquiries' face set, not on one image of each (CemiFace Table 8).",
+    )
     identity_mixup: bool = Field(
         False,
         description="Mix each image's identity condition with another inquiry's, φ from the grid 0, 0.05 … 1, labels two-hot (SynFace identity mixup, on the condition).",
     )
-    codec: Literal["jpeg", "png"] = Field("jpeg", description="jpeg: quality 95, 4:4:4. png: exact.")
-    batch: Positive = Field(256, description="Images denoised together. Shards are cut at batch boundaries.")
-    shards: Positive = Field(1, description="Jobs the synthesis is spread over. The face set does not depend on it.")
-    precision: Precision = PRECISION
-    seed: int = SEED
+    angular_perturbation: Similarity | None = Field(
+        None,
+        description="Turn each image's identity condition by a random angle, its cosine uniform between this and 1 (IDperturb, CVPR 2026).",
+    )
+    negative_identity: NegativeIdentity | None = Field(None, description="Guidance away from another identity.")
+
+
+class UnconditionalFaces(SampledFaces):
+    """Unlabelled faces drawn from a ddpm generator: inquiries that are no person's photograph (CemiFace Tables 3–4, "DDPM")."""
+
+    source: Literal["unconditional"]
+    images: Positive = Field(20_000, description="How many. DCFace draws 200,000, of which 42,763 are unique.")
 
 
 FaceSetEntry = Annotated[
-    RecordIOFaces | FolderFaces | RenderedFaces | SubsetFaces | SimilarityBinFaces | SyntheticFaces,
+    RecordIOFaces
+    | FolderFaces
+    | RenderedFaces
+    | SubsetFaces
+    | SimilarityBinFaces
+    | SyntheticFaces
+    | UnconditionalFaces,
     Field(discriminator="source"),
 ]
 
@@ -191,11 +256,10 @@ EmbedderEntry = Annotated[RecognizerEmbedder | FacenetEmbedder | WeightsEmbedder
 # ── generators ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Generator(Settings):
-    """A similarity-controlled diffusion generator (CemiFace, NeurIPS 2024, Sec. 3.2). Where CemiFace is silent: DCFace (CVPR 2023) and its code."""
+class Diffusion(Settings):
+    """What the training of every generator has. Where CemiFace is silent: DCFace (CVPR 2023) and its code."""
 
-    trained_on: Name = Field(description="The face set it learns from; labels are not used.")
-    embedder: Name = Field(description="The frozen embedder of the identity condition and of both similarity losses.")
+    trained_on: Name = Field(description="The face set it learns from; only dcface uses the labels.")
     network: Literal["tiny", "dcface_112"] = Field(
         "dcface_112",
         description="dcface_112: the papers' U-Net. tiny: pixel-unshuffle and three narrow levels, for CPU.",
@@ -206,16 +270,22 @@ class Generator(Settings):
         1e-4, gt=0, description="First β of the linear schedule (DCFace code; CemiFace is silent)."
     )
     beta_end: float = Field(0.02, gt=0, description="Last β (DCFace code).")
-    lambda_: float = Field(0.05, ge=0, alias="lambda", description="Weight λ of L_SimMat (CemiFace Eq. 14, Table 14).")
-    m_min: Similarity = Field(-1.0, description="Least similarity trained on (CemiFace Table 5: [−1, 1] is best).")
-    m_max: Similarity = Field(1.0, description="Greatest similarity trained on.")
-    m_step: float = Field(
-        0.04,
-        gt=0,
-        description="Grid of m. CemiFace Sec. 4.1 says 0.02, Sec. 4.3 and the headline row of Table 2 say 0.04.",
+    mse: Literal["epsilon", "velocity"] = Field(
+        "epsilon",
+        description="What L_MSE measures: ε (CemiFace Eq. 10), or the velocity v (Salimans & Ho, ICLR 2022), which gives noisy steps more weight: short trainings get to faces sooner.",
     )
-    batch: Positive = Field(160, description="Images per optimizer step (CemiFace Sec. 4.1, on two GPUs).")
+    batch: Positive = Field(160, description="Images per optimizer step, over all processes (CemiFace Sec. 4.1).")
+    processes: Positive = Field(
+        1,
+        description="Processes that share a batch, one GPU each (CemiFace Sec. 4.1: two). The result does not depend on it but for rounding.",
+    )
+    accumulation: Positive = Field(
+        1, description="Parts a process works its share of a batch off in: less memory, the same gradient."
+    )
     epochs: float = Field(10, gt=0, description="Passes over the face set (CemiFace Sec. 4.1).")
+    flip: bool = Field(
+        True, description="Mirror images at random. The papers are silent; DDPM (Ho et al., 2020, App. B) does."
+    )
     learning_rate: float = Field(
         1e-4, gt=0, description="AdamW. CemiFace is silent; DCFace's released script (its paper says 1e-3)."
     )
@@ -224,9 +294,8 @@ class Generator(Settings):
         description="Of the learning rate, after warm-up. The papers are silent; short trainings gain by cosine.",
     )
     warmup_steps: int = Field(0, ge=0, description="Linear warm-up of the learning rate, in optimizer steps.")
-    mse: Literal["epsilon", "velocity"] = Field(
-        "epsilon",
-        description="What L_MSE measures: ε (CemiFace Eq. 10), or the velocity v (Salimans & Ho, ICLR 2022), which gives noisy steps more weight: short trainings get to faces sooner.",
+    clip_norm: float | None = Field(
+        1.0, gt=0, description="Greatest norm of the gradient. The papers are silent; DDPM's released code clips at 1."
     )
     weight_decay: float = Field(0.01, ge=0, description="AdamW (PyTorch's default, as in DCFace's code).")
     ema_decay: float = Field(
@@ -234,17 +303,89 @@ class Generator(Settings):
     )
     ema_power: float = Field(0.75, gt=0, description="Warm-up power of that decay (DCFace code).")
     precision: Precision = PRECISION
+    compile: bool = COMPILE
     seed: int = SEED
+
+    @model_validator(mode="after")
+    def _training(self) -> "Diffusion":
+        if self.batch % (self.processes * self.accumulation):
+            parts = f"{self.processes} processes × {self.accumulation} parts"
+            raise ValueError(f"batch {self.batch} does not divide by {parts}")
+        if self.mse == "velocity" and self.network != "tiny":
+            raise ValueError(f"mse: velocity is for networks that put out a velocity (tiny), not for {self.network}")
+        if self.beta_start > self.beta_end or self.beta_end >= 1:
+            raise ValueError(f"beta_start {self.beta_start} … beta_end {self.beta_end} must rise and stay below 1")
+        return self
+
+
+class CemiFaceGenerator(Diffusion):
+    """A similarity-controlled generator (CemiFace, NeurIPS 2024, Sec. 3.2). The method where none is named."""
+
+    method: Literal["cemiface"] = "cemiface"
+    embedder: Name = Field(description="The frozen embedder of the identity condition and of both similarity losses.")
+    lambda_: float = Field(0.05, ge=0, alias="lambda", description="Weight λ of L_SimMat (CemiFace Eq. 14, Table 14).")
+    m_min: Similarity = Field(
+        -1.0, description="Least similarity trained on (CemiFace Table 5: [−1, 1] is best, then [0, 1], then 0 alone)."
+    )
+    m_max: Similarity = Field(1.0, description="Greatest similarity trained on.")
+    m_step: float = Field(
+        0.04,
+        ge=0,
+        description="Grid of m. CemiFace Sec. 4.1 says 0.02, Sec. 4.3 and the headline row of Table 2 say 0.04. 0: continuous m, which its authors found to be ignored.",
+    )
+    measure: Literal["cosine", "euclidean"] = Field(
+        "cosine",
+        description="What m is compared with: the cosine, or 1 − the Euclidean distance of the unit embeddings, also in [−1, 1] (CemiFace's ablation, which gives no formula; this one is ours).",
+    )
+    time_weighting: bool = Field(
+        True, description="γ_t = t/T in L_SimMat (CemiFace Eq. 13). False: γ_t = ½ at all t, the ablation."
+    )
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     @model_validator(mode="after")
-    def _grid(self) -> "Generator":
+    def _grid(self) -> "CemiFaceGenerator":
         if self.m_min > self.m_max:
             raise ValueError(f"m_min {self.m_min} is above m_max {self.m_max}")
-        if self.mse == "velocity" and self.network != "tiny":
-            raise ValueError(f"mse: velocity is for networks that put out a velocity (tiny), not for {self.network}")
         return self
+
+
+class DCFaceGenerator(Diffusion):
+    """The baseline: identity from one image, style from another of the same person (DCFace, CVPR 2023)."""
+
+    method: Literal["dcface"]
+    embedder: Name = Field(
+        description="Frozen: its early layers see the style, its embedding both identity losses; class centers are mean embeddings by it."
+    )
+    batch: Positive = Field(256, description="Images per optimizer step, over all processes (DCFace).")
+    lambda_: float = Field(0.05, ge=0, alias="lambda", description="Weight λ of L_ID (DCFace).")
+    style_grid: Positive = Field(
+        5, description="k of the k × k grid of style statistics (DCFace: 5 is best of 1, 3, 5, 7)."
+    )
+    trim: float = Field(
+        0.1, ge=0, lt=1, description="Share of each class left out, the least similar to its center (DCFace code)."
+    )
+    nearest: Positive = Field(4, description="X_id is one of so many images nearest to the class center (DCFace code).")
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+
+class UnconditionalGenerator(Diffusion):
+    """A plain DDPM (Ho et al., NeurIPS 2020): makes the inquiries that are no person's photograph."""
+
+    method: Literal["ddpm"]
+
+
+def _method(entry: object) -> str:
+    return str(entry.get("method", "cemiface")) if isinstance(entry, dict) else getattr(entry, "method", "cemiface")
+
+
+GeneratorEntry = Annotated[
+    Annotated[CemiFaceGenerator, Tag("cemiface")]
+    | Annotated[DCFaceGenerator, Tag("dcface")]
+    | Annotated[UnconditionalGenerator, Tag("ddpm")],
+    Discriminator(_method),
+]
 
 
 # ── recognizers ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -439,7 +580,7 @@ class Config(Settings):
     )
     facesets: dict[Name, FaceSetEntry] = Field(description="Face sets.")
     embedders: dict[Name, EmbedderEntry] = Field(description="Embedders.")
-    generators: dict[Name, Generator] = Field({}, description="Generators.")
+    generators: dict[Name, GeneratorEntry] = Field({}, description="Generators.")
     recognizers: dict[Name, Recognizer] = Field(description="Recognizers.")
     benchmarks: dict[Name, BenchmarkEntry] = Field(description="Benchmarks.")
     study: Study = Field(description="The study.")

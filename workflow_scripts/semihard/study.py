@@ -19,6 +19,7 @@ REFERENCES = {
     "exclude": "facesets",
     "exclude_benchmark": "benchmarks",
     "inquiries": "facesets",
+    "styles": "facesets",
     "trained_on": "facesets",
     "real": "facesets",
     "embedder": "embedders",
@@ -126,10 +127,33 @@ class Plan:
     def _check_uses(self) -> None:
         for section, name in sorted(self.needed):
             entry = self._entry(section, name)
+            if isinstance(entry, settings.SyntheticFaces | settings.UnconditionalFaces):
+                self._check_synthesis(f"facesets.{name}", entry)
             if isinstance(entry, settings.SimilarityBinFaces) and entry.center == "class_weight":
                 self._check_class_weight(f"facesets.{name}", entry.embedder, entry.of)
         if self.study.center == "class_weight":
             self._check_class_weight("study", self.study.embedder, self.study.real)
+
+    def _check_synthesis(self, where: str, entry: settings.SyntheticFaces | settings.UnconditionalFaces) -> None:
+        generator = self.config.generators[entry.generator]
+        given = f"{where}.generator: {entry.generator!r} is of method {generator.method}"
+        if isinstance(entry, settings.UnconditionalFaces):
+            if generator.method != "ddpm":
+                raise InputError(f"{given}, source: unconditional needs one of method: ddpm")
+            return
+        if generator.method == "ddpm":
+            raise InputError(f"{given}, which takes no inquiries; use source: unconditional")
+        operators = [
+            key for key in ("identity_mixup", "angular_perturbation", "negative_identity") if _is_given(entry, key)
+        ]
+        if generator.method == "dcface" and operators:
+            raise InputError(f"{given}, which is conditioned on images; leave out {' and '.join(operators)}")
+        if generator.method != "dcface" and entry.styles:
+            raise InputError(f"{where}.styles: only a generator of method dcface takes styles; leave it out")
+        if entry.identities < 2 and (entry.identity_mixup or entry.negative_identity):
+            raise InputError(f"{where}.identities: {' and '.join(operators)} needs another identity, so 2 at least")
+        if entry.center == "class_weight":
+            self._check_class_weight(where, generator.embedder, entry.inquiries)
 
     def _check_class_weight(self, where: str, embedder: str, faceset: str) -> None:
         source = self.config.embedders[embedder]
@@ -175,6 +199,16 @@ class Plan:
     def of_source(self, section: str, *sources: str) -> list[str]:
         """Names of the entries of `section` whose source is one of `sources`."""
         return [name for name, entry in getattr(self.config, section).items() if entry.source in sources]
+
+    def calibrated_generators(self) -> list[str]:
+        """Those of them that are asked for a similarity."""
+        return [name for name in self.generators() if self.config.generators[name].method == "cemiface"]
+
+    def other_embedders(self, generator: str) -> list[str]:
+        """What measures a generator's similarity besides its own embedder: the study's embedder and its references."""
+        named = [self.study.embedder, *(reference.embedder for reference in self.references())]
+        own = self.embedder_model(self.config.generators[generator].embedder)
+        return [model for model in dict.fromkeys(map(self.embedder_model, named)) if model != own]
 
     def inquiries_of(self, generator: str) -> str:
         """The face set whose images a generator is calibrated on: the inquiries of the study's first set that it makes."""
@@ -225,7 +259,8 @@ class Plan:
 
     def inquiry_settings(self, faceset: str) -> dict:
         """What the selection of a synthetic set's inquiries depends on: not on m, nor on anything that comes after."""
-        kept = ("source", "generator", "inquiries", "identities", "inquiry_threshold", "seed")
+        kept = ("source", "generator", "inquiries", "identities", "seed", "center")
+        kept += ("inquiry_threshold", "inquiry_rounds", "quality_quantile")
         return {key: value for key, value in self.settings_of("facesets", faceset).items() if key in kept}
 
     # ── paths ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,12 +297,9 @@ class Plan:
         study, folder = self.study, f"{self.results}/figures"
         facesets = sorted(name for section, name in self.needed if section == "facesets")
         pictures = [f"samples/{name}.png" for name in facesets]
-        for generator in self.generators():
-            pictures += [
-                f"generators/{generator}/ladder.png",
-                f"generators/{generator}/calibration.svg",
-                f"generators/{generator}/training.svg",
-            ]
+        pictures += [f"generators/{generator}/training.svg" for generator in self.generators()]
+        for generator in self.calibrated_generators():
+            pictures += [f"generators/{generator}/ladder.png", f"generators/{generator}/calibration.svg"]
         pictures += ["similarity.svg", "bins.svg", "diversity.svg", "recognizers.svg", "accuracy.svg"]
         pictures += [f"roc/{benchmark}.svg" for benchmark in dict.fromkeys(run["benchmark"] for run in self.runs())]
         synthetic = self.synthetic_facesets()
@@ -326,6 +358,10 @@ class Plan:
                 problems.append(str(error))
         if problems:
             raise InputError("\n".join(problems))
+
+
+def _is_given(entry: settings.Settings, key: str) -> bool:
+    return getattr(entry, key) not in (None, False)
 
 
 def _existing(where: str, path: str, expected: str) -> Path:

@@ -9,12 +9,12 @@ from semihard.artifacts import write_artifact
 from semihard.audit.vectors import draw_pairs, pair_cosines, unit_embeddings
 from semihard.errors import InputError
 from semihard.faceset import FaceSet
+from semihard.packing import pack
 from semihard.provenance import Provenance
 from semihard.verification import equal_error_rate
 
 SAME_PERSON = 0.3  # cosine r of DCFace (CVPR 2023, Sec. 4.2), near the operating point of its evaluation model
 PAIRS = 200_000
-CENTERS_AT_ONCE = 1024
 
 
 def measure_diversity(faces: Path | str, embeddings: Path | str, output: Path | str, provenance: Provenance) -> None:
@@ -68,25 +68,6 @@ def measure_diversity(faces: Path | str, embeddings: Path | str, output: Path | 
         }
     data = {"name": list(quantities), "value": list(quantities.values()), "genuine": genuine, "impostor": impostor}
     write_artifact(output, "diversity", data, provenance, {"same_person_cosine": SAME_PERSON})
-
-
-def pack(unit: torch.Tensor, threshold: float) -> np.ndarray:
-    """Greedy packing: indices int64 of the rows kept, in order, each below `threshold` in cosine to all kept before.
-
-    unit: `[K, D]`, rows of length 1.
-    """
-    kept = torch.empty(0, dtype=torch.int64)
-    for at in range(0, len(unit), CENTERS_AT_ONCE):
-        block = unit[at : at + CENTERS_AT_ONCE]
-        free = torch.ones(len(block), dtype=torch.bool)
-        for old in kept.split(16 * CENTERS_AT_ONCE):
-            free &= (block @ unit[old].T < threshold).all(1)
-        apart = block @ block.T < threshold
-        for i in range(len(block)):
-            if free[i]:
-                free[i + 1 :] &= apart[i, i + 1 :]
-        kept = torch.cat([kept, at + free.nonzero()[:, 0]])
-    return kept.numpy()
 
 
 def d_prime(genuine: np.ndarray, impostor: np.ndarray) -> float:

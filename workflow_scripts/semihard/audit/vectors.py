@@ -2,27 +2,34 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 
-from semihard.artifacts import read_artifact
+from semihard.artifacts import open_artifact
 from semihard.errors import InputError
 from semihard.faceset import FaceSet
 
 PAIRS_AT_ONCE = 1 << 16
 
 
-def unit_embeddings(path: Path | str, faces: FaceSet) -> torch.Tensor:
-    """The embeddings of `faces` scaled to length 1: float32 `[N, D]`, on the CPU.
+def open_embeddings(path: Path | str, count: int) -> h5py.File:
+    """The artifact "embeddings" of a face set of `count` images, opened for reading.
 
-    Raises InputError where the artifact was made of another number of images.
+    Raises InputError where it was made of another number of images.
     """
-    embedding = torch.from_numpy(read_artifact(path, "embeddings")["embedding"])
-    if len(embedding) != len(faces):
-        raise InputError(
-            f"{path}: {len(embedding)} embeddings for the {len(faces)} images of {faces.path}; embed that set again"
-        )
-    return torch.nn.functional.normalize(embedding)
+    h5 = open_artifact(path, "embeddings")
+    found = len(h5["embedding"])
+    if found != count:
+        h5.close()
+        raise InputError(f"{path}: {found} embeddings for the {count} images of its face set; embed that set again")
+    return h5
+
+
+def unit_embeddings(path: Path | str, faces: FaceSet) -> torch.Tensor:
+    """The embeddings of `faces` scaled to length 1: float32 `[N, D]`, on the CPU. Raises what open_embeddings does."""
+    with open_embeddings(path, len(faces)) as h5:
+        return torch.nn.functional.normalize(torch.from_numpy(h5["embedding"][:]))
 
 
 def identity_of_each(faces: FaceSet) -> np.ndarray:

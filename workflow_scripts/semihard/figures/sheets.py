@@ -14,9 +14,9 @@ from semihard.figures.style import save_numbers
 
 TILE = 112  # least side of a tile: smaller images are enlarged
 GAP, MARGIN = 2, 8
-SMALL, INK, MUTED, FRAME = 11, "#222222", "#6b6b6b", "#D55E00"
+SMALL, LARGE = 11, 24
+INK, MUTED, FRAME = "#222222", "#6b6b6b", "#D55E00"
 IDENTITIES, PER_IDENTITY = 12, 8
-LADDER_ROWS, LADDER_COLUMNS = 8, 11
 
 
 def plot_sample_sheet(faces: Path | str, png: Path | str, csv: Path | str) -> None:
@@ -63,33 +63,31 @@ def plot_sample_sheet(faces: Path | str, png: Path | str, csv: Path | str) -> No
 
 def plot_similarity_ladder(calibration: Path | str, png: Path | str, csv: Path | str) -> None:
     """Draw the similarity ladder: a row per inquiry, framed at the left, then what was made of it from the same noise at
-    falling requested m; under each tile the cosine it achieved.
+    falling requested m; under each tile the cosine it achieved by the generator's own embedder.
 
-    At most 8 rows and 11 values of m, evenly spread. CSV: row, column, m, similarity.
+    CSV: row, column, m, similarity.
     """
     ladder = read_artifact(calibration, "calibration")
     steps = np.argsort(-ladder["m"], kind="stable")
-    steps = steps[_spread(len(steps), LADDER_COLUMNS)]
-    rows = range(min(LADDER_ROWS, ladder["images"].shape[1]))
+    similarity = ladder["similarity"][0, :, :, 0]  # the ladder's images are the first of their inquiries
+    rows = range(ladder["images"].shape[1])
     numbers = pd.DataFrame(
-        [(r, c, ladder["m"][s], ladder["similarity"][s, r]) for r in rows for c, s in enumerate(steps)],
+        [(r, c, ladder["m"][s], similarity[s, r]) for r in rows for c, s in enumerate(steps)],
         columns=["row", "column", "m", "similarity"],
     )
     width, height = _tile_size(ladder["images"][0, 0])
-    font, line = _font(SMALL), SMALL + 5
-    start = MARGIN + width + 2 * MARGIN
+    font, line = _font(LARGE), LARGE + 6  # a sheet this wide is looked at reduced
+    start, top = MARGIN + width + 2 * MARGIN, MARGIN + line
     sheet = Image.new(
         "RGB",
-        (start + len(steps) * (width + GAP) - GAP + MARGIN, MARGIN + line + len(rows) * (height + line + GAP) + GAP),
+        (start + len(steps) * (width + GAP) - GAP + MARGIN, top + len(rows) * (height + line + GAP) + GAP),
         "white",
     )
     draw = ImageDraw.Draw(sheet)
-    top = MARGIN + line
     draw.text((MARGIN + width / 2, MARGIN), "inquiry", INK, font, anchor="mt")
     for c, s in enumerate(steps):
-        draw.text(
-            (start + c * (width + GAP) + width / 2, MARGIN), f"m = {_signed(ladder['m'][s])}", INK, font, anchor="mt"
-        )
+        value = _signed(ladder["m"][s])
+        draw.text((start + c * (width + GAP) + width / 2, MARGIN), f"m={value}" if c == 0 else value, INK, font, "mt")
     for r in rows:
         y = top + r * (height + line + GAP)
         sheet.paste(_tile(ladder["inquiry_images"][r]), (MARGIN, y))
@@ -97,7 +95,7 @@ def plot_similarity_ladder(calibration: Path | str, png: Path | str, csv: Path |
         for c, s in enumerate(steps):
             x = start + c * (width + GAP)
             sheet.paste(_tile(ladder["images"][s, r]), (x, y))
-            draw.text((x + width / 2, y + height + 3), _signed(ladder["similarity"][s, r]), MUTED, font, anchor="mt")
+            draw.text((x + width / 2, y + height + 3), _signed(similarity[s, r]), MUTED, font, anchor="mt")
     _save(sheet, png, numbers, csv)
 
 

@@ -1,6 +1,7 @@
 """Charts of similarity: requested and achieved, to the identity center, per similarity bin."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,7 +11,6 @@ import pandas as pd
 from semihard.artifacts import read_artifact
 from semihard.figures.style import (
     BIN_WIDTH,
-    BLUE,
     INK,
     MUTED,
     bare,
@@ -26,33 +26,39 @@ from semihard.figures.style import (
 
 
 def plot_calibration(calibration: Path | str, svg: Path | str, csv: Path | str) -> None:
-    """Draw achieved similarity against requested m: mean, ± one standard deviation, 5 % to 95 %, and the diagonal.
+    """Draw achieved similarity against requested m: the mean and ± one standard deviation of the images, a curve per
+    embedder that measures, and the diagonal.
 
-    CSV: m, images, mean, standard_deviation, q05, q95, pearson_r (of all images, the same in each row).
+    CSV, a row per embedder and m: embedder, m, images, mean, standard_deviation; inquiries per bin of their images' mean
+    similarity (CemiFace Table 7); of the embedder, the same in each row, pearson_r_mean (of the mean curve), pearson_r
+    (of single images), pearson_r_within (of the images of one noise) and monotonicity.
     """
     data = read_artifact(calibration, "calibration")
-    order = np.argsort(data["m"], kind="stable")
-    m, similarity = data["m"][order], data["similarity"][order].astype(np.float64)
-    r = np.corrcoef(np.repeat(m, similarity.shape[1]), similarity.ravel())[0, 1]
-    mean, sd = similarity.mean(1), similarity.std(1)
-    q05, q95 = np.quantile(similarity, (0.05, 0.95), axis=1)
-    numbers = pd.DataFrame(
-        {"m": m, "images": similarity.shape[1], "mean": mean, "standard_deviation": sd, "q05": q05, "q95": q95}
-    ).assign(pearson_r=r)
+    m, edges = data["m"], data["bin_edges"]
+    bins = ["below_0", *(f"{low:g}_to_{high:g}" for low, high in pairwise(edges[1:-1])), f"above_{edges[-2]:g}"]
+    tables = []
     with style():
-        figure = new_figure(3.1, 3.6)
+        figure = new_figure(3.1)
         axes = figure.subplots()
         axes.axline((0, 0), slope=1, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), label="achieved = requested")
-        axes.fill_between(m, q05, q95, color=BLUE, alpha=0.13, linewidth=0, label="5 % to 95 % of images")
-        axes.fill_between(m, mean - sd, mean + sd, color=BLUE, alpha=0.25, linewidth=0, label="mean ± sd")
-        axes.plot(m, mean, color=BLUE, marker="o", markersize=3.2, label="mean")
+        for e, (name, look) in enumerate(looks(data["embedder"]).items()):
+            similarity = data["similarity"][e].reshape(len(m), -1).astype(np.float64)
+            mean, sd = similarity.mean(1), similarity.std(1)
+            r = {statistic: data[statistic][e] for statistic in ("pearson_r_mean", "pearson_r", "pearson_r_within")}
+            label = f"{name}  {r['pearson_r_mean']:.3f} mean, {r['pearson_r']:.3f} single"
+            axes.fill_between(m, mean - sd, mean + sd, color=look["color"], alpha=0.15, linewidth=0)
+            axes.vlines(m, mean - sd, mean + sd, color=look["color"], alpha=0.35, linewidth=0.8)  # one m has no band
+            axes.plot(m, mean, marker="o", markersize=2.6, label=label, **look)
+            table = pd.DataFrame({"m": m, "images": similarity.shape[1], "mean": mean, "standard_deviation": sd})
+            table[bins] = data["counts"][e]
+            table.insert(0, "embedder", name)
+            tables.append(table.assign(**r, monotonicity=data["monotonicity"][e]))
         axes.set(xlabel="requested similarity $m$", ylabel="achieved similarity to the inquiry (cosine)")
-        axes.set_title(f"Pearson $r$ = {r:.3f}, {similarity.size:,} images")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(mpl.ticker.MaxNLocator(5, steps=(1, 2, 5, 10)))
         axes.margins(x=0.03)
-        axes.legend(loc="best")
-        save(figure, svg, numbers, csv)
+        legend_beside(figure, axes, "mean ± sd; Pearson $r$ of the\nmean curve and of single images")
+        save(figure, svg, pd.concat(tables), csv)
 
 
 def plot_similarity_histogram(

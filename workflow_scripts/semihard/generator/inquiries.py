@@ -3,17 +3,23 @@
 import logging
 from pathlib import Path
 
+import h5py
 import numpy as np
+import torch
 
 from semihard.artifacts import open_artifact, write_artifact
+from semihard.audit.vectors import open_embeddings
 from semihard.errors import InputError
 from semihard.faceset import FaceSet
+from semihard.generator.quality import QualityGate
+from semihard.packing import BLOCK, GreedyPacking
+from semihard.progress import progress
 from semihard.provenance import Provenance
 from semihard.seeds import seed_for
 from semihard.settings import SyntheticFaces
+from semihard.tensors import resize
 
 log = logging.getLogger("semihard")
-BLOCK = 512
 
 
 def select_inquiries(
@@ -22,72 +28,117 @@ def select_inquiries(
     embeddings_path: Path | str,
     output: Path | str,
     provenance: Provenance,
+    centers_path: Path | str | None = None,
 ) -> None:
     """Write `settings.identities` inquiries of a face set, no two of them as similar as `settings.inquiry_threshold`.
 
-    Candidates come in random order, one image per labelled identity (CemiFace: "1-shot"); each is looked at once.
-    Memory is that of the inquiries and one block. Raises InputError where too few survive, with the numbers.
+    Candidates come in random order, one image per labelled identity (CemiFace: "1-shot") and every unlabelled image,
+    without those of the lowest quality. While too few survive, each identity not taken yet sends another image, in up
+    to `inquiry_rounds` rounds. Given the artifact "centers", an identity's center stands for its embedding (CemiFace
+    Table 8), its images come in order of similarity to the center, and unlabelled images are no candidates.
+
+    Attributes: `candidates` in all rounds; `gated`, how many of them were left out for their quality; `rounds`. Memory
+    is that of the inquiries and one block. Raises InputError where too few survive, or a file is of another face set.
     """
     faces = FaceSet(faces_path)
-    candidates = one_per_identity(faces, settings.seed)
-    kept, nearest = np.empty((0, 0), np.float32), np.empty(0, np.float32)
-    chosen = np.empty(0, np.int64)
-    for start in range(0, len(candidates), BLOCK):
-        block = candidates[start : start + BLOCK]
-        unit = read_unit_embeddings(embeddings_path, block, len(faces))
-        survivors, similarity = keep_dissimilar(unit, kept.reshape(-1, unit.shape[1]), settings.inquiry_threshold)
-        kept = np.concatenate([kept.reshape(-1, unit.shape[1]), unit[survivors]])
-        nearest, chosen = np.concatenate([nearest, similarity]), np.concatenate([chosen, block[survivors]])
-        if len(chosen) >= settings.identities:
+    similarity = None if centers_path is None else _similarity_to_centers(centers_path, faces)
+    shuffled, turn = order_candidates(faces, settings.seed, similarity)
+    gate = QualityGate(faces, embeddings_path, settings.quality_quantile)
+    packing = GreedyPacking(settings.inquiry_threshold)
+    chosen, nearest = np.empty(0, np.int64), np.empty(0, np.float32)
+    counts = {"candidates": 0, "gated": 0, "rounds": 0}
+    while len(chosen) < settings.identities and counts["rounds"] < settings.inquiry_rounds:
+        taken = np.isin(faces.identity[shuffled], faces.identity[chosen])
+        candidates = shuffled[(turn == counts["rounds"]) & ~taken]
+        if not len(candidates):
             break
-    else:
+        good = gate(candidates)
+        counts["candidates"] += len(candidates)
+        counts["gated"] += len(candidates) - len(good)
+        counts["rounds"] += 1
+        with progress("pack inquiries", len(good), "candidates") as advance:
+            for start in range(0, len(good), BLOCK):
+                block = good[start : start + BLOCK]
+                if centers_path is None:
+                    unit = read_unit_embeddings(embeddings_path, block, len(faces))
+                else:
+                    with open_artifact(centers_path, "centers") as h5:
+                        unit = _read_rows(h5["center"], faces.identity[block])
+                survivors, cosine = packing.add(torch.from_numpy(unit))
+                chosen, nearest = np.append(chosen, block[survivors]), np.append(nearest, cosine)
+                advance(len(block))
+                if len(chosen) >= settings.identities:
+                    break
+    if len(chosen) < settings.identities:
+        more = "or take a larger face set" if faces.identity_names else "or draw more images"
+        if faces.identity_names and counts["rounds"] == settings.inquiry_rounds:
+            more = f"raise inquiry_rounds, {more}"
         raise InputError(
-            f"{faces_path}: {len(candidates)} candidates, {len(chosen)} of them mutually below cosine "
-            f"{settings.inquiry_threshold}, {settings.identities} identities asked for; ask for fewer, raise "
-            "inquiry_threshold or take a larger face set as inquiries"
+            f"{faces_path}: {settings.identities} identities asked for; of {counts['candidates']} candidates in "
+            f"{counts['rounds']} of {settings.inquiry_rounds} rounds {counts['gated']} were left out for their quality, "
+            f"{len(chosen)} of the others are mutually below cosine {settings.inquiry_threshold}; ask for fewer, raise "
+            f"inquiry_threshold, lower quality_quantile, {more}"
         )
     names = np.array([*faces.identity_names, ""], object)
-    data = {"source_index": chosen, "source_name": names[faces.identity[chosen]], "embedding": kept, "nearest": nearest}
-    write_artifact(
-        output, "inquiries", {name: values[: settings.identities] for name, values in data.items()}, provenance
-    )
-    log.info(
-        "%d inquiries among the first %d of %d candidates", settings.identities, start + len(block), len(candidates)
-    )
+    nearest[0] = np.nan
+    data = {
+        "source_index": chosen,
+        "source_name": names[faces.identity[chosen]],
+        "embedding": torch.cat(packing.kept).numpy(),
+        "nearest": nearest,
+    }
+    data = {name: values[: settings.identities] for name, values in data.items()}
+    write_artifact(output, "inquiries", data, provenance, counts)
+    log.info("%d inquiries; candidates %d, gated %d, rounds %d", settings.identities, *counts.values())
+
+
+def order_candidates(faces: FaceSet, seed: int, similarity: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """All images in random order, int64 `[N]`, and the round in which each is a candidate, int64 `[N]` beside it.
+
+    An identity has one image in a round: in that order, or by falling `similarity` `[N]` of image and identity center.
+    Unlabelled images are all in round 0; in none, −1, where similarity is given.
+    """
+    shuffled = np.random.default_rng(seed_for(seed, "inquiries")).permutation(len(faces))
+    identity = faces.identity[shuffled]
+    order = np.lexsort((np.zeros(len(faces)) if similarity is None else -similarity[shuffled], identity))  # stable
+    turn = np.empty(len(faces), np.int64)
+    turn[order] = np.arange(len(faces)) - np.searchsorted(identity[order], identity[order])
+    turn[identity < 0] = 0 if similarity is None else -1
+    return shuffled, turn
 
 
 def one_per_identity(faces: FaceSet, seed: int) -> np.ndarray:
     """Images in random order, the first one of each labelled identity and all unlabelled ones: int64."""
-    order = np.random.default_rng(seed_for(seed, "inquiries")).permutation(len(faces))
-    identity = faces.identity[order]
-    first = np.zeros(len(order), bool)
-    first[np.unique(identity, return_index=True)[1]] = True
-    return order[first | (identity < 0)]
+    shuffled, turn = order_candidates(faces, seed)
+    return shuffled[turn == 0]
 
 
 def read_unit_embeddings(path: Path | str, rows: np.ndarray, count: int) -> np.ndarray:
-    """Unit embeddings float32 `[len(rows), D]` of some of the `count` images of a face set."""
-    with open_artifact(path, "embeddings") as h5:
-        stored = h5["embedding"]
-        if len(stored) != count:
-            raise InputError(f"{path}: {len(stored)} embeddings for a face set of {count} images; embed that face set")
-        raw = np.stack([stored[row] for row in rows])  # one by one: h5py's own fancy indexing is a hundred times slower
+    """Unit embeddings float32 `[len(rows), D]` of distinct ones of the `count` images of a face set."""
+    with open_embeddings(path, count) as h5:
+        raw = _read_rows(h5["embedding"], rows)
     return raw / np.linalg.norm(raw, axis=1, keepdims=True)
 
 
-def keep_dissimilar(block: np.ndarray, kept: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Greedy selection: the rows of `block` whose cosine to `kept` and to every row selected before is below `threshold`.
+def read_inquiry_images(faces: FaceSet, source_index: np.ndarray, size: int) -> np.ndarray:
+    """Images `source_index` int64 `[n]` of the inquiries' face set, uint8 RGB `[n, size, size, 3]`."""
+    images = torch.from_numpy(faces.images(source_index)).permute(0, 3, 1, 2)
+    return resize(images, size).permute(0, 2, 3, 1).contiguous().numpy()
 
-    block: unit `[b, D]`; kept: unit `[k, D]`. Returns those rows int64 `[s]` and each one's highest cosine to an
-    earlier inquiry, float32 `[s]`; NaN for the very first.
-    """
-    nearest = (block @ kept.T).max(1) if len(kept) else np.full(len(block), -np.inf, np.float32)
-    within = block @ block.T
-    rows = []
-    similarity = []
-    for row in range(len(block)):
-        if nearest[row] < threshold:
-            rows.append(row)
-            similarity.append(nearest[row] if np.isfinite(nearest[row]) else np.nan)
-            np.maximum(nearest, within[row], out=nearest)
-    return np.array(rows, np.int64), np.array(similarity, np.float32)
+
+def _read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
+    order = np.argsort(rows)  # HDF5 takes distinct rows in rising order only
+    found = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
+    found[order] = dataset[rows[order]]
+    return found
+
+
+def _similarity_to_centers(path: Path | str, faces: FaceSet) -> np.ndarray:
+    with open_artifact(path, "centers") as h5:
+        names, similarity = h5["identity_names"].asstr()[:].tolist(), h5["similarity"][:]
+    if names != faces.identity_names or len(similarity) != len(faces):
+        raise InputError(
+            f"{path}: centers of {len(names)} identities in {len(similarity)} images, not those of {faces.path} "
+            f"({len(faces.identity_names)} in {len(faces)}); find the centers of that face set"
+        )
+    return similarity

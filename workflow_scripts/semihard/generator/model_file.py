@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from semihard.atomic import atomic_path
 from semihard.errors import InputError
-from semihard.generator.network import SimilarityUNet
+from semihard.generator.dcface import DCFaceUNet
+from semihard.generator.network import Denoiser, SimilarityUNet, UnconditionalUNet
 from semihard.generator.objective import noise_schedule
 from semihard.provenance import Provenance
 from semihard.recognizer.model_file import KEY
@@ -23,18 +24,31 @@ log = logging.getLogger("semihard")
 
 @dataclass(frozen=True)
 class GeneratorSpec:
-    """What a generator is besides its weights: network, noise schedule, grid of m, and the embedder it was trained with."""
+    """What a generator is besides its weights: method, network, noise schedule, and what it was conditioned on."""
 
+    method: str
     network: str
     image_size: int
-    embedding_dim: int
     timesteps: int
     beta_start: float
     beta_end: float
-    m_min: float
-    m_max: float
-    m_step: float
-    embedder_sha256: str
+    embedding_dim: int | None = None  # cemiface, dcface
+    embedder_sha256: str | None = None
+    m_min: float | None = None  # cemiface
+    m_max: float | None = None
+    m_step: float | None = None
+    style_grid: int | None = None  # dcface
+    style_channels: int | None = None
+
+    def build(self) -> Denoiser:
+        """The network with fresh weights."""
+        schedule = noise_schedule(self.timesteps, self.beta_start, self.beta_end)
+        match self.method:
+            case "cemiface":
+                return SimilarityUNet(self.network, self.image_size, schedule, self.embedding_dim)
+            case "dcface":
+                return DCFaceUNet(self.network, self.image_size, schedule, self.style_grid, self.style_channels)
+        return UnconditionalUNet(self.network, self.image_size, schedule)
 
     def check_similarity(self, m: float) -> None:
         """Warn where the similarity asked for lies outside what the generator was trained on."""
@@ -62,7 +76,7 @@ def sha256_of(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save_generator(path: Path | str, network: SimilarityUNet, spec: GeneratorSpec, provenance: Provenance) -> None:
+def save_generator(path: Path | str, network: Denoiser, spec: GeneratorSpec, provenance: Provenance) -> None:
     """Write weights, spec and provenance to one safetensors file, atomically; the same generator gives the same bytes."""
     about = {"kind": "generator", "spec": asdict(spec), "provenance": provenance.attributes()}
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -70,7 +84,7 @@ def save_generator(path: Path | str, network: SimilarityUNet, spec: GeneratorSpe
         save_file(weights, temporary, {KEY: json.dumps(about)})
 
 
-def load_generator(path: Path | str, device: torch.device) -> tuple[SimilarityUNet, GeneratorSpec]:
+def load_generator(path: Path | str, device: torch.device) -> tuple[Denoiser, GeneratorSpec]:
     """The network, frozen, in eval mode and channels-last on `device`, and its spec.
 
     Raises InputError where the file is no generator of this version.
@@ -82,8 +96,7 @@ def load_generator(path: Path | str, device: torch.device) -> tuple[SimilarityUN
         if about.get("kind") != "generator":
             raise InputError(f"{path}: is no generator file; make it with the rule train_generator")
         spec = GeneratorSpec(**about["spec"])
-        schedule = noise_schedule(spec.timesteps, spec.beta_start, spec.beta_end)
-        network = SimilarityUNet(spec.network, spec.image_size, spec.embedding_dim, schedule)
+        network = spec.build()
         network.load_state_dict(weights)
     except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: not a readable generator file of this version ({error})") from None

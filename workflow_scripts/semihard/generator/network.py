@@ -1,13 +1,13 @@
-"""The denoising network of CemiFace (NeurIPS 2024, Sec. 3.2, App. A.1).
+"""The denoising networks: one U-Net and what conditions it.
 
-DCFace's U-Net, but AdaGN carries the time alone: identity and similarity enter as one token appended to the keys and
-values of every self-attention.
+CemiFace (NeurIPS 2024, Sec. 3.2, App. A.1) takes DCFace's U-Net, but AdaGN carries the time alone: identity and
+similarity enter as one token appended to the keys and values of every self-attention.
 """
 
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
 from torch import nn
@@ -35,47 +35,89 @@ SHAPES = {
 }
 
 
-class SimilarityUNet(nn.Module):
-    """ε′ = net(x_t, t, C_att), C_att = F2(concat(C_id, F1(m))) (CemiFace Eqs. 5–8).
-
-    network: "dcface_112" (96.2 M parameters with a 512-d embedding) or "tiny" (5.0 M with a 128-d one); image_size: side
-    in pixels; embedding_dim: D; schedule: of the noise. "tiny" folds pixels into channels, and its U-Net's output is the
-    velocity v, ε′ = √(1 − ᾱ_t) x_t + √ᾱ_t v (Salimans & Ho, ICLR 2022): the objective is the same, but a short
-    training need not first learn to copy the noise where there is little else. Convolutions and projections that end a
-    residual branch, and the last one, start at zero (guided diffusion: Dhariwal & Nichol, NeurIPS 2021).
-    Raises InputError where the side does not divide by what the network halves.
+class GroupNorm(nn.GroupNorm):
+    """nn.GroupNorm, written out for torch.compile: its own decomposition copies channels-last activations to NCHW and back,
+    which on an H100 takes longer than the convolutions between. Sums run over pixels first, along which memory is strided.
     """
 
-    def __init__(self, network: str, image_size: int, embedding_dim: int, schedule: DDPMScheduler):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalised x `[n, c, …]`."""
+        if not torch.compiler.is_compiling():
+            return super().forward(x)
+        pixels = tuple(range(2, x.ndim))
+        wide = x.float()
+        moments = (
+            torch.stack([wide.mean(pixels), wide.square().mean(pixels)]).unflatten(2, (self.num_groups, -1)).mean(3)
+        )
+        mean, square = moments.repeat_interleave(self.num_channels // self.num_groups, 2)
+        scale = (square - mean.square()).clamp_min(0).add(self.eps).rsqrt() * self.weight
+        shift = self.bias - mean * scale
+        more = (...,) + (None,) * len(pixels)
+        return (wide * scale[more] + shift[more]).to(x.dtype)
+
+
+class Denoiser(nn.Module):
+    """ε′ = net(x_t, t, tokens): the U-Net of `network` for images of `image_size` pixels.
+
+    network: "dcface_112" or "tiny"; schedule: of the noise; tokens: extra keys and values of its attentions, None for an
+    unconditional network. With `added` something is added to the time embedding too (DCFace's f_id).
+    "tiny" folds pixels into channels, and its U-Net's output is the velocity v, ε′ = √(1 − ᾱ_t) x_t + √ᾱ_t v (Salimans &
+    Ho, ICLR 2022): the objective is the same, but a short training need not first learn to copy the noise where there is
+    little else. Convolutions and projections that end a residual branch, and the last one, start at zero (guided
+    diffusion: Dhariwal & Nichol, NeurIPS 2021). Raises InputError where the side does not divide by what it halves.
+    """
+
+    def __init__(
+        self, network: str, image_size: int, schedule: DDPMScheduler, conditional: bool = True, added: bool = False
+    ):
         super().__init__()
-        shape = SHAPES[network]
+        self.shape = shape = SHAPES[network]
         levels = len(shape.channels)
         self.fold = 1 if network == "dcface_112" else 2 if image_size < 64 else 4
         divisor = self.fold << (levels - 1 - len(shape.undivided))
         if image_size % divisor:
             raise InputError(f"image_size {image_size}: the network {network!r} takes multiples of {divisor} pixels")
-        self.embedding_dim, self.velocity, self.tokens = embedding_dim, shape.velocity, shape.tokens
+        self.velocity = shape.velocity
         self.register_buffer("abar", schedule.alphas_cumprod, persistent=False)
-        self.F1 = nn.Linear(1, embedding_dim)
-        self.F2 = nn.Linear(2 * embedding_dim, shape.tokens * shape.channels[-1])
         attends = [level in shape.attention for level in range(levels)]
-        self.unet = UNet2DConditionModel(
-            sample_size=image_size // self.fold,
-            in_channels=3 * self.fold**2,
-            out_channels=3 * self.fold**2,
-            down_block_types=["SimpleCrossAttnDownBlock2D" if a else "ResnetDownsampleBlock2D" for a in attends],
-            mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-            up_block_types=["SimpleCrossAttnUpBlock2D" if a else "ResnetUpsampleBlock2D" for a in reversed(attends)],
-            block_out_channels=shape.channels,
-            layers_per_block=1,
-            cross_attention_dim=shape.channels[-1],
-            attention_head_dim=shape.head_dim,
-            resnet_time_scale_shift="scale_shift",
-        )
+        attending = "SimpleCrossAttn{}Block2D" if conditional else "Attn{}Block2D"
+        common = {
+            "sample_size": image_size // self.fold,
+            "in_channels": 3 * self.fold**2,
+            "out_channels": 3 * self.fold**2,
+            "down_block_types": [attending.format("Down") if a else "ResnetDownsampleBlock2D" for a in attends],
+            "up_block_types": [attending.format("Up") if a else "ResnetUpsampleBlock2D" for a in reversed(attends)],
+            "block_out_channels": shape.channels,
+            "layers_per_block": 1,
+            "attention_head_dim": shape.head_dim,
+            "resnet_time_scale_shift": "scale_shift",
+        }
+        if conditional:
+            self.unet = UNet2DConditionModel(
+                mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+                cross_attention_dim=self.token_dim,
+                class_embed_type="identity" if added else None,
+                **common,
+            )
+        else:
+            self.unet = UNet2DModel(downsample_type="resnet", upsample_type="resnet", **common)
         for level in shape.undivided:  # 7 is odd: the blocks stay, their halving and doubling go
             self.unet.down_blocks[level].downsamplers[0].downsample = None
             self.unet.up_blocks[levels - 2 - level].upsamplers[0].upsample = None
+        for module in self.unet.modules():
+            if type(module) is nn.GroupNorm:
+                module.__class__ = GroupNorm
         self._start_at_zero()
+
+    @property
+    def token_dim(self) -> int:
+        """Length of a condition token."""
+        return self.shape.channels[-1]
+
+    @property
+    def time_dim(self) -> int:
+        """Length of the time embedding, to which `added` is added."""
+        return 4 * self.shape.channels[0]
 
     def _start_at_zero(self) -> None:
         last = [module.conv2 for module in self.unet.modules() if isinstance(module, ResnetBlock2D)]
@@ -83,6 +125,46 @@ class SimilarityUNet(nn.Module):
         for layer in [*last, self.unet.conv_out]:
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+
+    def predict(
+        self, x_t: torch.Tensor, t: torch.Tensor, tokens: torch.Tensor | None = None, added: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Predicted noise ε′ `[n, 3, s, s]`.
+
+        x_t: `[n, 3, s, s]`; t: int64 `[n]`; tokens: `[n, k, token_dim]`; added: `[n, time_dim]`.
+        """
+        folded = nn.functional.pixel_unshuffle(x_t, self.fold) if self.fold > 1 else x_t
+        conditions = {} if tokens is None else {"encoder_hidden_states": tokens, "class_labels": added}
+        output = self.unet(folded, t, **conditions).sample
+        output = nn.functional.pixel_shuffle(output, self.fold) if self.fold > 1 else output
+        if not self.velocity:
+            return output
+        abar_t = self.abar[t][:, None, None, None]
+        return (1 - abar_t).sqrt() * x_t + abar_t.sqrt() * output
+
+
+class UnconditionalUNet(Denoiser):
+    """ε′ = net(x_t, t) (DDPM; Ho et al., NeurIPS 2020). "dcface_112": 93.6 M parameters, 38.4 GMAC at 112 pixels."""
+
+    def __init__(self, network: str, image_size: int, schedule: DDPMScheduler):
+        super().__init__(network, image_size, schedule, conditional=False)
+
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Predicted noise, of the shape of x_t."""
+        return self.predict(x_t, t)
+
+
+class SimilarityUNet(Denoiser):
+    """ε′ = net(x_t, t, C_att), C_att = F2(concat(C_id, F1(m))) (CemiFace Eqs. 5–8).
+
+    embedding_dim: D. "dcface_112" has 96.2 M parameters with a 512-d embedding, "tiny" 5.0 M with a 128-d one.
+    """
+
+    def __init__(self, network: str, image_size: int, schedule: DDPMScheduler, embedding_dim: int):
+        super().__init__(network, image_size, schedule)
+        self.embedding_dim, self.tokens = embedding_dim, self.shape.tokens
+        self.F1 = nn.Linear(1, embedding_dim)
+        self.F2 = nn.Linear(2 * embedding_dim, self.tokens * self.token_dim)
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, identity: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
         """Predicted noise ε′ `[n, 3, s, s]`.
@@ -92,9 +174,4 @@ class SimilarityUNet(nn.Module):
         C_id = identity * self.embedding_dim**0.5  # unit variance per entry, the scale of F1(m)
         C_sim = self.F1(m[:, None])
         C_att = self.F2(torch.cat([C_id, C_sim], 1)).unflatten(1, (self.tokens, -1))
-        folded = nn.functional.pixel_unshuffle(x_t, self.fold)
-        output = nn.functional.pixel_shuffle(self.unet(folded, t, C_att).sample, self.fold)
-        if not self.velocity:
-            return output
-        abar_t = self.abar[t][:, None, None, None]
-        return (1 - abar_t).sqrt() * x_t + abar_t.sqrt() * output
+        return self.predict(x_t, t, C_att)

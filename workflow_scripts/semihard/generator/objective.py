@@ -1,8 +1,17 @@
-"""CemiFace's training objective (NeurIPS 2024, Sec. 3.2, Eqs. 3 and 10–14), in the paper's symbols."""
+"""What a generator is trained to do: plain denoising (DDPM), and CemiFace's objective (NeurIPS 2024, Sec. 3.2, Eqs. 3
+and 10–14) in the paper's symbols. DCFace's is in dcface_objective.
+
+An objective has `draw`, which looks up and draws what a batch needs besides images, t and ε, and `losses`.
+"""
+
+from typing import Protocol
 
 import torch
 from diffusers import DDPMScheduler
 from torch import nn
+
+from semihard.settings import CemiFaceGenerator, UnconditionalGenerator
+from semihard.similarity.embedders import Embedder
 
 
 def noise_schedule(timesteps: int, beta_start: float, beta_end: float) -> DDPMScheduler:
@@ -13,7 +22,7 @@ def noise_schedule(timesteps: int, beta_start: float, beta_end: float) -> DDPMSc
 def similarity_grid(m_min: float, m_max: float, m_step: float) -> torch.Tensor:
     """The discrete similarities trained on: m_min, m_min + m_step, … up to m_max, float32 `[G]`.
 
-    Discrete, because a generator trained on a continuous m ignores it (CemiFace).
+    Discrete, because a generator trained on a continuous m ignores it (CemiFace). m_step is above 0.
     """
     steps = int((m_max - m_min) / m_step + 1e-6)
     return m_min + m_step * torch.arange(steps + 1, dtype=torch.float64).to(torch.float32)
@@ -28,47 +37,110 @@ def one_step_estimate(x_t: torch.Tensor, eps: torch.Tensor, abar_t: torch.Tensor
     return ((x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()).clamp(-1, 1)
 
 
-def similarity_losses(cosine: torch.Tensor, m: torch.Tensor, gamma_t: torch.Tensor) -> dict[str, torch.Tensor]:
+def denoising_loss(predicted: torch.Tensor, eps: torch.Tensor, abar_t: torch.Tensor, mse: str) -> torch.Tensor:
+    """L_MSE, a scalar: per pixel, averaged over the batch.
+
+    mse: "epsilon", ‖ε′ − ε‖² (CemiFace Eq. 10), or "velocity", ‖v′ − v‖² = ‖ε′ − ε‖² / ᾱ_t (Salimans & Ho, ICLR 2022).
+    """
+    errors = (predicted - eps).square().mean((1, 2, 3))
+    return (errors / abar_t if mse == "velocity" else errors).mean()
+
+
+def achieved_similarity(identity: torch.Tensor, embedding: torch.Tensor, measure: str) -> torch.Tensor:
+    """What m is compared with `[n]`: the cosine of two embeddings `[n, D]`, or 1 − the distance of their unit vectors."""
+    if measure == "cosine":
+        return nn.functional.cosine_similarity(identity, embedding)
+    difference = nn.functional.normalize(identity) - nn.functional.normalize(embedding)
+    return 1 - (difference.square().sum(1) + 1e-12).sqrt()  # the slope of a root is infinite at 0
+
+
+def similarity_losses(achieved: torch.Tensor, m: torch.Tensor, gamma_t: torch.Tensor) -> dict[str, torch.Tensor]:
     """Per sample `[n]`: L_rec = (1 − cos)², L_sim = (m − cos)² and L_SimMat = (1 − γ_t) L_rec + γ_t L_sim.
 
-    cosine: cos(E(x), E(x̂0)); m: the similarity asked for; gamma_t: t / T. At t = 0 the identity is to be reproduced,
+    achieved: cos(E(x), E(x̂0)); m: the similarity asked for; gamma_t: t / T. At t = 0 the identity is to be reproduced,
     at t = T the similarity obeyed.
     """
-    loss_rec, loss_sim = (1 - cosine).square(), (m - cosine).square()
+    loss_rec, loss_sim = (1 - achieved).square(), (m - achieved).square()
     return {"loss_rec": loss_rec, "loss_sim": loss_sim, "loss_simmat": (1 - gamma_t) * loss_rec + gamma_t * loss_sim}
 
 
-def generator_losses(
-    network: nn.Module,
-    embedder: nn.Module,
-    schedule: DDPMScheduler,
-    x: torch.Tensor,
-    identity: torch.Tensor,
-    m: torch.Tensor,
-    t: torch.Tensor,
-    eps: torch.Tensor,
-    lambda_: float,
-    mse: str = "epsilon",
-) -> dict[str, torch.Tensor]:
-    """L = L_MSE + λ L_SimMat for one mini-batch: scalars "loss" (to be minimised), "loss_mse", "loss_rec", "loss_sim".
+class Objective(Protocol):
+    def draw(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What `losses` needs besides x, t and ε for the images `rows`, int64 `[B]` on the CPU: tensors `[B, …]`."""
+        ...
 
-    x: the images in [−1, 1] `[n, 3, s, s]`, at once denoising target, identity condition and similarity anchor;
-    identity: their unit embeddings E(x) `[n, D]`; m: `[n]`; t: int64 `[n]`; eps: the noise, like x. The gradient
-    reaches `network` through the frozen `embedder`. mse: "epsilon", L_MSE = ‖ε′ − ε‖² (Eq. 10), or "velocity",
-    ‖v′ − v‖² = ‖ε′ − ε‖² / ᾱ_t (Salimans & Ho, ICLR 2022), per pixel and averaged over the batch in both cases.
+    def losses(
+        self, network: nn.Module, x: torch.Tensor, t: torch.Tensor, eps: torch.Tensor, **drawn: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Scalars "loss", to be minimised, and its terms; x in [−1, 1] and eps `[n, 3, s, s]`, t int64 `[n]`."""
+        ...
+
+
+class UnconditionalObjective:
+    """L_MSE (Ho et al., NeurIPS 2020, Eq. 14)."""
+
+    def __init__(self, settings: UnconditionalGenerator, device: torch.device):
+        self.mse = settings.mse
+        self.schedule = noise_schedule(settings.timesteps, settings.beta_start, settings.beta_end)
+        self.abar = self.schedule.alphas_cumprod = self.schedule.alphas_cumprod.to(device)
+
+    def draw(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Nothing."""
+        return {}
+
+    def losses(
+        self, network: nn.Module, x: torch.Tensor, t: torch.Tensor, eps: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """ "loss" and "loss_mse", which are the same."""
+        predicted = network(self.schedule.add_noise(x, eps, t), t).to(x.dtype)
+        loss = denoising_loss(predicted, eps, self.abar[t], self.mse)
+        return {"loss": loss, "loss_mse": loss}
+
+
+class CemiFaceObjective:
+    """L = L_MSE + λ L_SimMat: an image is denoising target, identity condition and similarity anchor at once.
+
+    embeddings: E(x) of all images, unit, float32 `[N, D]` on the CPU; embedder: E, frozen, on `device`.
     """
-    abar_t = schedule.alphas_cumprod.to(x.device)[t]
-    x_t = schedule.add_noise(x, eps, t)
-    predicted = network(x_t, t, identity, m).to(x.dtype)
-    errors = (predicted - eps).square().mean((1, 2, 3))
-    loss_mse = (errors / abar_t if mse == "velocity" else errors).mean()
-    estimated = one_step_estimate(x_t, predicted, abar_t)
-    cosine = nn.functional.cosine_similarity(identity, embedder(estimated))
-    losses = similarity_losses(cosine, m, t / schedule.config.num_train_timesteps)
-    loss = loss_mse + lambda_ * losses["loss_simmat"].mean()
-    return {
-        "loss": loss,
-        "loss_mse": loss_mse,
-        "loss_rec": losses["loss_rec"].mean(),
-        "loss_sim": losses["loss_sim"].mean(),
-    }
+
+    def __init__(self, settings: CemiFaceGenerator, embeddings: torch.Tensor, embedder: Embedder, device: torch.device):
+        self.settings, self.embeddings, self.embedder, self.device = settings, embeddings, embedder, device
+        self.schedule = noise_schedule(settings.timesteps, settings.beta_start, settings.beta_end)
+        self.abar = self.schedule.alphas_cumprod = self.schedule.alphas_cumprod.to(device)
+        continuous = settings.m_step == 0
+        self.grid = None if continuous else similarity_grid(settings.m_min, settings.m_max, settings.m_step).to(device)
+
+    def draw(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        """ "identity" C_id = E(x) `[B, D]` and "m" `[B]`, uniform over the grid, or over its range without one."""
+        if self.grid is None:
+            m = torch.empty(len(rows), device=self.device).uniform_(self.settings.m_min, self.settings.m_max)
+        else:
+            m = self.grid[torch.randint(len(self.grid), (len(rows),), device=self.device)]
+        return {"identity": self.embeddings[rows].to(self.device), "m": m}
+
+    def losses(
+        self,
+        network: nn.Module,
+        x: torch.Tensor,
+        t: torch.Tensor,
+        eps: torch.Tensor,
+        identity: torch.Tensor,
+        m: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """ "loss", "loss_mse", "loss_rec" and "loss_sim" of a mini-batch; the gradient passes through the embedder.
+
+        x may be mirrored: E(x) is that of image plus mirror image.
+        """
+        settings, abar_t = self.settings, self.abar[t]
+        x_t = self.schedule.add_noise(x, eps, t)
+        predicted = network(x_t, t, identity, m).to(x.dtype)
+        loss_mse = denoising_loss(predicted, eps, abar_t, settings.mse)
+        made = self.embedder(one_step_estimate(x_t, predicted, abar_t))
+        gamma_t = t / settings.timesteps if settings.time_weighting else torch.full_like(abar_t, 0.5)
+        losses = similarity_losses(achieved_similarity(identity, made, settings.measure), m, gamma_t)
+        return {
+            "loss": loss_mse + settings.lambda_ * losses["loss_simmat"].mean(),
+            "loss_mse": loss_mse,
+            "loss_rec": losses["loss_rec"].mean(),
+            "loss_sim": losses["loss_sim"].mean(),
+        }

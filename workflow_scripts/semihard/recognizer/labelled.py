@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semihard.decoded import decode_all
+from semihard.decoded import DecodedImages, onto_device
 from semihard.faceset import FaceSet
 from semihard.recognizer.targets import read_targets
 
@@ -24,23 +24,12 @@ class LabelledImages:
         self._label = label + first_class
         self.names = faces.identity_names
         self._device = device
-        self._images = decode_all(faces, size)
-        if device.type == "cuda" and 2 * self._images.nbytes < torch.cuda.mem_get_info(device)[0]:
-            self._images, self._label, self._weight = (
-                values.to(device) for values in (self._images, self._label, self._weight)
-            )
+        self._images = DecodedImages(faces, size, device)
 
     def __len__(self) -> int:
         return len(self._images)
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Images uint8 `[n, 3, h, w]`, labels int64 and weights float32 `[n, J]` of `indices`, on the device."""
-        chosen = self._onto_device(torch.from_numpy(indices), self._images.device)
-        return tuple(
-            self._onto_device(values[chosen], self._device) for values in (self._images, self._label, self._weight)
-        )
-
-    def _onto_device(self, values: Tensor, device: torch.device) -> Tensor:
-        if device == values.device:
-            return values
-        return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
+        rows = torch.from_numpy(indices)
+        return self._images[rows], *(onto_device(values[rows], self._device) for values in (self._label, self._weight))

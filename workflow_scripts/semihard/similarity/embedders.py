@@ -1,5 +1,6 @@
 """Embedders: a frozen recognition network with its own preprocessing, uint8 RGB in, raw features out."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ class Embedder(nn.Module):
 
     def __init__(self, backbone: nn.Module, spec: EmbedderSpec):
         super().__init__()
-        folded = fuse(backbone.eval())  # BN into convolutions: up to twice as fast on CPU
+        folded = fuse(with_affine_norms(backbone).eval())  # BN into convolutions: up to twice as fast on CPU
         self.backbone = folded.requires_grad_(False).to(memory_format=torch.channels_last)
         self.spec = spec
         self.embedding_dim = spec.embedding_dim
@@ -61,6 +62,17 @@ class Embedder(nn.Module):
                 found = self(pixels)
                 features.append(found + self(pixels.flip(3)) if flip else found)
         return torch.cat(features) if features else torch.empty(0, self.embedding_dim, device=device)
+
+
+def with_affine_norms(backbone: nn.Module) -> nn.Module:
+    """A copy whose batch norms without weight and bias have those that change nothing: torch's fusion needs them."""
+    backbone = copy.deepcopy(backbone)
+    for module in backbone.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.affine:
+            module.weight = nn.Parameter(torch.ones(module.num_features))
+            module.bias = nn.Parameter(torch.zeros(module.num_features))
+            module.affine = True
+    return backbone
 
 
 def load_embedder(path: Path | str, device: torch.device | str = "cpu") -> Embedder:

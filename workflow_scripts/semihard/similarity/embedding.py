@@ -1,8 +1,10 @@
 """Embed a face set: raw features of image plus mirror image, one row per image."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from semihard.artifacts import create_artifact
 from semihard.device import best_device
@@ -28,6 +30,16 @@ def embed_images(faces: FaceSet, rows: slice, embedder: Embedder, flip: bool = T
             f"{faces.path}: image {image}{key} has no finite embedding; check the embedder's weights and the image"
         )
     return features
+
+
+def unit_embeddings(embedder: Embedder, batches: Iterable[torch.Tensor], count: int) -> torch.Tensor:
+    """Unit embeddings of image plus mirror image, float32 `[count, D]` on the CPU, of batches of uint8 `[n, 3, h, w]`."""
+    parts = []
+    with progress("embed", count, "images") as advance:
+        for batch in batches:
+            parts.append(nn.functional.normalize(embedder.embed(batch)).cpu())
+            advance(len(batch))
+    return torch.cat(parts)
 
 
 def embed_faces(

@@ -1,0 +1,134 @@
+"""Synthesis, SIGKILL and a full disk: wherever they strike, the next run ends with the same bytes.
+
+One process imports and prepares all there is, then forks a child per run; a child kills itself at its n-th step on the
+way: before or after a call of the network, a write, a rename, a removal. A full disk is a limit on the size of a file:
+the HDF5 library meets a real failure of a write, and may take the process down with it.
+"""
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MOMENTS = 12
+LIMITS = (0.05, 0.4, 0.8, 0.99)  # of the shard's size
+
+
+def test_neither_sigkill_nor_a_full_disk_changes_a_byte(tmp_path):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'workflow_scripts'}:{ROOT}"}
+    command = [sys.executable, __file__, str(tmp_path)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["same"] * (MOMENTS + 1 + len(LIMITS))
+
+
+def kill_at(moment: int | None, report: Path) -> None:
+    """Count this process's steps, kill it at step `moment`, and leave the count in `report` at the end of each."""
+    import h5py
+
+    from semihard.generator.network import SimilarityUNet
+
+    steps = 0
+
+    def step():
+        nonlocal steps
+        steps += 1
+        report.write_bytes(b"%d" % steps)
+        if steps == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def stepping(owner, name):
+        function = getattr(owner, name)
+
+        def around(*given, **further):
+            step()
+            result = function(*given, **further)
+            step()
+            return result
+
+        setattr(owner, name, around)
+
+    for owner, name in (
+        (SimilarityUNet, "predict"),
+        (h5py.Dataset, "__setitem__"),
+        (h5py.Group, "create_dataset"),
+        (os, "replace"),
+        (os, "rename"),
+        (os, "unlink"),
+        (os, "rmdir"),
+    ):
+        stepping(owner, name)
+
+
+def run(folder: Path, moment: int | None = None, limit: int | None = None) -> tuple[bool, int]:
+    """Synthesize into `folder` in a child that is killed at step `moment`, or may write no file longer than `limit` bytes:
+    whether it ended well, and how many steps it made."""
+    from semihard.generator.sampling import synthesize
+    from semihard.provenance import Provenance
+    from semihard.settings import SyntheticFaces
+
+    folder.mkdir(exist_ok=True)
+    report, inputs = folder.parent / "steps", folder.parent
+    child = os.fork()
+    if child == 0:
+        given = {"identities": 3, "per_identity": 2, "batch": 2, "steps": 2, "codec": "png", "precision": "fp32"}
+        settings = SyntheticFaces(source="synthesis", generator="g", inquiries="i", **given)
+        paths = [inputs / name for name in ("embedder.safetensors", "inquiries.h5")]
+        kill_at(moment, report)
+        if limit:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        synthesize(settings, 0, inputs / "generator.safetensors", folder / "shard.h5", Provenance(), *paths)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if moment is None and limit is None and status:
+        raise SystemExit(f"a run that nobody killed ended with status {status}")
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, int(report.read_bytes())
+
+
+def main(folder: Path) -> None:
+    import torch
+
+    from tests.unit.toy_generator import toy_embedder, toy_generator, toy_inquiries
+
+    torch.set_num_threads(1)  # a forked child must not wait for threads that stayed behind
+    embedder = toy_embedder(folder / "embedder.safetensors")
+    toy_generator(folder / "generator.safetensors", embedder)
+    toy_inquiries(folder / "inquiries.h5", 3)
+    _, steps = run(folder / "whole")
+    whole = (folder / "whole" / "shard.h5").read_bytes()
+
+    def resumed(made: Path) -> None:
+        shard = made / "shard.h5"
+        if shard.exists() and shard.read_bytes() != whole:
+            raise SystemExit(f"{made.name}: half a shard under its name")
+        run(made)
+        print("same" if shard.read_bytes() == whole else f"{made.name} differs")
+        shutil.rmtree(made)
+
+    for k in range(MOMENTS):
+        ended, at = run(folder / f"killed{k}", moment=1 + k * (steps - 1) // (MOMENTS - 1))
+        if ended:
+            raise SystemExit(f"not killed at step {at} of {steps}")
+        resumed(folder / f"killed{k}")
+
+    for share in LIMITS:
+        if run(folder / f"full{share}", limit=int(share * len(whole)))[0]:
+            raise SystemExit(f"a disk full at {share} of the shard went unnoticed")
+        resumed(folder / f"full{share}")
+
+    drawn, kills = random.Random(0), 0  # one job, killed again and again
+    while not run(folder / "often", moment=drawn.randint(steps // 6, steps // 2))[0]:
+        kills += 1
+    if kills < 3:
+        raise SystemExit(f"only {kills} kills in {steps} steps")
+    resumed(folder / "often")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
