@@ -55,7 +55,7 @@ def test_what_changes_the_fingerprint(scripts, name, text, changed):
 
 def test_every_neutral_module_exists():
     for module in RESULT_NEUTRAL:
-        assert SCRIPTS.joinpath(*module.split(".")).with_suffix(".py").is_file(), module
+        assert _file_of(module, SCRIPTS), module
 
 
 def test_library_imports_are_static_and_absolute():

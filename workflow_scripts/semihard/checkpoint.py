@@ -52,10 +52,10 @@ class Resume:
 
     def save(self, state: dict) -> None:
         """Replace the checkpoint atomically: a kill at any moment leaves the old one or the new one."""
-        with atomic_path(self.directory / "state.pt") as temporary:
-            torch.save(state, temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
+        with atomic_path(self.directory / "state.pt") as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
 
     def discard(self) -> None:
         """Remove the directory: the output is complete."""

@@ -2,21 +2,29 @@
 
 import contextlib
 import logging
+import multiprocessing
 import os
 from collections.abc import Callable
+from multiprocessing.queues import SimpleQueue
 
 import torch
-from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from semihard.errors import InputError, NonFiniteLossError
 
 log = logging.getLogger("semihard")
+SECONDS_TO_SAVE = 600  # after SIGTERM, for the step that is going on and the checkpoint
 
 
 def best_device() -> torch.device:
-    """The CUDA device that is visible (in one of several processes, its own), else Apple's, else the CPU."""
+    """The CUDA device that is visible (in one of several processes, its own), else Apple's, else the CPU.
+
+    cuDNN may try its algorithms first: here every batch but the last has the same shape.
+    """
     if torch.cuda.is_available():
+        torch.backends.cudnn.benchmark = True
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
@@ -33,6 +41,12 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     """Autocast to bfloat16 for precision "bf16"; for "auto" only where it is fast; for "fp32" nothing."""
     wanted = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
+
+
+def unet_layout(device: torch.device, compiled: bool) -> torch.memory_format:
+    """Channels-last, but not on a GPU without torch.compile: PyTorch's own group norm copies to NCHW and back there
+    (dcface_112 on an H100 in bf16: 311 training images a second, 431 in NCHW)."""
+    return torch.contiguous_format if device.type == "cuda" and not compiled else torch.channels_last
 
 
 def compiled(function: Callable, wanted: bool = True) -> Callable:
@@ -65,21 +79,28 @@ def launch(processes: int, function: Callable, *arguments: object) -> None:
     if processes == 1 or "RANK" in os.environ:
         return function(*arguments)
     files = [handler.baseFilename for handler in log.root.handlers if isinstance(handler, logging.FileHandler)]
-    config = LaunchConfig(1, 1, processes, rdzv_backend="c10d", rdzv_endpoint="localhost:0", monitor_interval=0.1)
+    problems = multiprocessing.get_context("spawn").SimpleQueue()
+    config = LaunchConfig(
+        1, 1, processes, run_id="semihard", rdzv_backend="c10d", rdzv_endpoint="localhost:0",
+        max_restarts=0, shutdown_timeout=SECONDS_TO_SAVE,
+    )  # fmt: skip
+    logging.getLogger("torch.distributed.elastic.multiprocessing").setLevel(logging.CRITICAL)  # the traces: raised below
     try:
-        problems = elastic_launch(config, _worker)(files, function, arguments)
+        elastic_launch(config, _worker)(files, problems, function, arguments)
     except SignalException:
         raise SystemExit(143) from None
-    for problem in problems.values():
-        if problem:
-            raise problem
+    except ChildFailedError:
+        if problems.empty():
+            raise
+        raise problems.get() from None
 
 
-def _worker(log_files: list[str], function: Callable, arguments: tuple) -> Exception | None:
+def _worker(log_files: list[str], problems: SimpleQueue, function: Callable, arguments: tuple) -> None:
     if os.environ["RANK"] == "0":
         handlers = [logging.StreamHandler(), *map(logging.FileHandler, log_files)]
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers)
     try:
         function(*arguments)
     except (InputError, NonFiniteLossError) as problem:
-        return problem
+        problems.put(problem)
+        raise  # a process that fails ends the others, which may be waiting for it

@@ -116,10 +116,11 @@ class FaceSetWriter:
         self._pending = 0
 
     def __exit__(self, kind, error, trace) -> None:
-        with ExitStack() as stack:  # it closes and removes what was opened, also where finishing or closing fails
-            stack.push(self._stack)
-            if kind is None:
-                self._finish()
+        if kind is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:  # it closes and removes what was opened, also where finishing or closing fails
+            self._finish()
 
     def _finish(self) -> None:
         if not self.count:

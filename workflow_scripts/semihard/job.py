@@ -1,5 +1,6 @@
 """The seam between a Snakemake job and the library: the only module here that knows what a `snakemake` object is."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -20,7 +21,7 @@ def job(snakemake) -> Iterator[Provenance]:
     """Run the body of a workflow script.
 
     Logs to the rule's log file and to stderr, takes a GPU of its own where several are in the machine and nobody has
-    assigned one, and turns bad input into one sentence and exit status 1. (Snakemake itself limits the threads.)
+    assigned one, and turns bad input or a full disk into one sentence and exit status 1. (Snakemake itself limits the threads.)
     Yields the provenance that the artifacts of this job carry.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler()]
@@ -39,15 +40,30 @@ def job(snakemake) -> Iterator[Provenance]:
         yield Provenance(
             snakemake.rule, dict(snakemake.params.settings), snakemake.params.code, None if seed is None else int(seed)
         )
-    except (InputError, NonFiniteLossError, OSError) as error:
-        log.error("%s: %s", snakemake.rule, error)
-        sys.exit(1)
-    except Exception:
-        log.exception("%s failed", snakemake.rule)
+    except Exception as error:
+        if reason := disk_full(error):
+            log.error("%s: %s; nothing finished was lost: free space and run again", snakemake.rule, reason)
+        elif isinstance(error, InputError | NonFiniteLossError | OSError):
+            log.error("%s: %s", snakemake.rule, error)
+        else:
+            log.exception("%s failed", snakemake.rule)
         sys.exit(1)
     finally:
         if gpu:
             gpu.close()
+
+
+def disk_full(error: BaseException | None) -> str | None:
+    """What the system says where `error` comes from a full disk or quota, else None.
+
+    Libraries wrap it in errors of their own, but keep the system's words in the message or in what came before.
+    """
+    while error:
+        for reason in map(os.strerror, (errno.ENOSPC, errno.EDQUOT)):
+            if reason in str(error):
+                return reason
+        error = error.__context__
+    return None
 
 
 def take_gpu() -> IO | None:

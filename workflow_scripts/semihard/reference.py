@@ -25,7 +25,7 @@ def _configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "Made from `workflow_scripts/semihard/settings.py` by `make docs`. A list where one value is expected is a sweep: the",
+        "Made from `workflow_scripts/semihard/settings/` by `make docs`. A list where one value is expected is a sweep: the",
         "entry `cemi: {similarity: [0.0, 0.5]}` becomes `cemi-similarity0.0` and `cemi-similarity0.5`, and `compare: [cemi]` both.",
         "The name of the sweep stands for all of them in `compare`, `benchmarks`, `references` and `show`; elsewhere one of them is",
         "named. Keys of type list are no sweep. Names have letters, digits, `_`, `.` and `-`. A file given by `--configfile` is a",

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from semihard.atomic import atomic_path
+from semihard.device import unet_layout
 from semihard.errors import InputError
 from semihard.generator.dcface import DCFaceUNet
 from semihard.generator.network import Denoiser, SimilarityUNet, UnconditionalUNet
@@ -84,8 +85,8 @@ def save_generator(path: Path | str, network: Denoiser, spec: GeneratorSpec, pro
         save_file(weights, temporary, {KEY: json.dumps(about)})
 
 
-def load_generator(path: Path | str, device: torch.device) -> tuple[Denoiser, GeneratorSpec]:
-    """The network, frozen, in eval mode and channels-last on `device`, and its spec.
+def load_generator(path: Path | str, device: torch.device, compile: bool = False) -> tuple[Denoiser, GeneratorSpec]:
+    """The network, frozen, in eval mode on `device`, laid out as suits it there (compiled or not), and its spec.
 
     Raises InputError where the file is no generator of this version.
     """
@@ -100,4 +101,4 @@ def load_generator(path: Path | str, device: torch.device) -> tuple[Denoiser, Ge
         network.load_state_dict(weights)
     except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: not a readable generator file of this version ({error})") from None
-    return network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last), spec
+    return network.requires_grad_(False).eval().to(device, memory_format=unet_layout(device, compile)), spec

@@ -32,7 +32,7 @@ def denoise(predict: Predict, spec: GeneratorSpec, noise: torch.Tensor, sampler:
     """
     scheduler = build_scheduler(spec, sampler, steps)
     abar = scheduler.alphas_cumprod.to(noise.device)
-    x_t = noise.contiguous(memory_format=torch.channels_last)
+    x_t = noise
     for t, t_there in zip(scheduler.timesteps, scheduler.timesteps.to(noise.device), strict=True):  # no wait per step
         t_n = t_there.expand(len(noise))
         x_0 = one_step_estimate(x_t, predict(x_t, t_n).float(), abar[t_n])

@@ -45,7 +45,7 @@ def synthesize(
     Raises InputError where generator, embedder and inquiries do not belong together.
     """
     device = best_device()
-    network, spec = load_generator(generator_path, device)
+    network, spec = load_generator(generator_path, device, settings.compile)
     check_method(settings, spec, generator_path)
     batches = shard_batches(settings, shard)
     network.predict = compiled(network.predict, settings.compile)

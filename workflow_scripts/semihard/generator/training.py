@@ -12,7 +12,7 @@ from diffusers.training_utils import EMAModel
 from semihard.artifacts import write_artifact
 from semihard.checkpoint import Resume
 from semihard.decoded import DecodedImages
-from semihard.device import autocast, best_device, compiled, launch
+from semihard.device import autocast, best_device, compiled, launch, unet_layout
 from semihard.engine import batch_indices, is_first_process, train
 from semihard.errors import InputError
 from semihard.faceset import FaceSet
@@ -67,7 +67,7 @@ def _train(
     rows = getattr(objective, "rows", np.arange(len(images)))
 
     torch.manual_seed(settings.seed)
-    network = spec.build().to(device, memory_format=torch.channels_last).train()
+    network = spec.build().to(device, memory_format=unet_layout(device, settings.compile)).train()
     parameters = list(network.parameters())
     optimizer = torch.optim.AdamW(
         parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=device.type != "mps"
@@ -137,6 +137,7 @@ def build_objective(
         return UnconditionalObjective(settings, device), GeneratorSpec(**about)
     embedder = load_embedder(embedder_model_path, device)
     embeddings = unit_embeddings(embedder, images.split(EMBEDDING_BATCH), len(images))
+    embedder.forward = compiled(embedder.forward, settings.compile)  # not before: the batches were of another size
     about |= {"embedding_dim": embedder.embedding_dim, "embedder_sha256": sha256_of(embedder_model_path)}
     if isinstance(settings, CemiFaceGenerator):
         about |= {name: getattr(settings, name) for name in ("m_min", "m_max", "m_step")}

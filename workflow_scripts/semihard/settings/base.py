@@ -1,0 +1,26 @@
+"""What the models of all sections share."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
+Precision = Literal["auto", "bf16", "fp32"]
+Similarity = Annotated[float, Field(ge=-1, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+BINNING = r"^(quantile-[1-9][0-9]*|threshold(-?-[0-9.]+)+)$"
+PRECISION = Field("auto", description="bf16 autocast, fp32, or auto: bf16 where the device multiplies it faster.")
+COMPILE = Field(
+    False, description="torch.compile, one to three minutes at first; goes on without, saying so, where it fails."
+)
+SEED = Field(0, ge=0, description="Seed of every random draw of this entry.")
+LICENCE = Field("", description="Licence of the data, carried along in every artifact made of it.")
+ALIGN = Field(
+    "none",
+    description="none: images are aligned already. mtcnn: detect with facenet-pytorch's MTCNN and warp five points to the ArcFace template at 112 pixels.",
+)
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -1,0 +1,139 @@
+"""Generators and how they are trained."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+
+from semihard.settings.base import COMPILE, PRECISION, SEED, Name, Positive, Precision, Settings, Similarity
+
+
+class Diffusion(Settings):
+    """What the training of every generator has. Where CemiFace is silent: DCFace (CVPR 2023) and its code."""
+
+    trained_on: Name = Field(description="The face set it learns from; only dcface uses the labels.")
+    network: Literal["tiny", "dcface_112"] = Field(
+        "dcface_112",
+        description="dcface_112: the papers' U-Net. tiny: pixel-unshuffle and three narrow levels, for CPU.",
+    )
+    image_size: Positive = Field(112, description="Side in pixels of what it makes (CemiFace Sec. 4.1).")
+    timesteps: Positive = Field(1000, description="Diffusion steps T (CemiFace Sec. 4.1).")
+    beta_start: float = Field(
+        1e-4, gt=0, description="First β of the linear schedule (DCFace code; CemiFace is silent)."
+    )
+    beta_end: float = Field(0.02, gt=0, description="Last β (DCFace code).")
+    mse: Literal["epsilon", "velocity"] = Field(
+        "epsilon",
+        description="What L_MSE measures: ε (CemiFace Eq. 10), or the velocity v (Salimans & Ho, ICLR 2022), which gives noisy steps more weight: short trainings get to faces sooner.",
+    )
+    batch: Positive = Field(160, description="Images per optimizer step, over all processes (CemiFace Sec. 4.1).")
+    processes: Positive = Field(
+        1,
+        description="Processes that share a batch, one GPU each (CemiFace Sec. 4.1: two). The result does not depend on it but for rounding.",
+    )
+    accumulation: Positive = Field(
+        1, description="Parts a process works its share of a batch off in: less memory, the same gradient."
+    )
+    epochs: float = Field(10, gt=0, description="Passes over the face set (CemiFace Sec. 4.1).")
+    flip: bool = Field(
+        True, description="Mirror images at random. The papers are silent; DDPM (Ho et al., 2020, App. B) does."
+    )
+    learning_rate: float = Field(
+        1e-4, gt=0, description="AdamW. CemiFace is silent; DCFace's released script (its paper says 1e-3)."
+    )
+    rate_schedule: Literal["constant", "cosine"] = Field(
+        "constant",
+        description="Of the learning rate, after warm-up. The papers are silent; short trainings gain by cosine.",
+    )
+    warmup_steps: int = Field(0, ge=0, description="Linear warm-up of the learning rate, in optimizer steps.")
+    clip_norm: float | None = Field(
+        1.0, gt=0, description="Greatest norm of the gradient. The papers are silent; DDPM's released code clips at 1."
+    )
+    weight_decay: float = Field(0.01, ge=0, description="AdamW (PyTorch's default, as in DCFace's code).")
+    ema_decay: float = Field(
+        0.9999, ge=0, lt=1, description="Greatest decay of the weight average that is sampled from (DCFace code)."
+    )
+    ema_power: float = Field(0.75, gt=0, description="Warm-up power of that decay (DCFace code).")
+    precision: Precision = PRECISION
+    compile: bool = COMPILE
+    seed: int = SEED
+
+    @model_validator(mode="after")
+    def _training(self) -> "Diffusion":
+        if self.batch % (self.processes * self.accumulation):
+            parts = f"{self.processes} processes × {self.accumulation} parts"
+            raise ValueError(f"batch {self.batch} does not divide by {parts}")
+        if self.mse == "velocity" and self.network != "tiny":
+            raise ValueError(f"mse: velocity is for networks that put out a velocity (tiny), not for {self.network}")
+        if self.beta_start > self.beta_end or self.beta_end >= 1:
+            raise ValueError(f"beta_start {self.beta_start} … beta_end {self.beta_end} must rise and stay below 1")
+        return self
+
+
+class CemiFaceGenerator(Diffusion):
+    """A similarity-controlled generator (CemiFace, NeurIPS 2024, Sec. 3.2). The method where none is named."""
+
+    method: Literal["cemiface"] = "cemiface"
+    embedder: Name = Field(description="The frozen embedder of the identity condition and of both similarity losses.")
+    lambda_: float = Field(0.05, ge=0, alias="lambda", description="Weight λ of L_SimMat (CemiFace Eq. 14, Table 14).")
+    m_min: Similarity = Field(
+        -1.0, description="Least similarity trained on (CemiFace Table 5: [−1, 1] is best, then [0, 1], then 0 alone)."
+    )
+    m_max: Similarity = Field(1.0, description="Greatest similarity trained on.")
+    m_step: float = Field(
+        0.04,
+        ge=0,
+        description="Grid of m. CemiFace Sec. 4.1 says 0.02, Sec. 4.3 and the headline row of Table 2 say 0.04. 0: continuous m, which its authors found to be ignored.",
+    )
+    measure: Literal["cosine", "euclidean"] = Field(
+        "cosine",
+        description="What m is compared with: the cosine, or 1 − the Euclidean distance of the unit embeddings, also in [−1, 1] (CemiFace's ablation, which gives no formula; this one is ours).",
+    )
+    time_weighting: bool = Field(
+        True, description="γ_t = t/T in L_SimMat (CemiFace Eq. 13). False: γ_t = ½ at all t, the ablation."
+    )
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    @model_validator(mode="after")
+    def _grid(self) -> "CemiFaceGenerator":
+        if self.m_min > self.m_max:
+            raise ValueError(f"m_min {self.m_min} is above m_max {self.m_max}")
+        return self
+
+
+class DCFaceGenerator(Diffusion):
+    """The baseline: identity from one image, style from another of the same person (DCFace, CVPR 2023)."""
+
+    method: Literal["dcface"]
+    embedder: Name = Field(
+        description="Frozen: its early layers see the style, its embedding both identity losses; class centers are mean embeddings by it."
+    )
+    batch: Positive = Field(256, description="Images per optimizer step, over all processes (DCFace).")
+    lambda_: float = Field(0.05, ge=0, alias="lambda", description="Weight λ of L_ID (DCFace).")
+    style_grid: Positive = Field(
+        5, description="k of the k × k grid of style statistics (DCFace: 5 is best of 1, 3, 5, 7)."
+    )
+    trim: float = Field(
+        0.1, ge=0, lt=1, description="Share of each class left out, the least similar to its center (DCFace code)."
+    )
+    nearest: Positive = Field(4, description="X_id is one of so many images nearest to the class center (DCFace code).")
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+
+class UnconditionalGenerator(Diffusion):
+    """A plain DDPM (Ho et al., NeurIPS 2020): makes the inquiries that are no person's photograph."""
+
+    method: Literal["ddpm"]
+
+
+def _method(entry: object) -> str:
+    return str(entry.get("method", "cemiface")) if isinstance(entry, dict) else getattr(entry, "method", "cemiface")
+
+
+GeneratorEntry = Annotated[
+    Annotated[CemiFaceGenerator, Tag("cemiface")]
+    | Annotated[DCFaceGenerator, Tag("dcface")]
+    | Annotated[UnconditionalGenerator, Tag("ddpm")],
+    Discriminator(_method),
+]

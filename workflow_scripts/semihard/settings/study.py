@@ -1,0 +1,98 @@
+"""What is compared with what, and the whole configuration."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from semihard.settings.base import BINNING, Name, Settings
+from semihard.settings.benchmarks import BenchmarkEntry
+from semihard.settings.embedders import EmbedderEntry
+from semihard.settings.facesets import FaceSetEntry
+from semihard.settings.generators import GeneratorEntry
+from semihard.settings.recognizers import Recognizer
+
+
+class Comparison(Settings):
+    """One row of the study table."""
+
+    faceset: Name = Field(description="What a recognizer is trained on.")
+    recognizer: Name | None = Field(None, description="How; the study's recognizer where not given.")
+    further_benchmarks: tuple[Name, ...] = Field(
+        (), description="Verified on these as well, e.g. on all of LFW what never saw LFW; they don't enter AVG."
+    )
+
+
+class Reference(Settings):
+    """An embedder in the table, as it is."""
+
+    embedder: Name = Field(description="The embedder.")
+    further_benchmarks: tuple[Name, ...] = Field((), description="Verified on these as well; they don't enter AVG.")
+
+
+class AttributeStudy(Settings):
+    """The attribute study: a classifier on embeddings, annotation of every set, divergence both ways (Neto et al., FG 2024)."""
+
+    labelled: Name = Field(description="The face set whose attribute columns teach the classifier.")
+    reliability: float = Field(
+        0.75, ge=0.5, le=1, description="Least probability of the predicted side; below it a label is undefined."
+    )
+
+
+class LeakageAudit(Settings):
+    """Are synthetic identities new? Nearest image of the generator's training set, by cosine."""
+
+    false_match_rate: float = Field(
+        1e-3,
+        gt=0,
+        lt=1,
+        description="The cosine called a match has this rate among different identities of the real set.",
+    )
+
+
+class Study(Settings):
+    """What is compared with what."""
+
+    real: Name = Field(description="The real face set: the reference of the gap to real.")
+    compare: tuple[Name | Comparison, ...] = Field(
+        (), description="Face sets (or face set and recognizer) to compare with it."
+    )
+    recognizer: Name = Field(description="The recognizer trained on each.")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (0,), min_length=1, description="Training seeds; the table gives mean and spread over them."
+    )
+    benchmarks: tuple[Name, ...] = Field(min_length=1, description="What each recognizer is verified on.")
+    references: tuple[Name | Reference, ...] = Field((), description="Embedders verified as they are, for the eye.")
+    show: tuple[Name, ...] = Field((), description="Further face sets to make and to show in the report.")
+    embedder: Name = Field(description="Measures similarity, diversity, attributes and leakage for the report.")
+    center: Literal["class_weight", "mean"] = Field(
+        "mean", description="Identity center of the report's similarity histograms."
+    )
+    binning: str = Field(
+        "quantile-5", pattern=BINNING, description="Similarity bins of the real set that the report shows."
+    )
+    attributes: AttributeStudy | None = Field(None, description="The attribute study; left out where not given.")
+    leakage: LeakageAudit = Field(LeakageAudit(), description="The leakage audit.")
+
+    @model_validator(mode="after")
+    def _once(self) -> "Study":
+        for name in ("seeds", "benchmarks"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} names one of {list(values)} twice")
+        return self
+
+
+class Config(Settings):
+    """The whole configuration: named entries and the study that uses them."""
+
+    results: str = Field(
+        "results",
+        pattern=r"^/?[^\s{}<>/][^{}<>]*$",
+        description="The folder everything is made in; give each study its own.",
+    )
+    facesets: dict[Name, FaceSetEntry] = Field(description="Face sets.")
+    embedders: dict[Name, EmbedderEntry] = Field(description="Embedders.")
+    generators: dict[Name, GeneratorEntry] = Field({}, description="Generators.")
+    recognizers: dict[Name, Recognizer] = Field(description="Recognizers.")
+    benchmarks: dict[Name, BenchmarkEntry] = Field(description="Benchmarks.")
+    study: Study = Field(description="The study.")
