@@ -1,5 +1,6 @@
 """The training loop: the same weights whether undisturbed, stopped, or killed; bad losses stop it with the place named."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,9 +13,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import distributed
 
 from semihard import engine
 from semihard.checkpoint import Resume
+from semihard.device import launch
 from semihard.engine import batch_indices, train
 from semihard.errors import NonFiniteLossError
 from semihard.provenance import Provenance
@@ -130,3 +133,67 @@ def test_a_damaged_checkpoint_is_said_so_and_training_starts_over(tmp_path, capl
     fresh, _ = run(tmp_path)
     assert "checkpoint cannot be read" in caplog.text and "starting over" in caplog.text
     assert torch.equal(fresh, run(tmp_path / "a")[0])
+
+
+def test_a_failure_while_the_key_is_written_costs_no_finished_work(tmp_path, monkeypatch):
+    """Every start is struck at each call that writes; what had been finished is there at the next."""
+
+    def start() -> Resume:
+        return Resume(tmp_path / "out", Provenance("rule", {"a": 1}, "code"), [])
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for name in ("write_text", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, name, full)
+            with pytest.raises(OSError, match="No space left"):
+                start()
+        assert not (tmp_path / "out.resume" / "key").exists()
+    start().save({"step": 3})
+    with monkeypatch.context() as patch:
+        for name in ("write_text", "write_bytes", "replace", "rename", "unlink"):
+            patch.setattr(Path, name, full)
+        assert start().load() == {"step": 3}  # a start that goes on writes nothing
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    resume = Resume(tmp_path / "out", Provenance(), [])
+    resume.save({"step": 3})
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            resume.save({"step": 4})
+    assert resume.load() == {"step": 3}
+    assert sorted(path.name for path in resume.directory.iterdir()) == ["key", "state.pt"]
+
+
+def nan_in_one_process(folder: Path) -> None:
+    distributed.init_process_group("gloo")
+    rank = distributed.get_rank()
+
+    def step(i: int) -> dict[str, torch.Tensor]:
+        return {"loss": torch.tensor(float("nan") if i == 7 and rank == 1 else 1.0)}
+
+    resume = Resume(folder / "out", Provenance(), [])
+    try:
+        train("train it", step, 20, {}, resume, 0, lambda i: np.array([i, i + 1]), window=5)
+    except NonFiniteLossError:
+        (folder / f"told{rank}").touch()
+        distributed.barrier()  # the launcher ends the others when one fails: here each is to find it out itself
+        raise
+
+
+def test_a_loss_that_is_not_finite_in_one_process_ends_both(tmp_path):
+    (tmp_path / "out.resume").mkdir()
+    Resume(tmp_path / "out", Provenance(), []).save({"step": 5, "history": [{"step": 5, "loss": 1.0}], "rows": []})
+    with pytest.raises(NonFiniteLossError) as caught:
+        launch(2, nan_in_one_process, tmp_path)
+    message = str(caught.value)
+    assert "not finite at step 7" in message and "images [7, 8]" in message
+    assert f"last good checkpoint: {tmp_path / 'out.resume'}" in message
+    assert (tmp_path / "told0").exists() and (tmp_path / "told1").exists()

@@ -1,7 +1,10 @@
 """The face set: what is written comes back, in any process, and nothing half-written is ever seen."""
 
 import multiprocessing
+import os
 import pickle
+import resource
+import signal
 import tracemalloc
 from pathlib import Path
 
@@ -71,6 +74,46 @@ def test_failure_leaves_nothing_and_keeps_the_old_file(tmp_path):
         raise RuntimeError("disk on fire")
     assert [path.name for path in tmp_path.iterdir()] == ["f.h5"]
     assert (tmp_path / "f.h5").read_bytes() == before
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.99])
+def test_a_disk_that_fills_up_leaves_nothing_and_keeps_the_old_file(tmp_path, share):
+    """A limit on the size of a file, in a child: the HDF5 library meets a real failure, also when it closes the file."""
+    path = tmp_path / "f.h5"
+    names = [f"person{i}" for i in range(5000)]  # more than one flush
+
+    def written(image: bytes) -> None:
+        with FaceSetWriter(path, (8, 8)) as writer:
+            for start in range(0, len(names), 500):
+                writer.add([image] * 500, names[start : start + 500], {"key": names[start : start + 500]})
+
+    written(b"old pixels")
+    before = path.read_bytes()
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        limit = int(share * len(before))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        try:
+            written(b"new pixels")
+        except (OSError, RuntimeError):
+            os._exit(1)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["f.h5"]
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("failing", ["open", "close"])
+def test_a_failure_of_the_hdf5_file_leaves_nothing(tmp_path, monkeypatch, failing):
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("Unable to synchronously close file")
+
+    monkeypatch.setattr(h5py.File, "__init__" if failing == "open" else "__exit__", full)
+    with pytest.raises(RuntimeError, match="close file"), FaceSetWriter(tmp_path / "f.h5", (8, 8)) as writer:
+        writer.add(np.zeros((1, 8, 8, 3), np.uint8), ["a"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_refuses_images_of_another_size_and_empty_sets(tmp_path):

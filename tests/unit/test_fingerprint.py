@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from semihard.fingerprint import RESULT_NEUTRAL, SCRIPTS, _read, fingerprint
+from semihard.fingerprint import RESULT_NEUTRAL, SCRIPTS, _file_of, _read, fingerprint
 
 FILES = {
     "run.py": '"""Script."""\nfrom semihard.top import go\n\ngo()\n',

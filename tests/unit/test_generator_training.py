@@ -1,16 +1,20 @@
 """Training of the generator: it learns, survives a kill bit by bit, and its file says what it is."""
 
 import json
+import multiprocessing
 import os
 import signal
+import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from semihard.artifacts import read_artifact
+from semihard.device import launch
 from semihard.faceset import FaceSet
 from semihard.generator import training
 from semihard.generator.model_file import load_generator, sha256_of
@@ -34,6 +38,17 @@ def entry(**given) -> CemiFaceGenerator:
         "precision": "fp32",
     }
     return CemiFaceGenerator(trained_on="f", embedder="e", **(defaults | given))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Here and in the processes started here: sums are then the same to the bit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +135,80 @@ def test_a_checkpoint_of_the_average_goes_to_the_device_of_the_weights():
     average = training.WeightAverage([torch.zeros(2, device="meta")])
     average.load_state_dict(saved)
     assert average.shadow_params[0].device.type == "meta"
+
+
+def outcome(folder: Path) -> tuple[torch.Tensor, np.ndarray]:
+    """All weights in a row, and all losses."""
+    history = read_artifact(folder / "history.h5", "history")
+    losses = np.concatenate([history[name] for name in sorted(history) if name != "step"])
+    return torch.cat([weights.flatten() for weights in load_file(folder / "model.safetensors").values()]), losses
+
+
+@pytest.fixture(scope="module")
+def undivided(inputs, tmp_path_factory) -> tuple[torch.Tensor, np.ndarray]:
+    """At a rate so small that Adam, which divides by the size of a gradient, does not amplify rounding."""
+    folder = tmp_path_factory.mktemp("undivided")
+    run(entry(learning_rate=1e-4), inputs, folder)
+    return outcome(folder)
+
+
+def same(found: tuple[torch.Tensor, np.ndarray], expected: tuple[torch.Tensor, np.ndarray]) -> bool:
+    """Losses to 1e-4 of their size, weights to 1e-6 on average: they have moved by up to 2e-3."""
+    return np.allclose(found[1], expected[1], rtol=1e-4) and float((found[0] - expected[0]).abs().mean()) < 1e-6
+
+
+@pytest.mark.parametrize("accumulation", [2, 4])
+def test_accumulation_changes_nothing_but_rounding(inputs, tmp_path, undivided, accumulation):
+    run(entry(learning_rate=1e-4, accumulation=accumulation), inputs, tmp_path)
+    assert same(outcome(tmp_path), undivided)
+
+
+def stop_at_the_seventh(marks: Path, *arguments: object) -> None:
+    """Train in one of two processes; at the seventh step the first asks their parent to stop."""
+    losses, calls = training.CemiFaceObjective.losses, []
+
+    def counted(*given, **drawn):
+        calls.append(1)
+        if len(calls) == 7 and os.environ["RANK"] == "0":
+            os.kill(os.getppid(), signal.SIGTERM)
+        return losses(*given, **drawn)
+
+    training.CemiFaceObjective.losses = counted
+    try:
+        training._train(*arguments)
+    finally:
+        (marks / f"{os.environ['RANK']}: {len(calls)}").touch()
+
+
+def test_two_processes_make_the_same_and_go_on_after_sigterm(inputs, tmp_path, undivided):
+    (marks := tmp_path / "marks").mkdir()
+    settings = entry(learning_rate=1e-4, processes=2)
+    outputs = [tmp_path / "model.safetensors", tmp_path / "history.h5"]
+    with pytest.raises(SystemExit) as stopped:
+        launch(2, stop_at_the_seventh, marks, settings, inputs[0], *outputs, PROVENANCE, inputs[1])
+    assert stopped.value.code == 143
+    (calls,) = {path.name.split(": ")[1] for path in marks.iterdir()}  # both made the same steps
+    saved = torch.load(f"{outputs[0]}.resume/state.pt", weights_only=True)
+    assert saved["step"] == int(calls) and 7 <= saved["step"] < 20
+    run(settings, inputs, tmp_path)
+    assert same(outcome(tmp_path), undivided)
+
+
+def test_under_torchrun_a_single_process_gives_the_same_bytes(inputs, tmp_path, undivided):
+    """As torchrun starts it: a process group of one, in a process of its own, for it can be made only once."""
+    context = multiprocessing.get_context("spawn")
+    worker = context.Process(target=under_torchrun, args=(entry(learning_rate=1e-4), inputs, tmp_path))
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+    (weights, losses), (expected, expected_losses) = outcome(tmp_path), undivided
+    assert torch.equal(weights, expected) and (losses == expected_losses).all()
+
+
+def under_torchrun(settings: CemiFaceGenerator, inputs: tuple[Path, Path], folder: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    ranks = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
+    os.environ |= ranks | {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    run(settings, inputs, folder)

@@ -1,12 +1,16 @@
 """The seam to Snakemake: bad input ends in one sentence and status 1, anything else with its trace in the log."""
 
+import errno
 import logging
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from semihard import job as job_module
 from semihard.errors import InputError
-from semihard.job import job
+from semihard.job import job, take_gpus
 
 
 class Wildcards(SimpleNamespace):
@@ -50,3 +54,48 @@ def test_a_failure_keeps_its_trace_in_the_log(tmp_path):
         raise ZeroDivisionError("division by zero")
     text = (tmp_path / "logs" / "x.log").read_text()
     assert "Traceback" in text and "ZeroDivisionError" in text
+
+
+def raised_by_hdf5() -> Exception:
+    return OSError(
+        "Can't close file (file write failed: errno = 28, error message = 'No space left on device', buf = 0)"
+    )
+
+
+def raised_by_torch() -> Exception:
+    try:
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598")
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize("raised", [raised_by_hdf5, raised_by_torch])
+def test_a_full_disk_is_one_line(tmp_path, raised):
+    with pytest.raises(SystemExit) as stopped, job(snakemake(tmp_path)):
+        raise raised()
+    assert stopped.value.code == 1
+    (line,) = (tmp_path / "logs" / "x.log").read_text().splitlines()
+    assert line.endswith("train: No space left on device; nothing finished was lost: free space and run again")
+
+
+def test_gpus_are_locked_and_no_other_job_gets_them(tmp_path, monkeypatch):
+    """Four devices: a job of two, another of one, and one of two that finds only one free."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(job_module.tempfile, "gettempdir", lambda: str(tmp_path))
+    devices = [Path(f"/dev/nvidia{i}") for i in range(4)]
+    monkeypatch.setattr(job_module.Path, "glob", lambda self, pattern: devices)
+    locks = take_gpus(2)
+    assert os.environ.pop("CUDA_VISIBLE_DEVICES") == "0,1"
+    more = take_gpus(1)
+    assert os.environ.pop("CUDA_VISIBLE_DEVICES") == "2"
+    with pytest.raises(InputError, match="1 of the 4 GPUs of this machine are free, 2 wanted"):
+        take_gpus(2)
+    for lock in [*locks, *more]:
+        lock.close()
+    assert len(take_gpus(4)) == 4 and os.environ.pop("CUDA_VISIBLE_DEVICES") == "0,1,2,3"
+    assert take_gpus(0) == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    assert take_gpus(1) == []

@@ -4,11 +4,12 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import tempfile
 from collections.abc import Callable
 from multiprocessing.queues import SimpleQueue
 
 import torch
-from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -80,19 +81,20 @@ def launch(processes: int, function: Callable, *arguments: object) -> None:
         return function(*arguments)
     files = [handler.baseFilename for handler in log.root.handlers if isinstance(handler, logging.FileHandler)]
     problems = multiprocessing.get_context("spawn").SimpleQueue()
-    config = LaunchConfig(
-        1, 1, processes, run_id="semihard", rdzv_backend="c10d", rdzv_endpoint="localhost:0",
-        max_restarts=0, shutdown_timeout=SECONDS_TO_SAVE,
-    )  # fmt: skip
-    logging.getLogger("torch.distributed.elastic.multiprocessing").setLevel(logging.CRITICAL)  # the traces: raised below
-    try:
-        elastic_launch(config, _worker)(files, problems, function, arguments)
-    except SignalException:
-        raise SystemExit(143) from None
-    except ChildFailedError:
-        if problems.empty():
-            raise
-        raise problems.get() from None
+    logging.getLogger("torch.distributed.elastic.multiprocessing").setLevel(logging.CRITICAL)  # what it logs is raised
+    with tempfile.TemporaryDirectory(prefix="semihard-") as folder:
+        config = LaunchConfig(
+            1, 1, processes, DefaultLogsSpecs(folder), "semihard", rdzv_backend="c10d", rdzv_endpoint="localhost:0",
+            max_restarts=0, shutdown_timeout=SECONDS_TO_SAVE,
+        )  # fmt: skip
+        try:
+            elastic_launch(config, _worker)(files, problems, function, arguments)
+        except SignalException:
+            raise SystemExit(143) from None
+        except ChildFailedError:
+            if problems.empty():
+                raise
+            raise problems.get() from None
 
 
 def _worker(log_files: list[str], problems: SimpleQueue, function: Callable, arguments: tuple) -> None:

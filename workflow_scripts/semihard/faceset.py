@@ -55,7 +55,8 @@ class FaceSetWriter:
             spool = temporary.with_suffix(".spool")
             stack.callback(spool.unlink, missing_ok=True)
             self._spool = stack.enter_context(spool.open("w+b"))
-            self._h5 = stack.enter_context(h5py.File(temporary, "w"))
+            # without a cache of chunks, a failed write is an error here, not one ignored when a dataset is freed
+            self._h5 = stack.enter_context(h5py.File(temporary, "w", rdcc_nbytes=0))
             self._stack = stack.pop_all()
         return self
 

@@ -33,10 +33,10 @@ def job(snakemake) -> Iterator[Provenance]:
     )
     log = logging.getLogger("semihard")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: temporary files are removed
-    gpu = None
+    gpus: list[IO] = []
     seed = snakemake.wildcards.get("seed")
     try:
-        gpu = take_gpu() if getattr(snakemake.resources, "gpu", 0) else None
+        gpus = take_gpus(getattr(snakemake.resources, "gpu", 0))
         yield Provenance(
             snakemake.rule, dict(snakemake.params.settings), snakemake.params.code, None if seed is None else int(seed)
         )
@@ -49,7 +49,7 @@ def job(snakemake) -> Iterator[Provenance]:
             log.exception("%s failed", snakemake.rule)
         sys.exit(1)
     finally:
-        if gpu:
+        for gpu in gpus:
             gpu.close()
 
 
@@ -66,24 +66,30 @@ def disk_full(error: BaseException | None) -> str | None:
     return None
 
 
-def take_gpu() -> IO | None:
-    """Lock one GPU of this machine for this process, by a file lock that ends with it, and make only that one visible.
+def take_gpus(count: int) -> list[IO]:
+    """Lock `count` GPUs of this machine for this process, by file locks that end with it, and make only those visible.
 
     Snakemake counts GPUs but does not hand them out. Nothing happens where CUDA_VISIBLE_DEVICES is set (a user or SLURM
-    has decided) or where there is at most one NVIDIA device. Returns the open lock file.
+    has decided) or where there is at most one NVIDIA device. Returns the open lock files.
     """
     devices = sorted(Path("/dev").glob("nvidia[0-9]*"))
-    if "CUDA_VISIBLE_DEVICES" in os.environ or len(devices) < 2:
-        return None
+    if "CUDA_VISIBLE_DEVICES" in os.environ or len(devices) < 2 or not count:
+        return []
+    taken: dict[str, IO] = {}
     for device in devices:
-        lock = Path(tempfile.gettempdir(), f"semihard-{os.getuid()}-{device.name}.lock").open("w")  # noqa: SIM115 - held
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if len(taken) < count:
+            lock = Path(tempfile.gettempdir(), f"semihard-{os.getuid()}-{device.name}.lock").open("w")  # noqa: SIM115
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                taken[device.name.removeprefix("nvidia")] = lock
+            except OSError:
+                lock.close()
+    if len(taken) < count:
+        for lock in taken.values():
             lock.close()
-            continue
-        os.environ["CUDA_VISIBLE_DEVICES"] = device.name.removeprefix("nvidia")
-        return lock
-    raise InputError(
-        f"all {len(devices)} GPUs of this machine are taken by other jobs; start Snakemake with --resources gpu={len(devices)}"
-    )
+        raise InputError(
+            f"{len(taken)} of the {len(devices)} GPUs of this machine are free, {count} wanted; other jobs hold the rest: "
+            f"start Snakemake with --resources gpu={len(devices)}"
+        )
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
+    return list(taken.values())

@@ -100,7 +100,8 @@ class Denoiser(nn.Module):
                 **common,
             )
         else:
-            self.unet = UNet2DModel(downsample_type="resnet", upsample_type="resnet", **common)
+            resampling = {"downsample_type": "resnet", "upsample_type": "resnet"}
+            self.unet = UNet2DModel(attn_norm_num_groups=32, **resampling, **common)
         for level in shape.undivided:  # 7 is odd: the blocks stay, their halving and doubling go
             self.unet.down_blocks[level].downsamplers[0].downsample = None
             self.unet.up_blocks[levels - 2 - level].upsamplers[0].upsample = None

@@ -1,0 +1,138 @@
+"""Training of a generator and SIGKILL: wherever it strikes, and however often, the last run ends with the same bytes.
+
+One process imports and prepares all there is, then forks a child per run; a child saves a checkpoint after every second step
+and kills itself at its n-th moment: around a loss, half-way through the bytes of a checkpoint, around a rename or a removal.
+"""
+
+import functools
+import itertools
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+KILLS = 10
+STEPS, WINDOW = 8, 2
+
+
+def test_ten_kills_change_no_byte(tmp_path):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'workflow_scripts'}:{ROOT}"}
+    command = [sys.executable, __file__, str(tmp_path)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    kills, resumed = np.array([line.split() for line in done.stdout.splitlines()], int).T
+    assert sum(kills) >= KILLS and max(kills) > 1 and sum(resumed) > 0
+
+
+def kill_at(moment: int | None, report: Path) -> None:
+    """Count this process's moments in `report`, and kill it at number `moment`."""
+    import io
+
+    import torch
+
+    from semihard.generator.objective import CemiFaceObjective
+
+    count = 0
+
+    def step():
+        nonlocal count
+        count += 1
+        report.write_bytes(b"%d" % count)
+        if count == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def stepping(owner, name):
+        function = getattr(owner, name)
+
+        def around(*given, **further):
+            step()
+            result = function(*given, **further)
+            step()
+            return result
+
+        setattr(owner, name, around)
+
+    for owner, name in ((CemiFaceObjective, "losses"), (os, "replace"), (os, "rename"), (os, "unlink"), (os, "rmdir")):
+        stepping(owner, name)
+    save = torch.save
+
+    def save_in_halves(state, file):
+        whole = io.BytesIO()
+        save(state, whole)
+        half = whole.tell() // 2
+        file.write(whole.getvalue()[:half])
+        file.flush()
+        step()
+        file.write(whole.getvalue()[half:])
+
+    torch.save = save_in_halves
+
+
+def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
+    """Train into `folder` in a child that is killed at its moment number `moment`: whether it ended well, and its moments."""
+    from semihard import engine
+    from semihard.generator import training
+    from semihard.provenance import Provenance
+    from semihard.settings import CemiFaceGenerator
+
+    folder.mkdir(exist_ok=True)
+    inputs, report = folder.parent, folder.parent / "moments"
+    child = os.fork()
+    if child == 0:
+        kill_at(moment, report)
+        engine.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+        training.train = functools.partial(engine.train, window=WINDOW)
+        given = {"network": "tiny", "image_size": 16, "batch": 2, "epochs": STEPS / 2, "precision": "fp32"}
+        settings = CemiFaceGenerator(trained_on="f", embedder="e", learning_rate=1e-3, compile=False, **given)
+        outputs = [folder / name for name in ("model.safetensors", "history.h5")]
+        training.train_generator(settings, inputs / "faces.h5", *outputs, Provenance(), inputs / "embedder.safetensors")
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if status and (moment is None or not os.WIFSIGNALED(status)):
+        raise SystemExit(f"a run ended with status {status}")
+    return status == 0, int(report.read_bytes())
+
+
+def main(folder: Path) -> None:
+    """Print, for one training after another, how often it was killed before it came to the right end, and whether its
+    last run went on from a checkpoint."""
+    import torch
+
+    from tests.unit.toy_generator import toy_embedder, toy_faces
+
+    torch.set_num_threads(1)  # a forked child must not wait for threads that stayed behind
+    toy_faces(folder / "faces.h5", 4, 1)
+    toy_embedder(folder / "embedder.safetensors")
+    _, moments = run(folder / "whole")
+    whole = {path.name: path.read_bytes() for path in (folder / "whole").iterdir()}
+    if set(whole) != {"model.safetensors", "history.h5"}:
+        raise SystemExit(f"left beside the outputs: {sorted(whole)}")
+
+    drawn, total = random.Random(0), 0
+    strikes = iter(lambda: drawn.randint(1, 2 * moments // 3), None)
+    while total < KILLS:
+        made, kills, resumed = folder / f"killed{total}", 0, False
+        near_end = [moments - drawn.randint(1, 8)] if total else []  # around the outputs and the checkpoint's removal
+        for moment in itertools.chain(near_end, strikes):
+            resumed = (made / "model.safetensors.resume" / "state.pt").exists()
+            if run(made, moment)[0]:
+                break
+            kills += 1
+            for name, content in whole.items():
+                if (made / name).exists() and (made / name).read_bytes() != content:
+                    raise SystemExit(f"half of {name} under its name after {kills} kills")
+        if differing := [name for name, content in whole.items() if (made / name).read_bytes() != content]:
+            raise SystemExit(f"{differing} differ after {kills} kills")
+        shutil.rmtree(made)
+        print(kills, int(resumed))
+        total += kills
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
