@@ -75,10 +75,16 @@ def launch(processes: int, function: Callable, *arguments: object) -> None:
 
     The processes are torch's elastic workers, started afresh: function and arguments must be picklable. Where torchrun
     has started this process already (on several machines, say), it is one of them. What a worker raises as InputError
-    or NonFiniteLossError is raised here; SIGTERM reaches the workers, and SystemExit(143) is raised when they have ended.
+    or NonFiniteLossError is raised here, InputError also where this job sees fewer GPUs than processes; SIGTERM reaches
+    the workers, and SystemExit(143) is raised when they have ended.
     """
     if processes == 1 or "RANK" in os.environ:
         return function(*arguments)
+    if torch.cuda.is_available() and (seen := torch.cuda.device_count()) < processes:
+        raise InputError(
+            f"processes {processes}: this job sees {seen} GPU(s); set `processes` to that, or start Snakemake with "
+            f"--resources gpu={processes}"
+        )
     files = [handler.baseFilename for handler in log.root.handlers if isinstance(handler, logging.FileHandler)]
     problems = multiprocessing.get_context("spawn").SimpleQueue()
     logging.getLogger("torch.distributed.elastic.multiprocessing").setLevel(logging.CRITICAL)  # what it logs is raised
