@@ -6,7 +6,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from semihard.errors import InputError
-from semihard.generator.network import GroupNorm, SimilarityUNet, UnconditionalUNet
+from semihard.generator import network as network_module
+from semihard.generator.network import GroupNorm, Shape, SimilarityUNet, UnconditionalUNet
 from semihard.generator.objective import noise_schedule
 
 SCHEDULE = noise_schedule(1000, 1e-4, 0.02)
@@ -127,11 +128,15 @@ def test_every_input_matters_to_its_own_sample_alone(which: int):
     assert moved[1] < 1e-6
 
 
-def test_identity_and_similarity_enter_by_the_added_keys_and_values_only():
+def test_identity_and_similarity_enter_by_the_added_keys_and_values_only(monkeypatch):
+    """Of the papers' network, here with the channels of "tiny", which alone has another way in."""
+    monkeypatch.setitem(network_module.SHAPES, "tiny", Shape((64, 96, 128), attention=(1, 2), head_dim=32))
     network = randomised(SimilarityUNet("tiny", 16, SCHEDULE, 8))
-    for name, parameter in network.named_parameters():
-        if "add_k_proj" in name or "add_v_proj" in name:
-            nn.init.zeros_(parameter)
     x_t, t, identity, m = inputs(3, 16, 8)
     with torch.no_grad():
+        assert not torch.equal(network(x_t, t, identity, m), network(x_t, t, identity.flip(0), -m))
+        for name, parameter in network.named_parameters():
+            if "add_k_proj" in name or "add_v_proj" in name:
+                nn.init.zeros_(parameter)
         assert torch.equal(network(x_t, t, identity, m), network(x_t, t, identity.flip(0), -m))
+    assert network_module.SHAPES["dcface_112"].added is False and network_module.SHAPES["dcface_112"].tokens == 1

@@ -18,7 +18,8 @@ from semihard.errors import InputError
 @dataclass(frozen=True)
 class Shape:
     """Channels per level; the levels with attention, 0 the finest; channels per head; the levels that do not halve;
-    whether the U-Net's output is the velocity v instead of ε; tokens that C_att is split into (the papers: one)."""
+    whether the U-Net's output is the velocity v instead of ε; tokens that C_att is split into (the papers: one); whether
+    identity and similarity enter by the time embedding, too (the paper: no)."""
 
     channels: tuple[int, ...]
     attention: tuple[int, ...]
@@ -26,12 +27,13 @@ class Shape:
     undivided: tuple[int, ...] = ()
     velocity: bool = False
     tokens: int = 1
+    added: bool = False
 
 
 SHAPES = {
     # DCFace's U-Net: 128 × (1, 1, 2, 2, 4, 4), one block per level, attention at 7 × 7. Its fifth halving does nothing.
     "dcface_112": Shape((128, 128, 256, 256, 512, 512), attention=(4,), head_dim=64, undivided=(4,)),
-    "tiny": Shape((64, 96, 128), attention=(1, 2), head_dim=32, velocity=True, tokens=8),
+    "tiny": Shape((64, 96, 128), attention=(1, 2), head_dim=32, velocity=True, tokens=8, added=True),
 }
 
 
@@ -158,12 +160,17 @@ class UnconditionalUNet(Denoiser):
 class SimilarityUNet(Denoiser):
     """ε′ = net(x_t, t, C_att), C_att = F2(concat(C_id, F1(m))) (CemiFace Eqs. 5–8).
 
-    embedding_dim: D. "dcface_112" has 96.2 M parameters with a 512-d embedding, "tiny" 5.0 M with a 128-d one.
+    embedding_dim: D. "dcface_112" has 96.2 M parameters with a 512-d embedding, "tiny" 5.1 M with a 128-d one. In "tiny"
+    a function of C_id and F1(m) is added to the time embedding as well, as DCFace does with its f_id: attention alone
+    takes longer to learn than a CPU has (docs/results.md).
     """
 
     def __init__(self, network: str, image_size: int, schedule: DDPMScheduler, embedding_dim: int):
-        super().__init__(network, image_size, schedule)
+        super().__init__(network, image_size, schedule, added=SHAPES[network].added)
         self.embedding_dim, self.tokens = embedding_dim, self.shape.tokens
+        width = 2 * embedding_dim
+        layers = (nn.Linear(width, width), nn.SiLU(), nn.Linear(width, self.time_dim))
+        self.adding = nn.Sequential(*layers) if self.shape.added else None
         self.F1 = nn.Linear(1, embedding_dim)
         self.F2 = nn.Linear(2 * embedding_dim, self.tokens * self.token_dim)
 
@@ -174,5 +181,6 @@ class SimilarityUNet(Denoiser):
         """
         C_id = identity * self.embedding_dim**0.5  # unit variance per entry, the scale of F1(m)
         C_sim = self.F1(m[:, None])
-        C_att = self.F2(torch.cat([C_id, C_sim], 1)).unflatten(1, (self.tokens, -1))
-        return self.predict(x_t, t, C_att)
+        both = torch.cat([C_id, C_sim], 1)
+        C_att = self.F2(both).unflatten(1, (self.tokens, -1))
+        return self.predict(x_t, t, C_att, None if self.adding is None else self.adding(both))
