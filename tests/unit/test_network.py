@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -9,6 +10,7 @@ from semihard.errors import InputError
 from semihard.generator import network as network_module
 from semihard.generator.network import GroupNorm, Shape, SimilarityUNet, UnconditionalUNet
 from semihard.generator.objective import noise_schedule
+from semihard.settings import UnconditionalGenerator
 
 SCHEDULE = noise_schedule(1000, 1e-4, 0.02)
 
@@ -93,6 +95,22 @@ def test_tiny_network_keeps_the_shape(size: int):
     network = SimilarityUNet("tiny", size, SCHEDULE, 8)
     assert network(*inputs(2, size, 8)).shape == (2, 3, size, size)
     assert 4.5e6 < parameters(network) < 5.5e6
+
+
+@pytest.mark.parametrize("network", ["tiny", "dcface_112"])
+@pytest.mark.parametrize("size", [8, 12, 16, 24, 30, 56, 64, 72, 80, 100, 112])
+def test_the_configuration_refuses_what_the_network_would(network: str, size: int):
+    with torch.device("meta"):
+        try:
+            UnconditionalUNet(network, size, SCHEDULE)
+            fits = True
+        except InputError:
+            fits = False
+    if fits:
+        UnconditionalGenerator(method="ddpm", trained_on="f", network=network, image_size=size)
+    else:
+        with pytest.raises(ValidationError, match=f"image_size {size}: {network} takes multiples of"):
+            UnconditionalGenerator(method="ddpm", trained_on="f", network=network, image_size=size)
 
 
 def test_refuses_a_size_it_cannot_halve():

@@ -16,7 +16,7 @@ from semihard.errors import InputError
 from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.generator import asking, sampling
 from semihard.generator.gathering import gather_shards
-from semihard.generator.model_file import load_generator
+from semihard.generator.model_file import GeneratorSpec, load_generator, save_generator
 from semihard.generator.sampling import shard_batches, synthesize
 from semihard.mixup import draw_partners
 from semihard.provenance import Provenance
@@ -147,6 +147,40 @@ def test_a_full_disk_loses_the_batch_being_written_and_no_other(inputs, whole, t
     made.clear()
     assert make(entry(), inputs, folder).read_bytes() == whole.read_bytes()
     assert len(made) == 4 - failing
+
+
+def test_a_damaged_batch_is_drawn_again(inputs, whole, tmp_path, monkeypatch, caplog):
+    denoise, calls = sampling.denoise, []
+
+    def stopped(*given):
+        calls.append(1)
+        if len(calls) == 3:
+            raise SystemExit(143)
+        return denoise(*given)
+
+    monkeypatch.setattr(sampling, "denoise", stopped)
+    with pytest.raises(SystemExit):
+        make(entry(), inputs, tmp_path / "d")
+    (tmp_path / "d" / "shard0.h5.resume" / "batch1.h5").write_bytes(b"not HDF5")
+    assert make(entry(), inputs, tmp_path / "d").read_bytes() == whole.read_bytes()
+    assert "batch1.h5" in caplog.text and "drawn again" in caplog.text and len(calls) == 3 + 3
+
+
+def test_weights_that_are_not_finite_are_refused(inputs, tmp_path):
+    network, spec = load_generator(inputs[0], torch.device("cpu"))
+    network.F1.weight[0] = torch.nan
+    save_generator(tmp_path / "nan.safetensors", network, spec, PROVENANCE)
+    with pytest.raises(InputError, match="F1.weight is not finite; train the generator again"):
+        load_generator(tmp_path / "nan.safetensors", torch.device("cpu"))
+
+
+def test_warns_of_a_similarity_beyond_the_last_step_of_the_grid(caplog):
+    GeneratorSpec("cemiface", "tiny", SIZE, 1000, 1e-4, 0.02, m_min=-1, m_max=1, m_step=0.3).check_similarity(0.9)
+    assert "similarity 0.9 lies outside the -1 … 0.8 this generator was trained on" in caplog.text
+    caplog.clear()
+    GeneratorSpec("cemiface", "tiny", SIZE, 1000, 1e-4, 0.02, m_min=-1, m_max=1, m_step=0).check_similarity(1.0)
+    GeneratorSpec("cemiface", "tiny", SIZE, 1000, 1e-4, 0.02, m_min=-1, m_max=1, m_step=0.04).check_similarity(1.0)
+    assert not caplog.text
 
 
 def test_columns_and_names_say_how_each_image_was_made(inputs, tmp_path):

@@ -83,8 +83,12 @@ def test_inquiry_copies_are_gathered_anew_without_a_new_synthesis(drawn):
         ("dcface", {"identity_mixup": True}, "which is conditioned on images; leave out identity_mixup"),
         ("cemi", {"styles": "real"}, "facesets.cemi.styles: only a generator of method dcface takes styles"),
         ("cemi", {"identities": 1, "identity_mixup": True}, "identity_mixup needs another identity"),
+        ("cemi", {"steps": 2000}, "facesets.cemi.steps: 2000, but 'cemiface' has 1000 timesteps"),
+        ("cemi", {"center": "mean"}, "the images of 'nobody' have no identities, and center takes those of identities"),
+        ("cemi", {"angular_perturbation": False}, "is a cosine; leave it out for no perturbation; found False"),
+        ("dcface", {"angular_perturbation": 0.0}, "leave out angular_perturbation"),
         ("cemi", {"similarity": 1.5}, "facesets.cemi.similarity: Input should be less than or equal to 1; found 1.5"),
-        ("cemi", {"negative_identity": {"weigth": 1}}, "facesets.cemi.negative_identity.weigth: no such key"),
+        ("cemi", {"negative_identity": {"weigth": 1}}, "negative_identity.weigth: no such key; did you mean 'weight'?"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_anything_runs(drawn, faceset, change, message):

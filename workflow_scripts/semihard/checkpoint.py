@@ -29,9 +29,9 @@ class Resume:
         parts = [provenance.settings, provenance.code, provenance.seed, stats]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         key_file = self.directory / "key"
-        if self.directory.exists() and (not key_file.exists() or key_file.read_text() != key):
+        if self.directory.exists() and (not key_file.exists() or key_file.read_bytes() != key.encode()):
             log.info("%s: checkpoint of other settings, code or inputs: ignored and removed", self.directory)
-            shutil.rmtree(self.directory)
+            shutil.rmtree(self.directory) if self.directory.is_dir() else self.directory.unlink()
         if not key_file.exists():  # written once and whole: half a key would drop all that was finished
             with atomic_path(key_file) as temporary:
                 temporary.write_text(key)
@@ -41,7 +41,7 @@ class Resume:
         if not self.exists():
             return None
         try:
-            return torch.load(self.directory / "state.pt", map_location="cpu", weights_only=True)
+            return dict(torch.load(self.directory / "state.pt", map_location="cpu", weights_only=True))
         except Exception as error:  # whatever torch makes of damaged bytes
             log.warning("%s: checkpoint cannot be read (%s): starting over", self.directory, type(error).__name__)
             return None

@@ -169,7 +169,8 @@ def _sentence(problem: dict) -> str:
             return f"{where}: {rule}; found {problem['input']!r}"
     message = problem["msg"].removeprefix("Value error, ").replace("tuple", "list").replace("Tuple", "List")
     message = re.sub(r" or (object to extract fields from|instance of \w+)", "", message)
-    return f"{where}: {message}; found {problem['input']!r}"
+    found = "" if isinstance(problem["input"], dict) else f"; found {problem['input']!r}"  # a whole entry says nothing
+    return f"{where}: {message}{found}"
 
 
 def _model_at(problem: dict) -> list[str]:
@@ -178,6 +179,8 @@ def _model_at(problem: dict) -> list[str]:
     if len(location) == 1:
         return list(settings.Config.model_fields)
     section = location[0]
+    if location[-2] == "negative_identity":
+        return list(settings.NegativeIdentity.model_fields)
     if section == "study":
         return list(settings.Study.model_fields) if len(location) == 2 else []
     models = _models_of(section)

@@ -54,12 +54,12 @@ def job(snakemake) -> Iterator[Provenance]:
 
 
 def disk_full(error: BaseException | None) -> str | None:
-    """What the system says where `error` comes from a full disk or quota, else None.
+    """What the system says where `error` comes from a full disk, quota or file size limit, else None.
 
     Libraries wrap it in errors of their own, but keep the system's words in the message or in what came before.
     """
     while error:
-        for reason in map(os.strerror, (errno.ENOSPC, errno.EDQUOT)):
+        for reason in map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)):
             if reason in str(error):
                 return reason
         error = error.__context__

@@ -129,13 +129,24 @@ class Plan:
             entry = self._entry(section, name)
             if isinstance(entry, settings.SyntheticFaces | settings.UnconditionalFaces):
                 self._check_synthesis(f"facesets.{name}", entry)
+            if isinstance(entry, settings.DCFaceGenerator):
+                self._check_labels(f"generators.{name}.trained_on", entry.trained_on, "which dcface learns from")
             if isinstance(entry, settings.SimilarityBinFaces) and entry.center == "class_weight":
                 self._check_class_weight(f"facesets.{name}", entry.embedder, entry.of)
         if self.study.center == "class_weight":
             self._check_class_weight("study", self.study.embedder, self.study.real)
 
+    def _check_labels(self, where: str, faceset: str, why: str) -> None:
+        entry = self.config.facesets[faceset]
+        if isinstance(entry, settings.UnconditionalFaces) or getattr(entry, "labelled", True) is False:
+            raise InputError(f"{where}: the images of {faceset!r} have no identities, {why}; name a labelled face set")
+
     def _check_synthesis(self, where: str, entry: settings.SyntheticFaces | settings.UnconditionalFaces) -> None:
         generator = self.config.generators[entry.generator]
+        if entry.steps > generator.timesteps:
+            raise InputError(
+                f"{where}.steps: {entry.steps}, but {entry.generator!r} has {generator.timesteps} timesteps"
+            )
         given = f"{where}.generator: {entry.generator!r} is of method {generator.method}"
         if isinstance(entry, settings.UnconditionalFaces):
             if generator.method != "ddpm":
@@ -152,6 +163,8 @@ class Plan:
             raise InputError(f"{where}.styles: only a generator of method dcface takes styles; leave it out")
         if entry.identities < 2 and (entry.identity_mixup or entry.negative_identity):
             raise InputError(f"{where}.identities: {' and '.join(operators)} needs another identity, so 2 at least")
+        if entry.center:
+            self._check_labels(f"{where}.inquiries", entry.inquiries, "and center takes those of identities")
         if entry.center == "class_weight":
             self._check_class_weight(where, generator.embedder, entry.inquiries)
 
@@ -361,7 +374,8 @@ class Plan:
 
 
 def _is_given(entry: settings.Settings, key: str) -> bool:
-    return getattr(entry, key) not in (None, False)
+    value = getattr(entry, key)
+    return value is not None and value is not False  # 0.0 is an angle
 
 
 def _existing(where: str, path: str, expected: str) -> Path:

@@ -53,10 +53,10 @@ class GeneratorSpec:
 
     def check_similarity(self, m: float) -> None:
         """Warn where the similarity asked for lies outside what the generator was trained on."""
-        if not self.m_min - 1e-6 <= m <= self.m_max + 1e-6:
-            log.warning(
-                "similarity %g lies outside the %g … %g this generator was trained on", m, self.m_min, self.m_max
-            )
+        steps = int((self.m_max - self.m_min) / self.m_step + 1e-6) if self.m_step else 0
+        greatest = self.m_min + steps * self.m_step if self.m_step else self.m_max
+        if not self.m_min - 1e-6 <= m <= greatest + 1e-6:
+            log.warning("similarity %g lies outside the %g … %g this generator was trained on", m, self.m_min, greatest)
 
     def check_embedder(self, path: Path | str, embedder: Embedder) -> None:
         """Raises InputError where `embedder`, read from `path`, is not the one the generator was trained with."""
@@ -99,6 +99,8 @@ def load_generator(path: Path | str, device: torch.device, compile: bool = False
         spec = GeneratorSpec(**about["spec"])
         network = spec.build()
         network.load_state_dict(weights)
+        if bad := [name for name, values in weights.items() if not values.isfinite().all()]:
+            raise InputError(f"{path}: {bad[0]} is not finite; train the generator again")
     except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: not a readable generator file of this version ({error})") from None
     return network.requires_grad_(False).eval().to(device, memory_format=unet_layout(device, compile)), spec

@@ -3,6 +3,7 @@
 A batch of images is a face set, a shard is its batches one after the other, the whole is its shards.
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from semihard.artifacts import read_artifact
 from semihard.checkpoint import Resume
 from semihard.device import autocast, best_device, compiled
 from semihard.errors import InputError
-from semihard.faceset import FaceSetWriter
+from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.generator.asking import ask_anyone, ask_similarity, ask_style
 from semihard.generator.gathering import gather_shards, identity_name
 from semihard.generator.model_file import GeneratorSpec, load_generator
@@ -22,6 +23,8 @@ from semihard.progress import progress
 from semihard.provenance import Provenance
 from semihard.settings import SyntheticFaces, UnconditionalFaces
 from semihard.similarity.embedders import load_embedder
+
+log = logging.getLogger("semihard")
 
 
 def synthesize(
@@ -65,7 +68,7 @@ def synthesize(
     given = [generator_path, embedder_model_path, inquiries_path, inquiry_faces_path, style_faces_path]
     resume = Resume(output, provenance, [path for path in given if path is not None])
     paths = [resume.directory / f"batch{batch}.h5" for batch in batches]
-    missing = [(batch, path) for batch, path in zip(batches, paths, strict=True) if not path.exists()]
+    missing = [(batch, path) for batch, path in zip(batches, paths, strict=True) if not is_finished(path)]
     size = (spec.image_size, spec.image_size)
     with progress("synthesize", len(batches), "batches", len(batches) - len(missing)) as advance:
         for batch, path in missing:
@@ -84,6 +87,15 @@ def synthesize(
             advance(1)
     gather_shards(paths, output, provenance)
     resume.discard()
+
+
+def is_finished(path: Path) -> bool:
+    """True where a batch is there and readable; a damaged one is to be drawn again, which is said."""
+    try:
+        return path.exists() and len(FaceSet(path)) > 0
+    except InputError as problem:
+        log.warning("%s: drawn again", problem)
+        return False
 
 
 def check_method(settings: SyntheticFaces | UnconditionalFaces, spec: GeneratorSpec, path: Path | str) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from semihard.settings.base import (
     ALIGN,
@@ -178,6 +178,13 @@ class SyntheticFaces(SampledFaces):
         description="Turn each image's identity condition by a random angle, its cosine uniform between this and 1 (IDperturb, CVPR 2026).",
     )
     negative_identity: NegativeIdentity | None = Field(None, description="Guidance away from another identity.")
+
+    @field_validator("angular_perturbation", mode="before")
+    @classmethod
+    def _angle(cls, value: object) -> object:
+        if isinstance(value, bool):  # which would count as 0 or 1
+            raise ValueError("is a cosine; leave it out for no perturbation")
+        return value
 
 
 class UnconditionalFaces(SampledFaces):

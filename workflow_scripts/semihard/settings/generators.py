@@ -59,6 +59,9 @@ class Diffusion(Settings):
 
     @model_validator(mode="after")
     def _training(self) -> "Diffusion":
+        divisor = 8 if self.network == "tiny" and self.image_size < 64 else 16
+        if self.image_size % divisor:
+            raise ValueError(f"image_size {self.image_size}: {self.network} takes multiples of {divisor} pixels here")
         if self.batch % (self.processes * self.accumulation):
             parts = f"{self.processes} processes × {self.accumulation} parts"
             raise ValueError(f"batch {self.batch} does not divide by {parts}")
@@ -119,6 +122,12 @@ class DCFaceGenerator(Diffusion):
     nearest: Positive = Field(4, description="X_id is one of so many images nearest to the class center (DCFace code).")
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    @model_validator(mode="after")
+    def _parts(self) -> "DCFaceGenerator":
+        if self.batch < 2 * self.processes * self.accumulation:
+            raise ValueError("its batch norms need two images at least per process and part: raise batch")
+        return self
 
 
 class UnconditionalGenerator(Diffusion):
