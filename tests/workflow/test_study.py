@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import h5py
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -32,10 +33,13 @@ def test_synthetic_sets_say_how_each_image_came_to_be(finished: Project):
     plain = FaceSet(finished.folder / f"{RESULTS}/facesets/synthetic.h5")
     mixed = FaceSet(finished.folder / f"{RESULTS}/facesets/other.h5")
     real = FaceSet(finished.folder / f"{RESULTS}/facesets/real.h5")
-    assert plain.counts().tolist() == mixed.counts().tolist() == [6] * 6
+    assert plain.counts().tolist() == mixed.counts().tolist() == [6 + 5] * 6  # and five copies of the inquiry image
     assert not set(plain.identity_names) & set(real.identity_names)
-    assert (plain.column("m") == 0).all() and (plain.column("partner") == -1).all() and (plain.column("phi") == 1).all()
-    assert (mixed.column("m") == 0.5).all() and (mixed.column("partner") != mixed.identity).all()
+    assert (plain.column("partner") == -1).all() and (plain.column("phi") == 1).all()
+    assert (mixed.column("partner") != mixed.identity).all()
+    for faces, m in ((plain, 0), (mixed, 0.5)):
+        copied = faces.column("index") >= 6
+        assert (faces.column("m")[~copied] == m).all() and np.isnan(faces.column("m")[copied]).all()
     assert abs(plain.column("similarity")).max() <= 1
 
 
