@@ -107,16 +107,22 @@ def whole(inputs, folder) -> Path:
     return make(entry(), inputs, folder / "whole")
 
 
-def test_a_killed_synthesis_goes_on_and_ends_the_same(inputs, whole, tmp_path, monkeypatch):
+def stop_at_the_third_batch(monkeypatch) -> list[int]:
+    """Ends the first process that denoises a third batch; the list grows with every batch that is begun."""
     denoise, calls = sampling.denoise, []
 
-    def killed(*given):
+    def stopping(*given):
         calls.append(1)
         if len(calls) == 3:
             raise SystemExit(143)
         return denoise(*given)
 
-    monkeypatch.setattr(sampling, "denoise", killed)
+    monkeypatch.setattr(sampling, "denoise", stopping)
+    return calls
+
+
+def test_a_killed_synthesis_goes_on_and_ends_the_same(inputs, whole, tmp_path, monkeypatch):
+    calls = stop_at_the_third_batch(monkeypatch)
     with pytest.raises(SystemExit):
         make(entry(), inputs, tmp_path / "killed")
     assert not (tmp_path / "killed" / "shard0.h5").exists()
@@ -150,15 +156,7 @@ def test_a_full_disk_loses_the_batch_being_written_and_no_other(inputs, whole, t
 
 
 def test_a_damaged_batch_is_drawn_again(inputs, whole, tmp_path, monkeypatch, caplog):
-    denoise, calls = sampling.denoise, []
-
-    def stopped(*given):
-        calls.append(1)
-        if len(calls) == 3:
-            raise SystemExit(143)
-        return denoise(*given)
-
-    monkeypatch.setattr(sampling, "denoise", stopped)
+    calls = stop_at_the_third_batch(monkeypatch)
     with pytest.raises(SystemExit):
         make(entry(), inputs, tmp_path / "d")
     (tmp_path / "d" / "shard0.h5.resume" / "batch1.h5").write_bytes(b"not HDF5")

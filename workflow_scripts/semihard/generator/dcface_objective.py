@@ -89,7 +89,7 @@ class DCFaceObjective:
 
         network: a `DCFaceUNet` or what wraps it; x: X_sty in [−1, 1] `[n, 3, s, s]`; t: int64 `[n]`; eps: like x.
         L_ID = −γ_t cos(F(X_id), F(x̂0)) − (1 − γ_t) cos(F(X_sty), F(x̂0)), γ_t = t / T: at t = 0 the image is to be
-        kept, at t = T the identity image obeyed. L_MSE is that of the settings, as in `generator_losses`. X_sty may be
+        kept, at t = T the identity image obeyed. L_MSE is `denoising_loss` as the settings say. X_sty may be
         mirrored: embeddings are those of image plus mirror image.
         """
         abar_t = self.abar[t]

@@ -91,11 +91,11 @@ def _train(
         drawn["eps"] = torch.randn(len(chosen), 3, settings.image_size, settings.image_size, device=device)
         mirrored = torch.rand(len(chosen), device=device) < 0.5 * settings.flip
         sums: dict[str, torch.Tensor] = {}
-        for part in own_parts(settings, accelerator.process_index):
+        parts = own_parts(settings, accelerator.process_index)
+        for part in parts:
             x = to_float(images[chosen[part]])
             x = torch.where(mirrored[part, None, None, None], x.flip(3), x)
-            last = part.stop == (accelerator.process_index + 1) * settings.batch // settings.processes
-            with contextlib.nullcontext() if last else accelerator.no_sync(shared):
+            with contextlib.nullcontext() if part is parts[-1] else accelerator.no_sync(shared):
                 with autocast(device, settings.precision):
                     losses = objective.losses(predict, x, **{name: values[part] for name, values in drawn.items()})
                 accelerator.backward(losses["loss"] / settings.accumulation)
