@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.unit.killing import kill_at
+
 ROOT = Path(__file__).parents[2]
 MOMENTS = 12
 LIMITS = (0.05, 0.4, 0.8, 0.99)  # of the shard's size
@@ -27,42 +29,14 @@ def test_neither_sigkill_nor_a_full_disk_changes_a_byte(tmp_path):
     assert done.stdout.split() == ["same"] * (MOMENTS + 1 + len(LIMITS))
 
 
-def kill_at(moment: int | None, report: Path) -> None:
-    """Count this process's steps, kill it at step `moment`, and leave the count in `report` at the end of each."""
+def places() -> list[tuple[object, str]]:
+    """Where this process may be killed."""
     import h5py
 
     from semihard.generator.network import SimilarityUNet
 
-    steps = 0
-
-    def step():
-        nonlocal steps
-        steps += 1
-        report.write_bytes(b"%d" % steps)
-        if steps == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def stepping(owner, name):
-        function = getattr(owner, name)
-
-        def around(*given, **further):
-            step()
-            result = function(*given, **further)
-            step()
-            return result
-
-        setattr(owner, name, around)
-
-    for owner, name in (
-        (SimilarityUNet, "predict"),
-        (h5py.Dataset, "__setitem__"),
-        (h5py.Group, "create_dataset"),
-        (os, "replace"),
-        (os, "rename"),
-        (os, "unlink"),
-        (os, "rmdir"),
-    ):
-        stepping(owner, name)
+    writes = [(SimilarityUNet, "predict"), (h5py.Dataset, "__setitem__"), (h5py.Group, "create_dataset")]
+    return writes + [(os, name) for name in ("replace", "rename", "unlink", "rmdir")]
 
 
 def run(folder: Path, moment: int | None = None, limit: int | None = None) -> tuple[bool, int]:
@@ -79,7 +53,7 @@ def run(folder: Path, moment: int | None = None, limit: int | None = None) -> tu
         given = {"identities": 3, "per_identity": 2, "batch": 2, "steps": 2, "codec": "png", "precision": "fp32"}
         settings = SyntheticFaces(source="synthesis", generator="g", inquiries="i", **given)
         paths = [inputs / name for name in ("embedder.safetensors", "inquiries.h5")]
-        kill_at(moment, report)
+        kill_at(moment, report, places())
         if limit:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

@@ -9,12 +9,13 @@ import itertools
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+
+from tests.unit.killing import kill_at
 
 ROOT = Path(__file__).parents[2]
 KILLS = 10
@@ -30,36 +31,16 @@ def test_ten_kills_change_no_byte(tmp_path):
     assert sum(kills) >= KILLS and max(kills) > 1 and sum(resumed) > 0
 
 
-def kill_at(moment: int | None, report: Path) -> None:
-    """Count this process's moments in `report`, and kill it at number `moment`."""
+def kill_in_training(moment: int | None, report: Path) -> None:
+    """Kill this process at number `moment` of its moments, half-way through the bytes of a checkpoint among them."""
     import io
 
     import torch
 
     from semihard.generator.objective import CemiFaceObjective
 
-    count = 0
-
-    def step():
-        nonlocal count
-        count += 1
-        report.write_bytes(b"%d" % count)
-        if count == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def stepping(owner, name):
-        function = getattr(owner, name)
-
-        def around(*given, **further):
-            step()
-            result = function(*given, **further)
-            step()
-            return result
-
-        setattr(owner, name, around)
-
-    for owner, name in ((CemiFaceObjective, "losses"), (os, "replace"), (os, "rename"), (os, "unlink"), (os, "rmdir")):
-        stepping(owner, name)
+    places = [(os, name) for name in ("replace", "rename", "unlink", "rmdir")]
+    step = kill_at(moment, report, [(CemiFaceObjective, "losses"), *places])
     save = torch.save
 
     def save_in_halves(state, file):
@@ -85,7 +66,7 @@ def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
     inputs, report = folder.parent, folder.parent / "moments"
     child = os.fork()
     if child == 0:
-        kill_at(moment, report)
+        kill_in_training(moment, report)
         engine.SECONDS_BETWEEN_CHECKPOINTS = 0.0
         training.train = functools.partial(engine.train, window=WINDOW)
         given = {"network": "tiny", "image_size": 16, "batch": 2, "epochs": STEPS / 2, "precision": "fp32"}
