@@ -18,7 +18,9 @@ try:
     for path in workflow.configfiles:
         read_yaml(path)  # for the sake of its checks: Snakemake's own reader lets a second entry of one name win
     PLAN = Plan(config)
+    left_out = PLAN.leave_out_absent_benchmarks()
     if workflow.is_main_process:
+        print(*left_out, sep="\n", end="\n" * bool(left_out), file=sys.stderr)
         PLAN.check_data()
 except InputError as error:
     sys.exit(f"The configuration cannot be used:\n{error}")

@@ -1,7 +1,7 @@
 """
 Face sets and benchmarks.
 
-REQUIRED INPUTS: the user's files named in the configuration (RecordIO, folders, .bin, pairs.txt), or nothing for rendered faces.
+REQUIRED INPUTS: the user's files named in the configuration (RecordIO, folders, .bin, pairs.txt, IJB), or nothing for rendered faces.
 OUTPUTS: <results>/facesets/{faceset}.h5, <results>/benchmarks/{benchmark}/faces.h5 and pairs.h5
 """
 
@@ -15,7 +15,7 @@ rule import_faces:
     log:
         "<results>/logs/import_faces/{faceset}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "recordio", "folder"),
+        faceset=names_from("facesets", "recordio", "folder", "lmdb"),
     conda:
         "../envs/faces.yaml"
     threads: 4
@@ -95,7 +95,7 @@ rule extract_bin:
 
 
 rule import_benchmark:
-    """Verification pairs of a .bin file or of pairs.txt and a folder."""
+    """Verification pairs of a .bin file, of pairs.txt and a folder, or of IJB's templates."""
     input:
         data=data_of("benchmarks", "benchmark"),
     output:
@@ -104,7 +104,7 @@ rule import_benchmark:
     log:
         "<results>/logs/import_benchmark/{benchmark}.log",
     wildcard_constraints:
-        benchmark=names_from("benchmarks", "bin", "pairs"),
+        benchmark=names_from("benchmarks", "bin", "pairs", "ijb"),
     conda:
         "../envs/faces.yaml"
     threads: 4

@@ -2,7 +2,7 @@
 Recognizers.
 
 REQUIRED INPUTS: <results>/facesets/{faceset}.h5, and the real face set where domain mixup is asked for
-OUTPUTS: <results>/recognizers/{recognizer}/{faceset}/seed{seed}/model.safetensors and history.h5
+OUTPUTS: <results>/recognizers/{recognizer}/{faceset}/seed{seed}/model.safetensors, history.h5 and epochs/
 """
 
 
@@ -13,13 +13,14 @@ rule train_recognizer:
     output:
         model="<results>/recognizers/{recognizer}/{faceset}/seed{seed}/model.safetensors",
         history="<results>/recognizers/{recognizer}/{faceset}/seed{seed}/history.h5",
+        epochs=directory("<results>/recognizers/{recognizer}/{faceset}/seed{seed}/epochs"),
     log:
         "<results>/logs/train_recognizer/{recognizer}/{faceset}/seed{seed}.log",
     conda:
         "../envs/training.yaml"
     threads: 16
     resources:
-        gpu=1,
+        gpu=lambda wildcards: entry("recognizer", wildcards.recognizer).processes,
         mem_mb=32000,
         runtime=2880,
     params:

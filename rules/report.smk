@@ -217,6 +217,30 @@ rule plot_accuracy:
         "../workflow_scripts/plot_accuracy.py"
 
 
+rule plot_accuracy_over_similarity:
+    """Accuracy over the similarity bin or over the requested similarity: is there a semi-hard optimum?"""
+    input:
+        scores="<results>/study/scores.h5",
+        bins=[series["bins"] for series in PLAN.similarity_series() if series["bins"]],
+    output:
+        picture=report(
+            "<results>/figures/accuracy_over_similarity.svg",
+            caption="../report/accuracy_over_similarity.rst",
+            category="Results",
+            labels={"figure": "accuracy over similarity"},
+        ),
+        table="<results>/figures/accuracy_over_similarity.csv",
+    log:
+        "<results>/logs/plot_accuracy_over_similarity.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        settings={"series": PLAN.similarity_series(), "real": STUDY.real},
+        code=code("plot_accuracy_over_similarity.py"),
+    script:
+        "../workflow_scripts/plot_accuracy_over_similarity.py"
+
+
 rule plot_diversity:
     """Genuine and impostor similarities of every compared face set."""
     input:

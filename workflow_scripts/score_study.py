@@ -1,9 +1,9 @@
 """All verification results → the study table."""
 
 from semihard.job import job
-from semihard.scores import Row, score_study
+from semihard.scores import Outputs, Row, score_study
 
 with job(snakemake) as provenance:
-    settings, outputs = snakemake.params.settings, snakemake.output
-    rows = [Row(**run) for run in settings["runs"]]
-    score_study(rows, settings["real"], outputs.table, outputs.scores, provenance)
+    settings = dict(snakemake.params.settings)
+    rows = [Row(**run) for run in settings.pop("runs")]
+    score_study(rows, outputs=Outputs(**dict(snakemake.output.items())), provenance=provenance, **settings)

@@ -4,7 +4,8 @@ from semihard.job import job
 from semihard.recognizer.training import train_recognizer
 from semihard.settings import Recognizer
 
-with job(snakemake) as provenance:
-    inputs, outputs = snakemake.input, snakemake.output
-    settings, seed = Recognizer(**snakemake.params.settings), int(snakemake.wildcards.seed)
-    train_recognizer(settings, inputs.faces, outputs.model, outputs.history, seed, provenance, inputs.get("real"))
+if __name__ == "__main__":  # the processes that share a batch import this file, too
+    with job(snakemake) as provenance:
+        faces, real, outputs = snakemake.input.faces, snakemake.input.get("real"), snakemake.output
+        settings, seed = Recognizer(**snakemake.params.settings), int(snakemake.wildcards.seed)
+        train_recognizer(settings, faces, outputs.model, outputs.history, outputs.epochs, seed, provenance, real)

@@ -4,5 +4,12 @@ from semihard.job import job
 from semihard.similarity.verifying import verify_faces
 
 with job(snakemake) as provenance:
-    inputs = snakemake.input
-    verify_faces(inputs.faces, inputs.pairs, inputs.model, snakemake.output.verification, provenance)
+    inputs, settings = snakemake.input, snakemake.params.settings
+    verify_faces(
+        inputs.faces,
+        inputs.pairs,
+        inputs.model,
+        snakemake.output.verification,
+        provenance,
+        thresholds=settings["thresholds"],
+    )

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch.utils.flop_counter import FlopCounterMode
 
 from semihard.errors import InputError
 from semihard.provenance import Provenance
@@ -14,35 +15,69 @@ from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_class_centers, load_model, load_weights, save_model
 
 
-# Millions of parameters: insightface's and AdaFace's networks as counted by others; MobileFaceNet paper: 0.99 at 128-d
-# with its own head; facenet-pytorch's network without classifier.
+# Millions of parameters and 10⁹ multiply-accumulates of convolutions and linear layers for one image: insightface's,
+# AdaFace's and facenet-pytorch's own networks (the last without classifier), counted with the same counter;
+# MobileFaceNet's paper: 0.99 M at 128-d with its own head.
 @pytest.mark.parametrize(
-    ("name", "size", "dimensions", "millions"),
+    ("name", "size", "dimensions", "millions", "gmac"),
     [
-        ("iresnet18", 112, 512, 24.026),
-        ("iresnet34", 112, 512, 34.139),
-        ("iresnet50", 112, 512, 43.591),
-        ("iresnet100", 112, 512, 65.156),
-        ("ir_se_50", 112, 512, 43.808),
-        ("inception_resnet_v1", 160, 512, 23.483),
-        ("mobilefacenet", 112, 512, 1.201),
-        ("mobilefacenet", 112, 128, 1.003),
-        ("tiny", 32, 128, 0.375),
-        ("tiny", 64, 128, 0.571),
+        ("iresnet18", 112, 512, 24.026, 2.61),
+        ("iresnet34", 112, 512, 34.139, 4.46),
+        ("iresnet50", 112, 512, 43.591, 6.31),
+        ("iresnet100", 112, 512, 65.156, 12.09),
+        ("iresnet200", 112, 512, 118.834, 23.42),
+        ("ir_18", 112, 512, 24.020, 2.60),
+        ("ir_50", 112, 512, 43.586, 6.30),
+        ("ir_101", 112, 512, 65.151, 12.08),
+        ("ir_se_50", 112, 512, 43.808, 6.30),
+        ("inception_resnet_v1", 160, 512, 23.483, 1.42),
+        ("inception_resnet_v1", 112, 512, 23.483, 0.59),
+        ("mbf", 112, 512, 2.060, 0.44),
+        ("mbf_large", 112, 512, 6.315, 1.82),
+        ("mobilefacenet", 112, 512, 1.201, 0.22),
+        ("mobilefacenet", 112, 128, 1.003, 0.22),
+        ("tiny", 32, 128, 0.375, 0.01),
+        ("tiny", 64, 128, 0.571, 0.04),
     ],
 )
-def test_parameters(name, size, dimensions, millions):
+def test_size_and_work(name, size, dimensions, millions, gmac):
     with torch.device("meta"):
-        network = build_backbone(name, (size, size), dimensions)
-    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=6e-4)
+        network = build_backbone(name, (size, size), dimensions).eval()
+        x = torch.empty(1, 3, size, size)
+    with FlopCounterMode(display=False) as counter:
+        network(x)
+    assert round(sum(p.numel() for p in network.parameters()) / 1e6, 3) == millions
+    assert round(counter.get_total_flops() / 2e9, 2) == gmac
 
 
-@pytest.mark.parametrize("name", ["mobilefacenet", "tiny"])
-@pytest.mark.parametrize("size", [(32, 32), (112, 96), (50, 33)])
+@pytest.mark.parametrize("name", ["iresnet18", "ir_18", "ir_se_50", "mobilefacenet", "mbf", "mbf_large", "tiny"])
+@pytest.mark.parametrize("size", [(32, 32), (56, 56), (112, 96), (50, 33)])
 def test_any_input_size_and_embedding(name, size):
-    network = build_backbone(name, size, 24).eval()
-    with torch.inference_mode():
+    with torch.device("meta"):
+        network = build_backbone(name, size, 24).eval()
         assert network(torch.zeros(2, 3, *size)).shape == (2, 24)
+
+
+@pytest.mark.parametrize("name", ["ir_18", "ir_se_50", "mbf", "mbf_large", "mobilefacenet", "tiny"])
+def test_memory_layout_changes_no_feature(name):
+    torch.manual_seed(0)
+    network, x = build_backbone(name, (32, 24), 24).eval(), torch.randn(2, 3, 32, 24)
+    with torch.inference_mode():
+        expected = network(x)
+        found = network.to(memory_format=torch.channels_last)(x.contiguous(memory_format=torch.channels_last))
+    assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_adaface_variant_pools_its_skips_and_has_no_last_scale():
+    torch.manual_seed(0)
+    network = build_backbone("ir_18", (32, 32), 8)
+    assert "layer1.0.downsample.0.weight" not in network.state_dict()  # 64 channels before and after
+    assert "layer2.0.downsample.0.weight" in network.state_dict()
+    x = torch.randn(2, 64, 5, 5)
+    assert torch.equal(network.layer1[0].downsample(x), x[:, :, ::2, ::2])
+    assert network.features.weight is None and network.dropout.p == 0.4
+    weight = network.layer3[1].conv2.weight  # Kaiming, fan out: 2 / (256 · 9)
+    assert float(weight.detach().std()) == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.02)
 
 
 def test_iresnet_has_insightface_names_and_a_frozen_last_scale():
@@ -119,6 +154,11 @@ def test_files_that_are_no_models_are_refused(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "foreign")
     with pytest.raises(InputError, match="no model file of this workflow"):
         load_model(tmp_path / "foreign")
+    about = {"kind": "generator", "spec": {"method": "ddpm"}}
+    save_file({"a": torch.zeros(1)}, tmp_path / "generator", {"semihard": json.dumps(about)})
+    for load in (load_model, load_class_centers):
+        with pytest.raises(InputError, match="is a generator, not a recognition network"):
+            load(tmp_path / "generator")
     save_model(tmp_path / "whole", trained(SPECS[0]), SPECS[0])
     (tmp_path / "cut").write_bytes((tmp_path / "whole").read_bytes()[:-100])
     with pytest.raises(InputError, match="not a readable safetensors file"):

@@ -235,3 +235,61 @@ def test_any_record_file_of_a_folder_is_found(tmp_path):
     (tmp_path / "other.rec").touch()
     (tmp_path / "other.idx").touch()
     assert Plan(config).data_path("facesets", "real") == [tmp_path / "other.rec", tmp_path / "other.idx"]
+
+
+# ── benchmarks that are not there, and lines of one similarity ──
+
+
+def with_benchmarks(tmp_path, **further) -> dict:
+    config = changed("benchmarks.lfw", {"source": "bin", "path": str(tmp_path / "lfw.bin")})
+    config["study"]["benchmarks"] = ["lfw", "held_out"]
+    config["study"] |= further
+    return config
+
+
+def test_an_absent_benchmark_is_left_out_with_a_line(tmp_path):
+    compare = [{"faceset": "real", "further_benchmarks": ["lfw"]}]
+    plan = Plan(with_benchmarks(tmp_path, compare=compare))
+    (line,) = plan.leave_out_absent_benchmarks()
+    assert line.startswith("left out: benchmarks.lfw.path: ") and "lfw.bin not found. InsightFace's" in line
+    plan.check_data()
+    assert {run["benchmark"] for run in plan.runs()} == {"held_out"} and ("benchmarks", "lfw") not in plan.needed
+    (tmp_path / "lfw.bin").write_bytes(b"")
+    plan = Plan(with_benchmarks(tmp_path, compare=compare))
+    assert plan.leave_out_absent_benchmarks() == []
+    assert {run["benchmark"] for run in plan.runs()} == {"held_out", "lfw"}
+
+
+def test_where_no_benchmark_is_left_the_study_is_refused(tmp_path):
+    config = with_benchmarks(tmp_path)
+    config["study"]["benchmarks"] = ["lfw"]
+    plan = Plan(config)
+    assert plan.leave_out_absent_benchmarks() == []
+    with pytest.raises(InputError, match=r"lfw.bin not found"):
+        plan.check_data()
+
+
+def test_what_a_row_is_verified_on_in_addition_joins_the_row(tmp_path):
+    (tmp_path / "lfw.bin").write_bytes(b"")
+    rows = [{"faceset": "real", "further_benchmarks": ["lfw"]}, "synthetic", "synthetic"]
+    plan = Plan(with_benchmarks(tmp_path, benchmarks=["held_out"], compare=rows))
+    assert [(row.faceset, row.further_benchmarks) for row in plan.comparisons()] == [("real", ("lfw",)), ("synthetic", ())]
+
+
+def test_lines_that_differ_by_similarity_alone_are_a_series():
+    config = changed("facesets.synthetic.similarity", [0.0, 0.5])
+    bins = {"source": "similarity_bin", "of": "real", "embedder": "guide", "bin": [0, 1, 2, 3, 4]}
+    config["facesets"]["bins"] = bins
+    config["study"]["compare"] = ["bins", "synthetic"]
+    first, second = Plan(config).similarity_series()
+    assert first["x"] == [0, 1, 2, 3, 4] and first["labels"][0] == "bins-bin0" and first["bins"].endswith("quantile-5.h5")
+    assert second["x"] == [0.0, 0.5] and second["bins"] is None
+    assert "accuracy_over_similarity.svg" in " ".join(Plan(config).figures())
+    config["study"]["compare"] = ["synthetic-similarity0.0"]
+    assert Plan(config).similarity_series() == []
+
+
+def test_kept_epochs_are_verified_on_the_studys_benchmarks():
+    plan = Plan(changed("recognizers.r.keep_every", 2))
+    assert all(run["epochs"].endswith(f"seed0/epochs/{run['benchmark']}.h5") for run in plan.runs() if run["faceset"])
+    assert all(run["epochs"] is None for run in Plan(changed("recognizers.r.keep_every", 0)).runs())

@@ -7,6 +7,8 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from semihard.artifacts import read_artifact, read_attributes, write_artifact
@@ -18,11 +20,13 @@ from semihard.recognizer.model_file import EmbedderSpec, load_model, save_model
 from semihard.settings import BinBenchmark, FacenetEmbedder, WeightsEmbedder
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_faces
-from semihard.similarity.import_embedder import RENAMES, SPECS, import_embedder
+from semihard.similarity.import_embedder import import_embedder
+from semihard.similarity.layouts import RENAMES, SPECS, renamed
 from semihard.similarity.verifying import verify_faces
 from semihard.sources.importing import import_benchmark
 from semihard.tensors import resize, to_float
 from semihard.verification import verify
+from tests.unit.foreign_backbones import State, adaface_ir, insightface_mbf
 
 
 def network(spec: EmbedderSpec) -> torch.nn.Module:
@@ -59,16 +63,35 @@ def test_112_x_96_is_columns_8_to_103():
 
 def test_embed_adds_the_mirror_image_and_is_independent_of_the_batch():
     embedder = Embedder(network(SMALL), SMALL)
-    pixels = PIXELS.repeat(30, 1, 1, 1)  # more than go through the network at a time
+    pixels = PIXELS.repeat(60, 1, 1, 1)  # more than go through the network at a time
     both, alone = embedder.embed(pixels), embedder.embed(pixels, flip=False)
     mirrored = embedder.embed(pixels.flip(3), flip=False)
-    assert both.shape == (150, 16) and not both.requires_grad
+    assert both.shape == (300, 16) and not both.requires_grad
     assert torch.allclose(both, alone + mirrored, atol=1e-5)
     assert torch.allclose(both[:5], embedder.embed(PIXELS), atol=0.02)
     with torch.no_grad():
         exact = embedder(to_float(PIXELS))
     assert torch.nn.functional.cosine_similarity(alone[:5], exact).min() > 0.999  # bf16 where it is fast
     assert embedder.embed(pixels[:0]).shape == (0, 16)
+
+
+def test_bf16_is_made_once_and_leaves_the_embedder_in_float32(monkeypatch):
+    embedder = Embedder(network(SMALL), SMALL)
+    x = to_float(PIXELS).requires_grad_()
+    before = embedder(x)
+    monkeypatch.setattr("semihard.similarity.embedders.has_fast_bf16", lambda device: False)
+    exact = embedder.embed(PIXELS)
+    assert embedder.bf16_backbone is None
+    assert torch.allclose(exact, (embedder(x) + embedder(x.flip(3))).detach(), atol=1e-5)
+    monkeypatch.setattr("semihard.similarity.embedders.has_fast_bf16", lambda device: True)
+    rounded = embedder.embed(PIXELS)
+    made = embedder.bf16_backbone
+    assert torch.equal(embedder.embed(PIXELS), rounded) and embedder.bf16_backbone is made
+    assert torch.nn.functional.cosine_similarity(rounded, exact).min() > 0.999
+    assert not torch.equal(rounded, exact)
+    assert torch.equal(embedder(x), before) and all(p.dtype == torch.float32 for p in embedder.backbone.parameters())
+    gradient = torch.autograd.grad(embedder(x).sum(), x)[0]
+    assert gradient.abs().sum() > 0
 
 
 def test_other_sizes_are_resized_and_gradients_reach_the_pixels():
@@ -101,6 +124,68 @@ def test_it_stays_frozen_inside_a_training_module():
 
 def weights(path, layout: str, **more) -> WeightsEmbedder:
     return WeightsEmbedder(source="weights", path=str(path), layout=layout, **more)
+
+
+FOREIGN = {
+    "adaface_ir_18": lambda state, x: adaface_ir(state, x.flip(1), 18),
+    "adaface_ir_50": lambda state, x: adaface_ir(state, x.flip(1), 50),
+    "adaface_ir_101": lambda state, x: adaface_ir(state, x.flip(1), 100),
+    "adaface_ir_se_50": lambda state, x: adaface_ir(state, x.flip(1), 50, se=True),
+    "mbf": lambda state, x: insightface_mbf(state, x, 2, (1, 4, 6, 2)),
+    "mbf_large": lambda state, x: insightface_mbf(state, x, 4, (2, 8, 12, 4)),
+}
+
+
+@torch.no_grad()
+def foreign(layout: str, n: int = 1) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+    """A state dict by its own names, images, and their features by a second implementation, which sees x / 127.5 − 1."""
+    state = State()
+    pixels = torch.randint(0, 256, (n, 3, 112, 112), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    features = FOREIGN[layout](state, (pixels.float() - 127.5) / 127.5)
+    return state.tensors, pixels, features
+
+
+@pytest.mark.parametrize("layout", ["adaface_ir_18", "adaface_ir_se_50", "mbf", "mbf_large"])
+def test_foreign_weights_give_the_foreign_features(tmp_path, layout):
+    state, pixels, expected = foreign(layout, 2)
+    if layout.startswith("adaface"):  # a Lightning checkpoint: the network in `model`, the head beside it
+        state = {f"model.{name}": value for name, value in state.items()}
+        state |= {"head.kernel": torch.zeros(512, 7), "head.batch_mean": torch.ones(1) * 20}
+        state = {"state_dict": state, "epoch": 25}
+    torch.save(state, tmp_path / "w.ckpt")
+    import_embedder(weights(tmp_path / "w.ckpt", layout), tmp_path / "m")
+    embedder = load_embedder(tmp_path / "m")
+    with torch.no_grad():
+        found = embedder(to_float(pixels))
+        other_order = embedder(to_float(pixels.flip(1)))
+    assert torch.allclose(found, expected, rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(other_order, expected, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("layout", FOREIGN)
+def test_every_foreign_name_has_one_of_ours_and_its_shape(layout):
+    state, _, _ = foreign(layout)
+    with torch.device("meta"):
+        wanted = build_backbone(SPECS[layout].backbone, (112, 112), 512).state_dict()
+    found = renamed(state, layout)
+    assert {name: value.shape for name, value in found.items()} == {name: v.shape for name, v in wanted.items()}
+
+
+@pytest.mark.parametrize("layout", ["adaface_ir_50", "adaface_ir_se_50", "mbf", "mbf_large", "iresnet18"])
+def test_weights_of_another_network_are_named(tmp_path, layout):
+    state, _, _ = foreign("adaface_ir_18")
+    save_file(state, tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match=r"w\.safetensors: tensor '\S+' is (missing|\[[\d, ]+\]), \w+ has"):
+        import_embedder(weights(tmp_path / "w.safetensors", layout), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+@settings(deadline=None)
+@given(st.sampled_from(sorted(RENAMES)), st.from_regex(r"(\w{1,9}\.){1,6}(weight|bias)", fullmatch=True), st.data())
+def test_renaming_takes_any_name(layout, name, data):
+    known = data.draw(st.sampled_from(["body.", "layers.", "conv_", "blocks.", "input_layer.", "output_layer.", ""]))
+    number = data.draw(st.integers(0, 99))
+    assert len(renamed({f"{known}{number}.{name}": torch.zeros(1, 1)}, layout)) == 1
 
 
 @pytest.mark.parametrize(
@@ -192,6 +277,50 @@ def test_embed_faces_writes_one_row_per_image(tmp_path, small_faceset):
     images = torch.from_numpy(FaceSet(small_faceset).images(slice(None))).permute(0, 3, 1, 2)
     expected = load_embedder(tmp_path / "m").embed(images).numpy()
     assert found.dtype == np.float32 and np.array_equal(found, expected)
+
+
+def test_what_is_finished_is_not_embedded_again(tmp_path, small_faceset, monkeypatch):
+    save_model(tmp_path / "m", network(SMALL), SMALL)
+    monkeypatch.setattr(FaceSet, "blocks", lambda self: (slice(i, i + 8) for i in range(0, len(self), 8)))
+    embed_faces(small_faceset, tmp_path / "m", tmp_path / "whole.h5")
+    whole = (tmp_path / "whole.h5").read_bytes()
+    assert not list(tmp_path.glob("*.resume"))
+
+    embed, calls = Embedder.embed, []
+
+    def at_most(count):
+        def counted(self, images, flip=True):
+            if len(calls) == count:
+                raise KeyboardInterrupt
+            calls.append(len(images))
+            return embed(self, images, flip)
+
+        return counted
+
+    monkeypatch.setattr(Embedder, "embed", at_most(3))
+    with pytest.raises(KeyboardInterrupt):
+        embed_faces(small_faceset, tmp_path / "m", tmp_path / "e.h5")
+    kept = tmp_path / "e.h5.resume" / "features"
+    assert kept.stat().st_size == 3 * 8 * 16 * 4 and not (tmp_path / "e.h5").exists()
+    with kept.open("ab") as file:
+        file.write(b"half a block" * 9)
+    calls.clear()
+    monkeypatch.setattr(Embedder, "embed", at_most(9))
+    embed_faces(small_faceset, tmp_path / "m", tmp_path / "e.h5")
+    assert calls == [8, 8]
+    assert (tmp_path / "e.h5").read_bytes() == whole and not kept.exists()
+
+    with pytest.raises(KeyboardInterrupt):  # what another network has left is not gone on with
+        calls.clear()
+        monkeypatch.setattr(Embedder, "embed", at_most(3))
+        embed_faces(small_faceset, tmp_path / "m", tmp_path / "e.h5")
+    other = network(SMALL)
+    other.fc.bias.data += 1
+    save_model(tmp_path / "m", other, SMALL)
+    calls.clear()
+    monkeypatch.setattr(Embedder, "embed", at_most(9))
+    embed_faces(small_faceset, tmp_path / "m", tmp_path / "e.h5")
+    assert calls == [8] * 5 and (tmp_path / "e.h5").read_bytes() != whole
 
 
 def test_a_non_finite_embedding_names_its_image(tmp_path, small_faceset):

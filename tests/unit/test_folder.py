@@ -112,6 +112,87 @@ def test_refuses_folders_without_identities_or_images_at_once(tmp_path):
         read_folder(tmp_path)
 
 
+def save_grid(path: Path, faces: np.ndarray, tiles: int) -> None:
+    """As torchvision's make_grid lays faces out: row by row, the last row filled up with black."""
+    side = faces.shape[1]
+    grid = np.zeros((-(-len(faces) // tiles) * side, tiles * side, 3), np.uint8)
+    for number, face in enumerate(faces):
+        row, column = divmod(number, tiles)
+        grid[row * side : (row + 1) * side, column * side : (column + 1) * side] = face
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(grid).save(path)
+
+
+def some_faces(count: int, side: int = 8, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(1, 255, (count, side, side, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("tiles", "count"), [(4, 16), (4, 50), (5, 50), (2, 3), (3, 1)])
+def test_grids_are_cut_row_by_row_and_their_black_fill_is_left_out(tmp_path, tiles, count):
+    faces = {name: some_faces(count, seed=seed) for seed, name in enumerate(["0", "1", "10"])}
+    for name, images in faces.items():
+        save_grid(tmp_path / f"{name}.png", images, tiles)
+    found = list(read_folder(tmp_path, tiles=tiles))
+    assert [(face.identity, face.key) for face in found] == [
+        (name, f"{name}.png#{number}") for name in faces for number in range(count)
+    ]
+    np.testing.assert_array_equal([face.image for face in found], np.concatenate(list(faces.values())))
+
+
+def test_grids_lie_in_the_folder_in_identity_folders_or_in_both(tmp_path):
+    for name in ("b.png", "c/1.png", "c/0.png", "a/x.PNG"):
+        save_grid(tmp_path / name, some_faces(4), 2)
+    (tmp_path / "c" / "notes.txt").touch()
+    (tmp_path / "empty").mkdir()
+    skipped = []
+    found = list(read_folder(tmp_path, None, skipped, tiles=2))
+    assert [(face.identity, face.key) for face in found[::4]] == [
+        ("b", "b.png#0"),
+        ("a", "a/x.PNG#0"),
+        ("c", "c/0.png#0"),
+        ("c", "c/1.png#0"),
+    ]
+    assert skipped == [("empty/", "no image in this folder")]
+
+
+def test_each_face_of_a_grid_is_aligned(tmp_path):
+    class LowerDetector(CornerDetector):
+        def detect(self, images):
+            return [None if image[0, 0, 0] == 7 else self.template + np.array([0, 16]) for image in images]
+
+    faces = some_faces(3, 128)
+    faces[:, 0, 0, 0] = 1, 7, 1
+    save_grid(tmp_path / "5.png", faces, 2)
+    skipped = []
+    found = list(read_folder(tmp_path, LowerDetector(), skipped, tiles=2))
+    assert [face.key for face in found] == ["5.png#0", "5.png#2"]
+    np.testing.assert_array_equal([face.image for face in found], faces[[0, 2], 16:, :112])
+    assert skipped == [("5.png#1", "no face that fills a quarter of the photograph's shorter side")]
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 18), (18, 16), (16, 10), (4, 3)])
+def test_refuses_what_is_no_grid(tmp_path, height, width):
+    save(tmp_path / "0.png", size=(height, width))
+    with pytest.raises(InputError, match=rf"0\.png has {height}x{width} pixels .* no grid of square faces, 4 in a row"):
+        list(read_folder(tmp_path, tiles=4))
+
+
+def test_refuses_grids_of_several_sizes_unless_they_are_aligned_and_unreadable_ones(tmp_path):
+    save_grid(tmp_path / "0.png", some_faces(4, 112), 2)
+    save_grid(tmp_path / "1.png", some_faces(4, 128), 2)
+    with pytest.raises(InputError, match=r"1\.png has faces of 128x128 pixels but .*0\.png of 112x112.*align: mtcnn"):
+        list(read_folder(tmp_path, tiles=2))
+    assert len(list(read_folder(tmp_path, CornerDetector(), tiles=2))) == 8
+    (tmp_path / "1.png").write_bytes((tmp_path / "0.png").read_bytes()[:200])
+    with pytest.raises(InputError, match=r"1\.png is no readable image"):
+        list(read_folder(tmp_path, tiles=2))
+
+
+def test_refuses_a_folder_without_grids_at_once(tmp_path):
+    with pytest.raises(InputError, match=r"no identity folders: .* per identity or grids with 4 faces in a row"):
+        read_folder(tmp_path, tiles=4)
+
+
 @pytest.mark.skipif(not FACES, reason="SEMIHARD_FACES names no folder of real faces")
 def test_a_real_folder():
     faces = list(read_folder(Path(FACES) / "celebrities24"))

@@ -55,6 +55,8 @@ def test_folds_are_contiguous_and_the_first_ones_longer(pairs):
     ("header", "pairs", "message"),
     [
         ("10\t300", PAIRS, r"its first line promises 6000 pairs but 10 follow: get a complete list"),
+        ("5\t1", PAIRS[:9], r"promises 10 pairs but 9 follow"),
+        ("5\t1", [*PAIRS, GENUINE], r"promises 10 pairs but 11 follow"),
         ("7", PAIRS, r"promises 14 pairs but 10 follow"),
         (None, PAIRS[:9], r"has 9 pairs: expected at least one for each of the 10 folds"),
         (None, [], r"has 0 pairs"),

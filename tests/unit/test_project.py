@@ -21,11 +21,12 @@ LAYERS = [
     ["generator"],
     ["similarity", "figures"],
     ["recognizer", "sources", "audit", "scores"],
+    ["tables"],
     ["verification", "alignment", "decoded", "engine", "mixup", "packing"],
     ["faceset", "checkpoint"],
     ["artifacts"],
     ["atomic", "provenance", "pixels", "tensors", "device", "progress", "seeds", "settings", "configuration"],
-    ["errors", "torchvision_cpu"],
+    ["errors", "torchvision_cpu", "published"],
 ]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,16 +13,19 @@ from semihard.errors import InputError
 from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.provenance import Provenance
 from semihard.recognizer import training
+from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.domain_mixup import RealFaces
 from semihard.recognizer.labelled import LabelledImages
+from semihard.recognizer.memory import activation_bytes, training_bytes
 from semihard.recognizer.model_file import load_class_centers, load_model
 from semihard.recognizer.targets import read_targets
-from semihard.recognizer.training import build_optimizer, learning_rate, train_recognizer
-from semihard.settings import Recognizer
+from semihard.recognizer.training import build_optimizer, embedder_spec, finished_epoch, learning_rate, train_recognizer
+from semihard.settings import DomainMixup, Recognizer
 from semihard.similarity.embedders import load_embedder
+from semihard.tensors import resize
 
 SETTINGS = Recognizer(
-    backbone="tiny", embedding_dim=16, image_size=16, batch=16, epochs=8, milestones=(6,), learning_rate=0.05,
+    backbone="tiny", embedding_dim=16, image_size=16, batch=16, epochs=8, milestones=(6,), learning_rate=0.05 * 512 / 16,
     scale=16, low_resolution=0.2, precision="fp32",
 )  # fmt: skip
 CPU = torch.device("cpu")
@@ -53,8 +57,14 @@ def people(tmp_path):
     return tmp_path / "people.h5"
 
 
+def with_real(settings):
+    return settings.model_copy(update={"domain_mixup": DomainMixup(real="real")})
+
+
 def run(settings, faces, output, seed=0, real=None, provenance=Provenance(code="x")):  # noqa: B008
-    train_recognizer(settings, faces, output / "model", output / "history.h5", seed, provenance, real)
+    train_recognizer(
+        settings, faces, output / "model", output / "history.h5", output / "epochs", seed, provenance, real
+    )
     return (output / "model").read_bytes(), read_artifact(output / "history.h5", "history")
 
 
@@ -94,13 +104,25 @@ def mixed_people(path) -> None:
     )
 
 
-@pytest.mark.parametrize(("head", "with_real"), [("cosface", False), ("adaface", True)])
+CHANGES = {
+    "cosface": {},
+    "adaface, domain mixup": {"head": "adaface", "domain_mixup": DomainMixup(real="real"), "clip_norm": 1.0},
+    "curricularface, sampled, epochs kept": {
+        "head": "curricularface",
+        "sampled_share": 0.5,
+        "keep_every": 2,
+        "batch": 2,
+    },
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("at", [3, 27])
-def test_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch, head, with_real, at):
+def test_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch, changed, at):
     mixed_people(tmp_path / "people.h5")
     write_people(tmp_path / "real.h5", 3, first=100)
-    settings = SETTINGS.model_copy(update={"head": head, "epochs": 6, "momentum": 0.9})
-    real = tmp_path / "real.h5" if with_real else None
+    settings = SETTINGS.model_copy(update={"epochs": 6, **changed})
+    real = tmp_path / "real.h5" if changed.get("domain_mixup") else None
     expected = run(settings, tmp_path / "people.h5", tmp_path / "straight", real=real)
 
     calls, augment = [], training.augment
@@ -117,8 +139,15 @@ def test_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch, he
     assert stopped.value.code == 143
     assert not (tmp_path / "twice/model").exists() and (tmp_path / "twice/model.resume/state.pt").exists()
     found = run(settings, tmp_path / "people.h5", tmp_path / "twice", real=real)
-    assert len(calls) == 30  # no step was done twice
+    assert len(calls) == (1 + bool(real)) * 6 * 80 // settings.batch  # no step was done twice
     assert found[0] == expected[0]
+    kept = [
+        [(path.name, path.read_bytes()) for path in sorted((tmp_path / run / "epochs").iterdir())]
+        for run in ("straight", "twice")
+    ]
+    assert kept[0] == kept[1] and [name for name, _ in kept[0]] == [
+        f"epoch00{k}.safetensors" for k in (2, 4, 6) if settings.keep_every
+    ]
     # The windows of the history are cut where the run was; the losses inside them are the same.
     last = {name: values[-1] for name, values in found[1].items()}
     assert last["step"] == expected[1]["step"][-1]
@@ -152,7 +181,7 @@ def test_bad_labels_are_refused(tmp_path):
     with FaceSetWriter(path, (16, 16), "raw") as writer:
         writer.add(images, ["a", "a", "a"])
     with pytest.raises(InputError, match="has 1 identity; a recognizer needs two or more"):
-        train_recognizer(SETTINGS, path, tmp_path / "m", tmp_path / "h", 0, Provenance())
+        train_recognizer(SETTINGS, path, tmp_path / "m", tmp_path / "h", tmp_path / "e", 0, Provenance())
     for partner, phi, message in ((2, 0.5, "image 3 has partner 2, expected -1 … 1"), (1, 1.5, "image 3 has phi 1.5")):
         columns = {"partner": np.array([-1] * 3 + [partner]), "phi": np.array([1.0] * 3 + [phi])}
         write_people(path, 2, 2, **columns)
@@ -165,48 +194,53 @@ def test_bad_labels_are_refused(tmp_path):
     assert not (tmp_path / "m").exists()
 
 
+def test_an_identity_without_images_is_a_gap(people):
+    faces = FaceSet(people)
+    faces.identity[faces.identity == 3] = 4
+    with pytest.raises(InputError, match=r"identity 3 \('person 3'\) has no image \(1 of 8 have none\)"):
+        read_targets(faces)
+
+
 # ── domain mixup ──
 
 
 def test_domain_mixup_mixes_pixels_and_weights_alike(people, tmp_path):
     write_people(tmp_path / "real.h5", 3, 2, first=100, seed=9)
-    real = RealFaces(tmp_path / "real.h5", (16, 16), CPU, FaceSet(people).identity_names, 0)
+    real = RealFaces(tmp_path / "real.h5", FaceSet(people).identity_names, DomainMixup(real="real"), 0)
     assert real.names == [f"person {k}" for k in [*range(8), 100, 101, 102]]
-    off = Recognizer(crop_scale=1, erasing_scale=(0, 0), colour_jitter=0)
-    originals = torch.from_numpy(FaceSet(tmp_path / "real.h5").images(slice(None))).permute(0, 3, 1, 2) / 127.5 - 1
-    originals = torch.cat([originals, originals.flip(3)])
     seen, used = set(), []
-    x, label = torch.full((4, 3, 16, 16), 0.5), torch.tensor([[0, 1]] * 4)
-    weight = torch.tensor([[0.25, 0.75]] * 4)
+    label, weight = torch.tensor([[0, 1]] * 4), torch.tensor([[0.25, 0.75]] * 4)
+    x, pixels = torch.full((4, 3, 2, 2), 0.5), torch.full((4, 3, 2, 2), -1.0)
     for step in range(120):
         torch.manual_seed(step)
-        mixed, labels, weights = real.mix(step, x, label, weight, off)
-        psi = round(float(weights[0, :2].sum()) * 20) / 20
-        seen.add(psi)
+        draw = real.draw(step, 4)
+        labels, weights = draw.joint(label, weight)
+        seen.add(draw.psi)
         assert labels.shape == weights.shape == (4, 3)
-        assert torch.allclose(weights, torch.tensor([psi * 0.25, psi * 0.75, 1 - psi]).expand(4, 3), atol=1e-6)
-        assert labels[:, 2].min() >= 8 and labels[:, 2].max() < 11
+        psi = draw.psi
+        assert torch.allclose(weights, torch.tensor([psi * 0.25, psi * 0.75, 1 - psi]).expand(4, 3))
+        assert torch.allclose(draw.pixels(x, pixels), torch.full_like(x, psi * 0.5 - (1 - psi)))
+        identity = torch.from_numpy(FaceSet(tmp_path / "real.h5").identity[draw.chosen].astype(np.int64))
+        assert labels[:, 2].tolist() == (8 + identity).tolist()
         used += labels[:, 2].tolist()
-        if psi < 1:  # what remains is one of the real images of that identity, mirrored or not
-            remainder = (mixed - psi * x) / (1 - psi)
-            distance = (remainder[:, None] - originals).abs().amax((2, 3, 4))
-            assert distance.min(1).values.max() < 1e-3
-            assert (distance.argmin(1) % 6 // 2 + 8).tolist() == labels[:, 2].tolist()
-        else:
-            assert torch.allclose(mixed, x)
     assert seen == {k / 20 for k in range(21)}
     assert np.bincount(used, minlength=11)[8:].tolist() == [160] * 3  # the real list is cycled evenly
 
 
-def test_a_name_in_both_sets_is_refused(people, tmp_path):
+def test_a_name_in_both_sets_is_refused_unless_told(people, tmp_path):
     write_people(tmp_path / "real.h5", 2, first=7)
+    settings = SETTINGS.model_copy(update={"domain_mixup": DomainMixup(real="real")})
     with pytest.raises(InputError, match=r"identity 'person 7' \(1 in all\) is in the synthetic set too"):
-        train_recognizer(SETTINGS, people, tmp_path / "m", tmp_path / "h", 0, Provenance(), tmp_path / "real.h5")
+        run(settings, people, tmp_path, real=tmp_path / "real.h5")
+    told = DomainMixup(real="real", same_names="one_class")
+    real = RealFaces(tmp_path / "real.h5", FaceSet(people).identity_names, told, 0)
+    assert real.names == [f"person {k}" for k in range(9)]
+    assert real.faces.label[:, 0].tolist() == [7] * 10 + [8] * 10
 
 
 def test_domain_mixup_trains_joint_classes(people, tmp_path):
     write_people(tmp_path / "real.h5", 3, first=100, seed=9)
-    run(SETTINGS.model_copy(update={"epochs": 1}), people, tmp_path, real=tmp_path / "real.h5")
+    run(with_real(SETTINGS.model_copy(update={"epochs": 1})), people, tmp_path, real=tmp_path / "real.h5")
     weight, names = load_class_centers(tmp_path / "model")
     assert weight.shape == (11, 16) and names[8:] == ["person 100", "person 101", "person 102"]
 
@@ -219,11 +253,89 @@ def test_learning_rate():
     rates = [learning_rate(settings, epoch) for epoch in (0, 1, 2, 25.99, 26, 33.9, 34, 39)]
     assert rates == pytest.approx([0.00005, 0.05005, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
     assert learning_rate(Recognizer(), 0) == 0.1
+    assert learning_rate(Recognizer(batch=128), 0) == pytest.approx(0.025)  # insightface's 0.02 at 128 is this, rounded
+    linear = Recognizer(rate_schedule="linear", epochs=20)
+    assert [learning_rate(linear, epoch) for epoch in (0, 5, 20)] == pytest.approx([0.1, 0.075, 0])
 
 
-def test_weight_decay_spares_biases_normalisation_and_prelu(people):
-    from semihard.recognizer.backbones import build_backbone
+def test_recipes_are_the_papers():
+    irse, tiny = Recognizer(), Recognizer(recipe="tiny")
+    assert (irse.backbone, irse.head, irse.margin, irse.scale, irse.epochs, irse.milestones) == (
+        "ir_se_50", "cosface", None, 64, 40, (26, 34),
+    )  # fmt: skip
+    synface = Recognizer(recipe="synface")
+    assert (synface.width, synface.head, synface.scale) == (96, "arcface", 30)
+    assert embedder_spec(synface).image_size == (112, 96) and embedder_spec(synface).crop_from == (112, 112)
+    ada = Recognizer(recipe="adaface")
+    assert (ada.crop_in_place, ada.low_resolution, ada.photometric, ada.milestones) == (0.2, 0.2, 0.2, (12, 20, 24))
+    assert Recognizer(recipe="arcface_torch").rate_schedule == "linear"
+    assert learning_rate(tiny, 0) == pytest.approx(0.1)
+    # what is given wins over the recipe
+    assert Recognizer(recipe="tiny", head="arcface").margin == 0.2
+    assert Recognizer(recipe="adaface", head="arcface").head == "arcface"
+    assert Recognizer(recipe="adaface", clip_norm=None).clip_norm is None
+    for given, message in (
+        ({"batch": 10, "processes": 3}, "does not divide among 3"),
+        ({"width": 113}, "more than the image_size"),
+        ({"erasing_scale": (0.2, 0.1)}, "no range"),
+        ({"batch": 2, "processes": 2}, "two images or more"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Recognizer(**given)
 
+
+def test_epochs_are_kept_where_they_end(people, tmp_path):
+    settings = SETTINGS.model_copy(update={"epochs": 5, "keep_every": 2, "batch": 24})
+    run(settings, people, tmp_path)
+    names = sorted(path.name for path in (tmp_path / "epochs").iterdir())
+    assert names == ["epoch002.safetensors", "epoch004.safetensors"]
+    earlier, last = load_model(tmp_path / "epochs" / names[-1]), load_model(tmp_path / "model")
+    assert earlier[1] == last[1]
+    assert not torch.equal(earlier[0].fc.weight, last[0].fc.weight)
+    ends = [finished_epoch(settings, i, 80) for i in range(17)]  # 24 images a step: 2 epochs are 160 images, in step 6
+    assert {i: epoch for i, epoch in enumerate(ends) if epoch} == {6: 2, 13: 4}
+
+
+# ── memory ──
+
+
+def test_activations_are_counted_as_a_naive_count_of_one_convolution_has_it():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1, bias=False), torch.nn.ReLU()).to("meta")
+    x = torch.empty(2, 3, 10, 10, device="meta")
+    assert activation_bytes(network, x) == 4 * (x.numel() + 2 * 8 * 100)  # the input, and the ReLU's output
+
+
+def test_a_training_that_cannot_fit_is_refused_before_it_begins(people, tmp_path, monkeypatch):
+    settings = Recognizer(batch=512)
+    needed = training_bytes(settings, 10_572, half=True)
+    assert 15e9 < needed < 60e9  # IR-SE-50 at batch 512 in bf16
+    assert training_bytes(settings.model_copy(update={"batch": 256}), 10_572, half=True) < 0.6 * needed
+    millions = training_bytes(settings, 10_000_000, half=True)
+    sampled = training_bytes(settings.model_copy(update={"sampled_share": 0.1}), 10_000_000, half=True)
+    assert sampled < 0.6 * millions
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1 << 20))
+    with pytest.raises(
+        InputError, match=r"needs about .* GB beside its images, this machine has 0.0 GB free; lower `batch`"
+    ):
+        run(SETTINGS, people, tmp_path)
+    assert not list(tmp_path.glob("model*"))
+
+
+# ── processes ──
+
+
+def test_two_processes_share_a_batch(tmp_path):
+    """Batch norm sees halves, so the weights differ; what is learned does not."""
+    write_people(tmp_path / "people.h5", 30, 5)
+    changed = {"processes": 2, "batch": 20, "sampled_share": 0.5, "learning_rate": 0.05 * 512 / 20, "epochs": 12}
+    settings = SETTINGS.model_copy(update=changed)
+    _, history = run(settings, tmp_path / "people.h5", tmp_path)
+    assert history["columns/loss"][-1] < 0.6 * history["columns/loss"][0]
+    again = run(settings, tmp_path / "people.h5", tmp_path / "again")
+    assert again[0] == (tmp_path / "model").read_bytes()
+
+
+def test_weight_decay_spares_biases_normalisation_and_prelu():
     network = build_backbone("tiny", (16, 16), 8)
     decayed, spared = (group for group in build_optimizer(network, SETTINGS, CPU).param_groups)
     assert decayed["weight_decay"] == 5e-4 and spared["weight_decay"] == 0 and decayed["momentum"] == 0.9
@@ -235,8 +347,10 @@ def test_weight_decay_spares_biases_normalisation_and_prelu(people):
     assert rest == set(names.values()) - expected - {"features.weight"}
 
 
-def test_images_are_resized_once_to_the_networks_size(people):
-    faces = LabelledImages(people, (8, 8), CPU, first_class=5)
-    pixels, label, weight = faces.batch(np.array([79, 0]))
-    assert pixels.shape == (2, 3, 8, 8) and pixels.dtype == torch.uint8
-    assert label.tolist() == [[12], [5]] and weight.tolist() == [[1.0], [1.0]]
+def test_images_are_decoded_once_at_the_networks_size(people):
+    faces = LabelledImages(people)
+    faces.decode(embedder_spec(SETTINGS.model_copy(update={"image_size": 8, "width": 6})), CPU)
+    pixels, (label, weight) = faces.images(np.array([79, 0])), faces.targets(np.array([79, 0]))
+    whole = resize(torch.from_numpy(FaceSet(people).images([79, 0])).permute(0, 3, 1, 2), 8)
+    assert torch.equal(pixels, whole[..., 1:7])  # the middle columns
+    assert label.tolist() == [[7], [0]] and weight.tolist() == [[1.0], [1.0]]

@@ -184,6 +184,19 @@ def test_refuses_names_that_do_not_fit(tmp_path, text, message):
         read_faces(tmp_path, identity_names=tmp_path / "absent.txt")
 
 
+def test_identities_of_dcfaces_release_come_from_its_list(tmp_path):
+    """There every label is 0, and the path says who it is."""
+    write_rec(tmp_path, [0, 0, 0])
+    (tmp_path / "list.txt").write_text("0\t12/0.jpg\t0\n1\t12/1.jpg\n2\troot/7/0.jpg\n")
+    assert [face.identity for face in read_faces(tmp_path)] == ["12", "12", "7"]
+    (tmp_path / "list.txt").write_text("0\t12/0.jpg\n2\t7/0.jpg\n")
+    with pytest.raises(InputError, match=r"list.txt has no line for record 1 \(1 of 3 lack one\)"):
+        read_faces(tmp_path)
+    (tmp_path / "list.txt").write_text("0\t0.jpg\n")
+    with pytest.raises(InputError, match="line 1 is not `key<tab>identity/image`"):
+        read_faces(tmp_path)
+
+
 @pytest.mark.parametrize("label", [-1, 0.5, float("nan"), float("inf")])
 def test_refuses_labels_that_are_no_class_numbers(tmp_path, label):
     write_rec(tmp_path, [0, label])

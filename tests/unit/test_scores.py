@@ -1,12 +1,14 @@
 """The study table against numbers done by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from semihard.artifacts import read_artifact, write_artifact
-from semihard.errors import InputError
-from semihard.scores import Row, bootstrap_interval, score_study
+from semihard.published import PUBLISHED
+from semihard.scores import Outputs, Row, bootstrap_interval, score_study
 
 
 def verification(path, wrong: int, pairs: int = 100) -> str:
@@ -42,8 +44,12 @@ def rows(tmp_path):
     return rows
 
 
+def outputs(folder) -> Outputs:
+    return Outputs(*(folder / name for name in ("t.csv", "t.md", "t.tex", "t.h5", "mcnemar.csv")))
+
+
 def test_table(tmp_path, rows):
-    score_study(rows, "casia", tmp_path / "t.csv", tmp_path / "t.h5")
+    score_study(rows, "casia", ["lfw", "cfp"], outputs(tmp_path))
     text = (tmp_path / "t.csv").read_text()
     assert "gap_to_real_points = AVG(gap_reference) - AVG" in text and "/ AVG * 100" in text
     table = pd.read_csv(tmp_path / "t.csv", comment="#").set_index("label")
@@ -52,7 +58,8 @@ def test_table(tmp_path, rows):
     assert (real["lfw"], real["cfp"], real["AVG"]) == pytest.approx((97, 89, 93))
     assert real["AVG_sd"] == pytest.approx(np.std([94, 92], ddof=1), abs=1e-4)
     assert real["gap_to_real_points"] == 0 and str(real["seeds"]) == "0 1"
-    # the benchmark that only one line has is shown but not averaged
+    assert (real["lfw_fold_sd"], synthetic["rendered_fold_sd"]) == pytest.approx((0, 0))
+    # the benchmark that is not the study's is shown but not averaged
     assert (synthetic["rendered"], synthetic["AVG"]) == pytest.approx((99, 82.5)) and np.isnan(real["rendered"])
     assert synthetic["gap_to_real_points"] == pytest.approx(93 - 82.5)
     assert synthetic["gap_to_real_relative"] == pytest.approx(100 * (93 - 82.5) / 82.5, abs=1e-4)
@@ -83,8 +90,80 @@ def test_interval_over_seeds_equals_resampling_pair_by_pair():
     assert (low, high) == pytest.approx(tuple(np.percentile(naive, [2.5, 97.5])), abs=0.2)
 
 
-def test_lines_without_a_common_benchmark_are_refused(tmp_path):
-    rows = [Row(name, name, "r", 0, name, verification(tmp_path / f"{name}.h5", 1)) for name in ("a", "b")]
-    with pytest.raises(InputError, match="no benchmark is common to all lines"):
-        score_study(rows, "a", tmp_path / "t.csv", tmp_path / "t.h5")
-    assert not (tmp_path / "t.csv").exists()
+def test_a_benchmark_that_all_lines_have_in_addition_does_not_enter_the_average(tmp_path, rows):
+    score_study(rows, "casia", ["lfw"], outputs(tmp_path))
+    table = pd.read_csv(tmp_path / "t.csv", comment="#").set_index("label")
+    assert table["AVG"].tolist() == table["lfw"].tolist() and table["cfp"].notna().all()
+
+
+def test_fold_deviation_is_the_population_one_averaged_over_seeds(tmp_path):
+    rows = []
+    for seed, accuracy in enumerate(([0.9, 0.8], [1.0, 0.6])):
+        data = {"distance": np.zeros(4), "same": np.ones(4, bool), "fold": np.array([0, 0, 1, 1])}
+        data |= {"accuracy": np.array(accuracy), "threshold": np.ones(2)}
+        write_artifact(tmp_path / f"{seed}.h5", "verification", data)
+        rows.append(Row("a", "a", "r", seed, "lfw", str(tmp_path / f"{seed}.h5")))
+    score_study(rows, "a", ["lfw"], outputs(tmp_path))
+    table = pd.read_csv(tmp_path / "t.csv", comment="#")
+    assert table["lfw_fold_sd"][0] == pytest.approx((5 + 20) / 2)
+
+
+def test_best_single_epoch_and_paper_style_have_columns_of_their_own(tmp_path, rows):
+    curves = {"lfw": [0.5, 0.98, 0.97], "cfp": [0.5, 0.88, 0.90]}  # by AVG epoch 3, lfw alone is best at 2
+    rows = [row for row in rows if row.faceset == "casia"]
+    for name, accuracy in curves.items():
+        data = {"epoch": [1, 2, 3], "accuracy": np.repeat(np.array(accuracy)[:, None], 2, 1)}
+        write_artifact(tmp_path / f"{name}.h5", "epochs", data)
+    rows = [replace(row, epochs=str(tmp_path / f"{row.benchmark}.h5")) for row in rows]
+    score_study(rows, "casia", ["lfw", "cfp"], outputs(tmp_path))
+    line = pd.read_csv(tmp_path / "t.csv", comment="#").iloc[0]
+    assert line["best_epoch"] == "3 3" and line["best_epoch_AVG"] == pytest.approx(93.5)
+    assert line["AVG"] == pytest.approx(93) and not any(
+        "best_of" in name for name in line.index
+    )  # the last epoch is the result
+    score_study(rows, "casia", ["lfw", "cfp"], outputs(tmp_path), paper_style=True)
+    line = pd.read_csv(tmp_path / "t.csv", comment="#").iloc[0]
+    assert (line["lfw_best_of_epochs"], line["cfp_best_of_epochs"], line["best_of_epochs_AVG"]) == pytest.approx(
+        (98, 90, 94)
+    )
+    assert "chosen on the test sets" in (tmp_path / "t.csv").read_text()
+    assert "93.50 (epoch 3 3)" in (tmp_path / "t.md").read_text()
+
+
+def test_published_lines_are_marked_and_have_no_gap(tmp_path, rows):
+    score_study(rows, "casia", ["lfw", "cfp"], outputs(tmp_path), published=["cemiface_table6"])
+    table = pd.read_csv(tmp_path / "t.csv", comment="#").set_index("label")
+    line = table.loc["CemiFace 0.5M (published)"]
+    assert (line["lfw"], line["AVG"]) == (99.03, 92.30) and line["published"] == "CemiFace, NeurIPS 2024, Table 6"
+    assert np.isnan(line["gap_to_real_points"]) and np.isnan(line["cfp"])  # that benchmark is not of this study
+    assert table.loc["casia/ir", "published"] is np.nan
+    assert len(read_artifact(tmp_path / "t.h5", "scores")["label"]) == 4
+
+
+@pytest.mark.parametrize("lines", PUBLISHED.values(), ids=PUBLISHED)
+def test_published_averages_are_those_of_their_lines(lines):
+    for line in lines:
+        if len(line.accuracy) == 5:
+            assert np.mean(list(line.accuracy.values())) == pytest.approx(line.average, abs=0.011), line.label
+
+
+def test_markdown_and_latex_say_the_same(tmp_path, rows):
+    score_study(rows, "casia", ["lfw", "cfp"], outputs(tmp_path))
+    markdown, latex = (tmp_path / "t.md").read_text(), (tmp_path / "t.tex").read_text()
+    line = next(line for line in markdown.splitlines() if line.startswith("| synthetic/ir"))
+    assert "90.00 ± 0.00" in line and "| 82.50 ± 3.54 [" in line and "10.50 | 12.73" in line
+    assert "| **96.50" in markdown and r"\textbf{96.50" in latex  # the best of what is compared, not the real line
+    assert "gap_to_real_points = AVG(gap_reference) - AVG" in markdown and "% accuracies in percent" in latex
+    row = next(line for line in latex.splitlines() if line.startswith("synthetic/ir"))
+    assert row.endswith(r"\\") and row.count("&") == 6 and r"90.00 $\pm$ 0.00" in row
+    assert latex.count(r"\\") == 5 and r"gap, \%" in latex
+
+
+def test_every_two_lines_are_tested_in_pairs(tmp_path, rows):
+    score_study(rows, "casia", ["lfw", "cfp"], outputs(tmp_path))
+    table = pd.read_csv(tmp_path / "mcnemar.csv")
+    assert len(table) == 6 and (table["pairs"] == 400).all()
+    line = table[(table["first"] == "casia/ir") & (table["second"] == "synthetic/ir")].iloc[0]
+    # the wrong pairs are the first ones of each fold, so the real line's are among the synthetic one's
+    assert (line["only_first_right"], line["only_second_right"]) == (2 * (8 + 20), 0)
+    assert line["p"] == pytest.approx(2 * 0.5**56, rel=1e-3)

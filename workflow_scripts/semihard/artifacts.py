@@ -37,6 +37,11 @@ SCHEMAS: dict[str, dict[str, tuple[str, str, str]]] = {
         "same": ("bool", "P", "True for a genuine pair"),
         "fold": ("int32", "P", "cross-validation fold of each pair"),
     },
+    "template_pairs": {
+        "first": ("int64", "P", "first template of each pair, as in the face set's column template"),
+        "second": ("int64", "P", "second template"),
+        "same": ("bool", "P", "True for a genuine pair"),
+    },
     "embeddings": {
         "embedding": (
             "float32",
@@ -86,6 +91,24 @@ SCHEMAS: dict[str, dict[str, tuple[str, str, str]]] = {
         "fold": ("int32", "P", "cross-validation fold"),
         "accuracy": ("float64", "F", "accuracy per fold at the threshold chosen on the other folds"),
         "threshold": ("float64", "F", "that threshold"),
+    },
+    "template_verification": {
+        "cosine": ("float32", "P", "cosine of the two templates of each pair"),
+        "same": ("bool", "P", "True for a genuine pair"),
+        "false_accept_rate": ("float64", "R", "false accept rates asked for"),
+        "true_accept_rate": (
+            "float64",
+            "R",
+            "greatest true accept rate that is possible at each; NaN where one impostor pair is more",
+        ),
+    },
+    "epochs": {
+        "epoch": ("int64", "E", "the epochs kept, the last one included"),
+        "accuracy": (
+            "float64",
+            "E,F",
+            "accuracy per fold at the threshold chosen on the other folds, as in verification",
+        ),
     },
     "scores": {
         "label": ("str", "L", "each line of the study table"),
@@ -191,6 +214,15 @@ def read_attributes(path: Path | str, kind: str) -> dict:
     """The attributes of an artifact of `kind`."""
     with open_artifact(path, kind) as h5:
         return dict(h5.attrs)
+
+
+def kind_of(path: Path | str) -> str:
+    """The kind of an artifact, whichever it is; empty for a file that is none."""
+    try:
+        with h5py.File(path) as h5:
+            return str(h5.attrs.get("kind", ""))
+    except OSError:
+        return ""
 
 
 def open_artifact(path: Path | str, kind: str) -> h5py.File:

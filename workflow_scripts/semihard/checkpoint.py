@@ -58,5 +58,8 @@ class Resume:
             os.fsync(file.fileno())
 
     def discard(self) -> None:
-        """Remove the directory: the output is complete."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Remove the directory, at once for who looks: the output is complete."""
+        done = self.directory.with_name(f".{self.directory.name}.done")
+        shutil.rmtree(done, ignore_errors=True)
+        self.directory.rename(done)
+        shutil.rmtree(done, ignore_errors=True)

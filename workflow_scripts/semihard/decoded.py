@@ -10,23 +10,34 @@ import torch
 
 from semihard.faceset import FaceSet
 from semihard.progress import progress
-from semihard.tensors import resize
+from semihard.tensors import fit
 
 log = logging.getLogger("semihard")
 BYTES_IN_MEMORY = 8 << 30  # half of a common workstation's memory; above it a temporary file is mapped
 
 
 class DecodedImages:
-    """All images of a face set at one size, decoded once: on the GPU where they take less than half of what is free there.
+    """All images of a face set at one size, decoded once: on the GPU where they fit, else in memory or mapped from a file.
 
-    faces; size: (height, width) or side in pixels; device: where batches are wanted.
+    faces; size, crop_from: as of `tensors.fit`, in pixels; device: where batches are wanted; keep_free: bytes of the GPU
+    that something else needs; where not given, as many as the images take. One line of the log says where they are.
     """
 
-    def __init__(self, faces: FaceSet, size: tuple[int, int] | int, device: torch.device):
+    def __init__(
+        self,
+        faces: FaceSet,
+        size: tuple[int, int] | int,
+        device: torch.device,
+        crop_from: tuple[int, int] | None = None,
+        keep_free: int | None = None,
+    ):
         self.device = device
-        self._images = decode_all(faces, size)
-        if device.type == "cuda" and 2 * self._images.nbytes < torch.cuda.mem_get_info(device)[0]:
-            self._images = self._images.to(device)
+        self._images, where = decode_all(faces, size, crop_from)
+        needed = self._images.nbytes + (self._images.nbytes if keep_free is None else keep_free)
+        if device.type == "cuda" and needed < torch.cuda.mem_get_info(device)[0]:
+            self._images, where = self._images.to(device), f"on {torch.cuda.get_device_name(device)}"
+        what = f"{faces.path.stem}: {len(self):,} images, {self._images.nbytes / 1e9:.3g} GB of pixels"
+        log.info("%s, decoded once, %s", what, where)
 
     def __len__(self) -> int:
         return len(self._images)
@@ -47,23 +58,25 @@ def onto_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
     return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
 
 
-def decode_all(faces: FaceSet, size: tuple[int, int] | int) -> torch.Tensor:
-    """All images of `faces` resized to `size` pixels: uint8 RGB `[N, 3, h, w]`.
+def decode_all(
+    faces: FaceSet, size: tuple[int, int] | int, crop_from: tuple[int, int] | None = None
+) -> tuple[torch.Tensor, str]:
+    """All images of `faces` brought to `size` as by `tensors.fit`, uint8 RGB `[N, 3, h, w]`, and where they are.
 
     Up to 8 GiB are held in memory; more is spooled to an unlinked temporary file (TMPDIR) and mapped, so that memory
     stays bounded as N grows and the file vanishes with the process however it ends.
     """
     height, width = (size, size) if isinstance(size, int) else size
     shape = (len(faces), 3, height, width)
-    if (n_bytes := int(np.prod(shape))) <= BYTES_IN_MEMORY:
-        store = torch.empty(shape, dtype=torch.uint8)
+    if int(np.prod(shape)) <= BYTES_IN_MEMORY:
+        store, where = torch.empty(shape, dtype=torch.uint8), "in memory"
     else:
         with tempfile.NamedTemporaryFile(prefix="semihard-", suffix=".raw") as file:
-            log.info("%s: %.1f GB of pixels are mapped from %s", faces.path, n_bytes / 1e9, Path(file.name).parent)
             store = torch.from_numpy(np.memmap(file.name, np.uint8, "w+", shape=shape))
+            where = f"mapped from {Path(file.name).parent}"
     with progress(f"decode {faces.path.stem}", len(faces), "images") as advance:
         for rows in faces.blocks():
             images = torch.from_numpy(faces.images(rows)).permute(0, 3, 1, 2)
-            store[rows] = resize(images, (height, width))
+            store[rows] = fit(images, (height, width), crop_from)
             advance(len(images))
-    return store
+    return store, where

@@ -53,7 +53,17 @@ def _configuration() -> str:
                         f"| `{item.alias or name}` | {_type(item.annotation)} | {default} | {item.description} |"
                     )
             lines.append("")
+            if model is settings.Recognizer:
+                lines += _recipes()
     return "\n".join(lines)
+
+
+def _recipes() -> list[str]:
+    lines = ["Recipes, and what each sets where it differs from `cemiface`:", "", "| recipe | source | values |", "|---|---|---|"]
+    for name, (source, values) in settings.RECIPES.items():
+        given = ", ".join(f"`{key}: {_plain(value)}`" for key, value in values.items())
+        lines.append(f"| `{name}` | {source} | {given or 'the defaults above'} |")
+    return [*lines, ""]
 
 
 def _models(annotation: object) -> list[type[BaseModel]]:

@@ -1,6 +1,6 @@
 """The study table: accuracy per benchmark, their average, its spread over seeds, its interval, and the gap to real.
 
-All numbers are percent. AVG is the mean over the benchmarks that every line has, of the mean over seeds.
+All numbers are percent. AVG is the mean over the study's benchmarks of the mean over seeds, of the last epoch.
 
     gap_to_real_points   = AVG(real) − AVG                  (CemiFace, NeurIPS 2024, Table 6)
     gap_to_real_relative = (AVG(real) − AVG) / AVG · 100    (DCFace, CVPR 2023, main paper; its supplement divides by real)
@@ -13,24 +13,34 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from semihard.artifacts import read_artifact, write_artifact
+from semihard.artifacts import kind_of, read_artifact, read_attributes, write_artifact
 from semihard.atomic import atomic_path
-from semihard.errors import InputError
 from semihard.provenance import Provenance
+from semihard.published import PUBLISHED
+from semihard.tables import write_latex, write_markdown
+from semihard.verification import mcnemar
 
 RESAMPLES = 10_000
-HEADER = (
-    "# accuracies in percent; AVG: mean over the benchmarks every line has; AVG_sd: sample standard deviation over seeds; "
-    "AVG_low, AVG_high: 95 % percentile interval of a bootstrap over pairs\n"
-    "# gap_to_real_points = AVG(gap_reference) - AVG; gap_to_real_relative = (AVG(gap_reference) - AVG) / AVG * 100\n"
+TEMPLATE_FAR = "0.0001"  # what IJB-B and IJB-C are quoted at
+NOTES = (
+    "accuracies in percent; AVG: mean over the study's benchmarks; AVG_sd: sample standard deviation over seeds; "
+    "AVG_low, AVG_high: 95 % percentile interval of a bootstrap over pairs; ±: population standard deviation over the folds, "
+    "mean over seeds; the last epoch is the result",
+    "gap_to_real_points = AVG(gap_reference) - AVG; gap_to_real_relative = (AVG(gap_reference) - AVG) / AVG * 100",
+    "best_epoch, best_epoch_AVG: the single epoch of each seed with the highest AVG, chosen on the test sets: not a result",
+)
+PAPER_STYLE = (
+    "best_of_epochs, best_of_epochs_AVG: the highest accuracy of any epoch, on each benchmark from another one, chosen on the "
+    "test sets, as some papers print it: not a result"
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """One verification: its line of the table, what was verified, and where the artifact "verification" is.
+    """One verification: its line of the table, what was verified, and where the artifact is.
 
-    seed: None for a reference embedder, which is verified once and has no face set.
+    seed: None for a reference embedder, which is verified once and has no face set; path: artifact "verification" or
+    "template_verification"; epochs: artifact "epochs" of the same recognizer and benchmark, where epochs were kept.
     """
 
     label: str
@@ -39,62 +49,130 @@ class Row:
     seed: int | None
     benchmark: str
     path: str
+    epochs: str | None = None
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the table goes: CSV (formulas in its first lines), Markdown, LaTeX, the artifact "scores", and the paired
+    tests of every two lines."""
+
+    csv: Path | str
+    markdown: Path | str
+    latex: Path | str
+    h5: Path | str
+    mcnemar: Path | str
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the verifications of one line say: accuracy and fold sd in percent by (benchmark, seed), right pairs, epochs."""
+
+    accuracy: dict
+    fold_sd: dict
+    right: dict
+    epochs: dict
 
 
 def score_study(
     rows: Sequence[Row],
     real: str,
-    output_csv: Path | str,
-    output_h5: Path | str,
+    averaged: Sequence[str],
+    outputs: Outputs,
     provenance: Provenance | None = None,
+    published: Sequence[str] = (),
+    paper_style: bool = False,
 ) -> None:
-    """Write the study table as CSV (formulas in its first lines) and as the artifact "scores".
+    """Write the study table.
 
     real: the face set that gaps refer to, with the same recognizer where there is such a line, else its first line;
-    the column gap_reference names it. Reference embedders have no gap. Raises InputError where no benchmark is common
-    to all lines.
+    the column gap_reference names it. Reference embedders have no gap. averaged: the benchmarks that enter AVG (templates
+    have no accuracy and never do); published: groups of `PUBLISHED` shown below, marked with their source;
+    paper_style: also the per-benchmark maximum over the epochs kept.
     """
-    accuracy, right = {}, {}
-    for row in rows:
-        found = read_artifact(row.path, "verification")
-        key = (row.label, row.benchmark, -1 if row.seed is None else row.seed)
-        accuracy[key] = 100 * found["accuracy"].mean()
-        right[key] = (found["distance"] < found["threshold"][found["fold"]]) == found["same"]
     lines = list(dict.fromkeys((row.label, row.faceset, row.recognizer) for row in rows))
     benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
-    seeds = sorted({seed for _, _, seed in accuracy})
-    cube = np.array([[[accuracy.get((line[0], b, s), np.nan) for s in seeds] for b in benchmarks] for line in lines])
-    common = ~np.isnan(cube).all(2).any(0)
-    if not common.any():
-        raise InputError(
-            "no benchmark is common to all lines of the study, so there is no average; add one to `benchmarks`"
-        )
-
+    found = {line[0]: _read([row for row in rows if row.label == line[0]]) for line in lines}
+    averaged = [name for name in averaged if all(name in {b for b, _ in f.fold_sd} for f in found.values())]
     table = []
-    for (label, faceset, recognizer), values in zip(lines, cube, strict=True):
-        used = [seed for seed, found in zip(seeds, (~np.isnan(values)).any(0), strict=True) if found]
-        per_seed = values[common][:, [seeds.index(seed) for seed in used]].mean(0)
-        pairs = [
-            np.mean([right[label, b, seed] for seed in used], 0)
-            for b, enters in zip(benchmarks, common, strict=True)
-            if enters
-        ]
-        low, high = bootstrap_interval(pairs)
-        of_benchmark = {
-            b: np.nan if np.isnan(v).all() else np.nanmean(v) for b, v in zip(benchmarks, values, strict=True)
-        }
-        average = {"AVG": per_seed.mean(), "AVG_sd": per_seed.std(ddof=1) if len(used) > 1 else np.nan}
-        names = {"label": label, "faceset": faceset, "recognizer": recognizer}
-        text = " ".join(str(seed) for seed in used if seed >= 0)
-        table.append(names | {"seeds": text} | of_benchmark | average | {"AVG_low": low, "AVG_high": high})
+    for label, faceset, recognizer in lines:
+        used = sorted({seed for _, seed in found[label].accuracy})
+        line = {"label": label, "faceset": faceset, "recognizer": recognizer}
+        line["seeds"] = " ".join(str(seed) for seed in used if seed >= 0)
+        table.append(line | _numbers(found[label], benchmarks, averaged, used, paper_style))
     frame = _with_gaps(pd.DataFrame(table), real)
+    notes = [*NOTES, PAPER_STYLE] if paper_style else list(NOTES)
+    full = pd.concat([frame, _published(published, benchmarks)], ignore_index=True)
 
+    seeds = sorted({seed for f in found.values() for _, seed in f.accuracy})
+    cube = [[[found[line[0]].accuracy.get((b, s), np.nan) for s in seeds] for b in benchmarks] for line in lines]
     data = {name: frame[name].tolist() for name in ("label", "faceset", "recognizer")}
-    data |= {"benchmark": benchmarks, "averaged": common, "seed": np.array(seeds), "accuracy": cube}
-    data |= {"average": frame["AVG"].to_numpy(), "interval": frame[["AVG_low", "AVG_high"]].to_numpy()}
-    write_artifact(output_h5, "scores", data, provenance)
-    with atomic_path(output_csv) as temporary:
-        temporary.write_text(HEADER + frame.to_csv(index=False, float_format="%.4f"))
+    data |= {"benchmark": benchmarks, "averaged": np.isin(benchmarks, averaged), "seed": np.array(seeds)}
+    data |= {"accuracy": np.array(cube), "average": frame["AVG"].to_numpy()}
+    data |= {"interval": frame[["AVG_low", "AVG_high"]].to_numpy()}
+    write_artifact(outputs.h5, "scores", data, provenance)
+    with atomic_path(outputs.csv) as temporary:
+        text = "".join(f"# {note}\n" for note in notes)
+        temporary.write_text(text + full.dropna(axis=1, how="all").to_csv(index=False, float_format="%.4f"))
+    write_markdown(outputs.markdown, full, benchmarks, notes)
+    write_latex(outputs.latex, full, benchmarks, notes)
+    compare_lines(found, averaged, outputs.mcnemar)
+
+
+def _read(rows: Sequence[Row]) -> _Found:
+    found = _Found({}, {}, {}, {})
+    for row in rows:
+        key = (row.benchmark, -1 if row.seed is None else row.seed)
+        if kind_of(row.path) == "template_verification":
+            rate = read_attributes(row.path, "template_verification")[f"tar_at_far_{TEMPLATE_FAR}"]
+            found.accuracy[key] = 100 * rate
+            continue
+        result = read_artifact(row.path, "verification")
+        found.accuracy[key] = 100 * result["accuracy"].mean()
+        found.fold_sd[key] = 100 * result["accuracy"].std()
+        found.right[key] = (result["distance"] < result["threshold"][result["fold"]]) == result["same"]
+        if row.epochs:
+            epochs = read_artifact(row.epochs, "epochs")
+            found.epochs[key] = dict(zip(epochs["epoch"].tolist(), 100 * epochs["accuracy"].mean(1), strict=True))
+    return found
+
+
+def _numbers(
+    found: _Found, benchmarks: Sequence[str], averaged: Sequence[str], seeds: Sequence[int], paper_style: bool
+) -> dict:
+    """The columns of one line from its benchmarks on."""
+    line: dict[str, object] = {}
+    for name in benchmarks:
+        for column, values in ((name, found.accuracy), (f"{name}_fold_sd", found.fold_sd)):
+            line[column] = np.mean([values[name, s] for s in seeds]) if (name, seeds[0]) in values else np.nan
+    if not averaged:
+        return line | dict.fromkeys(("AVG", "AVG_sd", "AVG_low", "AVG_high"), np.nan)
+    per_seed = np.array([np.mean([found.accuracy[name, s] for name in averaged]) for s in seeds])
+    low, high = bootstrap_interval([np.mean([found.right[name, s] for s in seeds], 0) for name in averaged])
+    line |= {"AVG": per_seed.mean(), "AVG_sd": per_seed.std(ddof=1) if len(seeds) > 1 else np.nan}
+    line |= {"AVG_low": low, "AVG_high": high}
+    if found.epochs:
+        curves = {s: pd.DataFrame({name: found.epochs[name, s] for name in averaged}) for s in seeds}
+        best = {s: curve.mean(axis=1) for s, curve in curves.items()}
+        line["best_epoch"] = " ".join(str(curve.idxmax()) for curve in best.values())
+        line["best_epoch_AVG"] = np.mean([curve.max() for curve in best.values()])
+        if paper_style:
+            highest = pd.DataFrame({s: curve.max() for s, curve in curves.items()}).mean(axis=1)
+            line |= {f"{name}_best_of_epochs": value for name, value in highest.items()}
+            line["best_of_epochs_AVG"] = highest.mean()
+    return line
+
+
+def _published(groups: Sequence[str], benchmarks: Sequence[str]) -> pd.DataFrame:
+    """Lines of papers: label, source, AVG as printed, and the accuracies on the benchmarks that the table has."""
+    lines = [line for group in groups for line in PUBLISHED[group]]
+    return pd.DataFrame(
+        [
+            {"label": f"{line.label} (published)", "published": line.source, "AVG": line.average}
+            | {name: line.accuracy[name] for name in benchmarks if name in line.accuracy}
+            for line in lines
+        ]
+    )
 
 
 def bootstrap_interval(benchmarks: Sequence[np.ndarray], resamples: int = RESAMPLES) -> tuple[float, float]:
@@ -110,6 +188,30 @@ def bootstrap_interval(benchmarks: Sequence[np.ndarray], resamples: int = RESAMP
         means += random.multinomial(len(shares), count / len(shares), resamples) @ level / len(shares)
     low, high = np.percentile(100 * means / len(benchmarks), [2.5, 97.5])
     return float(low), float(high)
+
+
+def compare_lines(found: dict[str, _Found], averaged: Sequence[str], output: Path | str) -> None:
+    """Write McNemar's test of every two lines, over the pairs of all averaged benchmarks, the first seed of each.
+
+    CSV: first, second, pairs, only_first_right, only_second_right, p (exact, two-sided). A low p says that the two
+    networks differ, not that their training sets do: that takes several seeds.
+    """
+    right = {
+        label: np.concatenate([line.right[name, min(s for _, s in line.right)] for name in averaged])
+        for label, line in found.items()
+        if averaged
+    }
+    labels, table = list(right), []
+    for i, first in enumerate(labels):
+        for second in labels[i + 1 :]:
+            test = mcnemar(right[first], right[second])
+            table.append(
+                {"first": first, "second": second, "pairs": len(right[first]), "only_first_right": test.only_a,
+                 "only_second_right": test.only_b, "p": test.p}
+            )  # fmt: skip
+    with atomic_path(output) as temporary:
+        columns = ["first", "second", "pairs", "only_first_right", "only_second_right", "p"]
+        pd.DataFrame(table, columns=columns).to_csv(temporary, index=False, float_format="%.4g")
 
 
 def _with_gaps(frame: pd.DataFrame, real: str) -> pd.DataFrame:

@@ -5,13 +5,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from semihard import settings
-from semihard.configuration import SECTIONS, check, did_you_mean, expand_path, expand_sweeps
+from semihard.configuration import SECTIONS, check, did_you_mean, expand_sweeps
 from semihard.errors import InputError
-
-ORIGIN_OF_CASIA = (
-    "CASIA-WebFace aligned at 112 pixels is InsightFace's `faces_webface_112x112` (490,623 images, 10,572 identities; "
-    "linked from the dataset page of its recognition package; non-commercial research only)"
-)
+from semihard.inputs import NotThere, data_path
 
 # For every section and every field of its entries that names another entry: which section it names.
 REFERENCES = {
@@ -77,9 +73,7 @@ class Plan:
             used += [("references", "embedders", reference.embedder) for reference in self.references()]
             used += [("show", "facesets", faceset) for faceset in study.show]
             used += [("benchmarks", "benchmarks", benchmark) for benchmark in study.benchmarks]
-            further = [
-                benchmark for row in [*self.comparisons(), *self.references()] for benchmark in row.further_benchmarks
-            ]
+            further = [benchmark for row in self._rows() for benchmark in row.further_benchmarks]
             used += [("further_benchmarks", "benchmarks", benchmark) for benchmark in further]
             return used + ([("attributes.labelled", "facesets", study.attributes.labelled)] if study.attributes else [])
         entry = self._entry(section, name)
@@ -179,21 +173,29 @@ class Plan:
     # ── what the study consists of ───────────────────────────────────────────────────────────────────────────────────
 
     def comparisons(self) -> list[settings.Comparison]:
-        """The rows of the table: the real set first, each with its recognizer."""
+        """The rows of the table: the real set first, each with its recognizer, what is named twice once."""
         rows = [settings.Comparison(faceset=self.study.real)]
         rows += [
             row if isinstance(row, settings.Comparison) else settings.Comparison(faceset=row)
             for row in self.study.compare
         ]
-        named = [
-            row if row.recognizer else row.model_copy(update={"recognizer": self.study.recognizer}) for row in rows
-        ]
-        return list(dict.fromkeys(named))
+        merged: dict[tuple[str, str], settings.Comparison] = {}
+        for row in rows:
+            recognizer = row.recognizer or self.study.recognizer
+            before = merged.get((row.faceset, recognizer), row)
+            further = tuple(dict.fromkeys([*before.further_benchmarks, *row.further_benchmarks]))
+            merged[row.faceset, recognizer] = row.model_copy(
+                update={"recognizer": recognizer, "further_benchmarks": further}
+            )
+        return list(merged.values())
 
     def references(self) -> list[settings.Reference]:
         """The embedders of the table."""
         references = self.study.references
         return [row if isinstance(row, settings.Reference) else settings.Reference(embedder=row) for row in references]
+
+    def _rows(self) -> list[settings.Comparison | settings.Reference]:
+        return [*self.comparisons(), *self.references()]
 
     def compared_facesets(self) -> list[str]:
         """The face sets of the table, the real one first, each once."""
@@ -251,16 +253,52 @@ class Plan:
         for row in self.comparisons():
             keys = {"label": self._label(row), "faceset": row.faceset, "recognizer": row.recognizer}
             for seed, benchmark in itertools.product(study.seeds, (*study.benchmarks, *row.further_benchmarks)):
-                path = (
-                    f"{self.results}/verification/recognizers/{row.recognizer}/{row.faceset}/seed{seed}/{benchmark}.h5"
-                )
-                runs.append(keys | {"seed": seed, "benchmark": benchmark, "path": path})
+                folder = f"{self.results}/verification/recognizers/{row.recognizer}/{row.faceset}/seed{seed}"
+                epochs = f"{folder}/epochs/{benchmark}.h5" if self._keeps_epochs(row, benchmark) else None
+                run = {"seed": seed, "benchmark": benchmark, "path": f"{folder}/{benchmark}.h5", "epochs": epochs}
+                runs.append(keys | run)
         for reference in self.references():
             keys = {"label": f"{reference.embedder} (reference)", "faceset": "", "recognizer": reference.embedder}
             for benchmark in (*study.benchmarks, *reference.further_benchmarks):
                 path = f"{self.results}/verification/embedders/{reference.embedder}/{benchmark}.h5"
-                runs.append(keys | {"seed": None, "benchmark": benchmark, "path": path})
+                runs.append(keys | {"seed": None, "benchmark": benchmark, "path": path, "epochs": None})
         return runs
+
+    def _keeps_epochs(self, row: settings.Comparison, benchmark: str) -> bool:
+        has_accuracy = not isinstance(self.config.benchmarks[benchmark], settings.IJBBenchmark)
+        return (
+            self.config.recognizers[row.recognizer].keep_every > 0
+            and has_accuracy
+            and benchmark in self.study.benchmarks
+        )
+
+    def similarity_series(self) -> list[dict]:
+        """Lines of the table that differ by similarity alone: the bins of one set, or requested m of one generator.
+
+        Each series: title, axis, labels (of the table) in the order of the table, and x: m, or the number of the bin in
+        the artifact "bins" named `bins`.
+        """
+        series: dict[tuple, dict] = {}
+        for row in self.comparisons():
+            entry = self.config.facesets[row.faceset]
+            rest = entry.model_dump(exclude={"similarity", "bin"})
+            key = (row.recognizer, str(sorted(rest.items())))
+            if isinstance(entry, settings.SimilarityBinFaces):
+                bins = self.bins(entry.embedder, entry.of, entry.center, entry.binning)
+                found = {"title": f"similarity bins of {entry.of}", "axis": "mean similarity to the identity center"}
+                x = entry.bin
+            elif (
+                isinstance(entry, settings.SyntheticFaces)
+                and self.config.generators[entry.generator].method == "cemiface"
+            ):
+                bins, x = None, entry.similarity
+                found = {"title": f"drawn by {entry.generator}", "axis": "requested similarity m"}
+            else:
+                continue
+            one = series.setdefault(key, found | {"bins": bins, "labels": [], "x": []})
+            one["labels"].append(self._label(row))
+            one["x"].append(x)
+        return [one for one in series.values() if len(one["x"]) > 1]
 
     def settings_of(self, section: str, name: str, leave_out: tuple[str, ...] = ()) -> dict:
         """The entry's settings as plain JSON values in the order of its fields: what a rule has as its parameter."""
@@ -314,6 +352,7 @@ class Plan:
         for generator in self.calibrated_generators():
             pictures += [f"generators/{generator}/ladder.png", f"generators/{generator}/calibration.svg"]
         pictures += ["similarity.svg", "bins.svg", "diversity.svg", "recognizers.svg", "accuracy.svg"]
+        pictures += ["accuracy_over_similarity.svg"] if self.similarity_series() else []
         pictures += [f"roc/{benchmark}.svg" for benchmark in dict.fromkeys(run["benchmark"] for run in self.runs())]
         synthetic = self.synthetic_facesets()
         if synthetic:
@@ -322,44 +361,46 @@ class Plan:
         return [f"{folder}/{picture}" for picture in pictures]
 
     def data_path(self, section: str, name: str) -> list[Path]:
-        """The user's files that an entry reads: what its import depends on. Raises InputError where they are not there."""
-        entry = self._entry(section, name)
-        where = f"{section}.{name}"
-        match entry:
-            case settings.RecordIOFaces():
-                path = _existing(f"{where}.path", entry.path, f"{ORIGIN_OF_CASIA}; put it there or change the path")
-                return _record_files(f"{where}.path", path)
-            case settings.FolderFaces():
-                expected = "a folder with one subfolder of images per identity is expected"
-                return _with_subfolders(_existing(f"{where}.path", entry.path, expected))
-            case settings.BinBenchmark():
-                return [
-                    _existing(
-                        f"{where}.path",
-                        entry.path,
-                        "InsightFace's recognition data sets bring lfw.bin, cfp_fp.bin, agedb_30.bin, calfw.bin and cplfw.bin",
-                    )
-                ]
-            case settings.PairsBenchmark():
-                expected = "the folder of name/name_0001.jpg, e.g. lfw_funneled as scikit-learn saves it, is expected"
-                folder = _existing(f"{where}.folder", entry.folder, expected)
-                pairs = _existing(f"{where}.pairs", entry.pairs, "LFW's own pairs.txt is expected")
-                return [pairs, *_with_subfolders(folder)]
-            case settings.WeightsEmbedder():
-                return [_existing(f"{where}.path", entry.path, "a PyTorch state dict or safetensors file is expected")]
-            case settings.FacenetEmbedder():
-                return (
-                    [
-                        _existing(
-                            f"{where}.path",
-                            entry.path,
-                            "the weight file of facenet-pytorch's release v2.2.9 is expected",
-                        )
-                    ]
-                    if entry.path
-                    else []
-                )
-        return []
+        """The user's files that an entry reads. Raises InputError where they are not there."""
+        return data_path(f"{section}.{name}", self._entry(section, name))
+
+    def leave_out_absent_benchmarks(self) -> list[str]:
+        """Take benchmarks whose files do not exist out of the study, and say so, a line for each.
+
+        Where none of the study's benchmarks would be left, all stay, and `check_data` names their files.
+        """
+        used = [*self.study.benchmarks, *(name for row in self._rows() for name in row.further_benchmarks)]
+        absent = {}
+        for name in dict.fromkeys(used):
+            try:
+                self.data_path("benchmarks", name)
+            except NotThere as problem:
+                absent[name] = str(problem)
+            except InputError:
+                pass  # there, but wrong: check_data says so
+        if not set(self.study.benchmarks) - set(absent):
+            return []
+
+        def there(names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(name for name in names if name not in absent)
+
+        def kept(rows: tuple) -> tuple:
+            return tuple(
+                row
+                if isinstance(row, str)
+                else row.model_copy(update={"further_benchmarks": there(row.further_benchmarks)})
+                for row in rows
+            )
+
+        study = self.study
+        changed = {
+            "benchmarks": there(study.benchmarks),
+            "compare": kept(study.compare),
+            "references": kept(study.references),
+        }
+        self.study = study.model_copy(update=changed)
+        self.needed = self._walk(("study", ""))
+        return [f"left out: {problem}" for problem in absent.values()]
 
     def check_data(self) -> None:
         """Look for the files of every entry the study needs. Raises InputError listing all that are missing, one line each."""
@@ -376,27 +417,3 @@ class Plan:
 def _is_given(entry: settings.Settings, key: str) -> bool:
     value = getattr(entry, key)
     return value is not None and value is not False  # 0.0 is an angle
-
-
-def _existing(where: str, path: str, expected: str) -> Path:
-    try:
-        expanded = expand_path(path)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-    if not expanded.exists():
-        raise InputError(f"{where}: {expanded} not found. {expected[0].upper()}{expected[1:]}.")
-    return expanded
-
-
-def _record_files(where: str, path: Path) -> list[Path]:
-    """The .rec file, and what lies beside it and is read too."""
-    records = sorted(path.glob("*.rec"), key=lambda record: record.name != "train.rec") if path.is_dir() else [path]
-    if not records:
-        raise InputError(f"{where}: {path} holds no .rec file. {ORIGIN_OF_CASIA}.")
-    beside = (records[0].with_suffix(".idx"), records[0].with_name("identity_names.txt"))
-    return [records[0], *(file for file in beside if file.is_file())]
-
-
-def _with_subfolders(folder: Path) -> list[Path]:
-    """A folder and its subfolders: their times tell when an image was added or removed; images are too many to list."""
-    return [folder, *sorted(path for path in folder.iterdir() if path.is_dir())] if folder.is_dir() else [folder]

@@ -59,7 +59,8 @@ def synthesize(
         spec.check_embedder(embedder_model_path, embedder)
         inquiries = read_inquiries(inquiries_path, settings, spec)
         if spec.method == "cemiface":
-            spec.check_similarity(settings.similarity)
+            for m in (settings.similarity, *settings.further_similarities):
+                spec.check_similarity(m)
             ask = ask_similarity(settings, network, inquiries["embedding"], device)
         else:
             paths = (inquiry_faces_path, style_faces_path)

@@ -1,4 +1,4 @@
-"""A face set made ready for training: decoded once, labels beside the images, batches handed to the device."""
+"""A face set made ready for training: labels first, so that mistakes are met before the images are decoded, once."""
 
 from pathlib import Path
 
@@ -6,30 +6,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semihard.decoded import DecodedImages, onto_device
+from semihard.decoded import DecodedImages
 from semihard.faceset import FaceSet
+from semihard.recognizer.model_file import EmbedderSpec
 from semihard.recognizer.targets import read_targets
 
 
 class LabelledImages:
-    """Images and weighted labels of a face set; the images live on the GPU where they take less than half of its memory.
+    """Images and weighted labels of a face set.
 
-    size: (height, width) in pixels the images are decoded to; first_class: what is added to every label.
-    Attributes: names of the classes. Raises InputError as `read_targets` does.
+    Attributes: path; names of the classes; label int64 and weight float32 `[N, J]`. Raises InputError as `read_targets` does.
     """
 
-    def __init__(self, path: Path | str, size: tuple[int, int], device: torch.device, first_class: int = 0):
-        faces = FaceSet(path)
-        label, self._weight = read_targets(faces)
-        self._label = label + first_class
-        self.names = faces.identity_names
-        self._device = device
-        self._images = DecodedImages(faces, size, device)
+    def __init__(self, path: Path | str):
+        self._faces = FaceSet(path)
+        self.path, self.names = self._faces.path, self._faces.identity_names
+        self.label, self.weight = read_targets(self._faces)
+
+    def decode(self, spec: EmbedderSpec, device: torch.device, keep_free: int | None = None) -> None:
+        """Decode all images at the network's size; `keep_free` as in DecodedImages."""
+        self._images = DecodedImages(self._faces, spec.image_size, device, spec.crop_from, keep_free)
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self.label)
 
-    def batch(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Images uint8 `[n, 3, h, w]`, labels int64 and weights float32 `[n, J]` of `indices`, on the device."""
+    def targets(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Labels int64 and weights float32 `[n, J]` of `indices`, on the CPU."""
         rows = torch.from_numpy(indices)
-        return self._images[rows], *(onto_device(values[rows], self._device) for values in (self._label, self._weight))
+        return self.label[rows], self.weight[rows]
+
+    def images(self, indices: np.ndarray) -> Tensor:
+        """Images uint8 `[n, 3, h, w]` of `indices`, on the device."""
+        return self._images[torch.from_numpy(indices)]

@@ -114,6 +114,10 @@ def _read(path: Path | str) -> tuple[dict, dict[str, Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except SafetensorError as error:
         raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+    if about and about.get("kind") == "generator":
+        raise InputError(
+            f"{path}: is a generator, not a recognition network; give the model file of a recognizer or an embedder"
+        )
     if about is None:
         raise InputError(
             f"{path}: a safetensors file, but no model file of this workflow; name it in an embedder of source weights"

@@ -13,7 +13,8 @@ def read_targets(faces: FaceSet) -> tuple[Tensor, Tensor]:
 
     An image of identity i with partner j has the labels (i, j) with weights (phi, 1 − phi) (SynFace, ICCV 2021,
     Sec. 3.3); partner −1 is an image of one identity. Raises InputError where images are unlabelled, there is one
-    identity only, a label or partner is none of the identities, or phi is not in 0 … 1.
+    identity only or one without images (and nobody's partner), a label or partner is none of the identities, or phi is
+    not in 0 … 1.
     """
     names, identity = faces.identity_names, faces.identity
     unlabelled = np.flatnonzero(identity < 0)
@@ -35,6 +36,12 @@ def read_targets(faces: FaceSet) -> tuple[Tensor, Tensor]:
         phi = np.where(alone, np.float32(1), phi)
         label = torch.cat([label, torch.from_numpy(np.where(alone, identity, partner))[:, None]], 1)
         weight = torch.from_numpy(np.stack([phi, 1 - phi], 1))
+    missing = np.flatnonzero(np.bincount(label.flatten(), minlength=len(names)) == 0)
+    if len(missing):
+        raise InputError(
+            f"{faces.path}: identity {missing[0]} ({names[missing[0]]!r}) has no image ({len(missing)} of {len(names)} have "
+            "none): labels must be 0 … K−1 without gaps; make the face set again"
+        )
     return label, weight
 
 

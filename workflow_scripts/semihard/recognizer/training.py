@@ -1,25 +1,46 @@
 """Recognizer training: a backbone and a margin head on a face set, whatever made it (recipe: CemiFace, Sec. 4.1)."""
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from semihard.artifacts import write_artifact
 from semihard.checkpoint import Resume
-from semihard.device import autocast, best_device
-from semihard.engine import batch_indices, train
+from semihard.decoded import onto_device
+from semihard.device import autocast, best_device, compiled, has_fast_bf16, launch
+from semihard.engine import batch_indices, is_first_process, train
+from semihard.errors import InputError
 from semihard.provenance import Provenance
 from semihard.recognizer.augmentation import augment
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.domain_mixup import RealFaces
 from semihard.recognizer.heads import build_head
 from semihard.recognizer.labelled import LabelledImages
+from semihard.recognizer.memory import check_memory, training_bytes
 from semihard.recognizer.model_file import EmbedderSpec, save_model
+from semihard.recognizer.sampled import SampledHead
 from semihard.seeds import seed_for
 from semihard.settings import Recognizer
+
+BATCH_OF_RATE = 512  # the batch that `learning_rate` is for
+
+
+class Recognition(nn.Module):
+    """Backbone and head as one module, so that processes share the gradients of both."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module):
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+    def forward(self, x: Tensor, label: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and accuracy of images `[n, 3, h, w]` with labels and weights `[n, J]`."""
+        return self.head.loss(self.backbone(x), label, weight)
 
 
 def train_recognizer(
@@ -27,63 +48,149 @@ def train_recognizer(
     faces_path: Path | str,
     output_model: Path | str,
     output_history: Path | str,
+    output_epochs: Path | str,
     seed: int,
     provenance: Provenance,
     real_path: Path | str | None = None,
 ) -> None:
-    """Train a recognizer and write its model file (embedder and class weights) and its history.
+    """Train a recognizer and write its model file (embedder and class weights), its history, and the folder of the epochs
+    kept (`keep_every`), one model file `epoch012.safetensors` each, without class weights.
 
     real_path: the real faces of domain mixup. Images are decoded once, at the network's size. Interrupted at any
     moment, the next call goes on from the last checkpoint beside `output_model`, on CPU to the very same weights.
 
-    Raises InputError where the face set has unlabelled images, one identity, or labels out of range; NonFiniteLossError.
+    Raises InputError where the face set has unlabelled images, one identity, labels out of range or identities without
+    images, or where the memory does not suffice; NonFiniteLossError.
     """
-    device, size = best_device(), (settings.image_size, settings.image_size)
-    faces = LabelledImages(faces_path, size, device)
-    real = RealFaces(real_path, size, device, faces.names, seed) if real_path else None
+    arguments = (settings, faces_path, output_model, output_history, output_epochs, seed, provenance, real_path)
+    launch(settings.processes, _train, *arguments)
+
+
+def _train(
+    settings: Recognizer,
+    faces_path: Path | str,
+    output_model: Path | str,
+    output_history: Path | str,
+    output_epochs: Path | str,
+    seed: int,
+    provenance: Provenance,
+    real_path: Path | str | None,
+) -> None:
+    accelerator = Accelerator(cpu=best_device().type == "cpu")
+    if accelerator.num_processes != settings.processes:
+        raise InputError(
+            f"{accelerator.num_processes} processes were started for a recognizer of {settings.processes}: set `processes`"
+        )
+    device, own = accelerator.device, accelerator.process_index
+    spec = embedder_spec(settings)
+    faces = LabelledImages(faces_path)
+    real = RealFaces(real_path, faces.names, settings.domain_mixup, seed) if real_path else None
     names = real.names if real else faces.names
+    half = settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(device))
+    needed = training_bytes(settings, len(names), half)
+    check_memory(needed, device, settings.batch)
+    for images in (faces, real.faces) if real else (faces,):
+        images.decode(spec, device, keep_free=needed)
 
     torch.manual_seed(seed_for(seed, "initial weights"))
-    backbone = build_backbone(settings.backbone, size, settings.embedding_dim)
-    head = build_head(settings.head, len(names), settings.embedding_dim, settings.margin, settings.scale)
-    backbone, head = backbone.to(device, memory_format=torch.channels_last).train(), head.to(device).train()
-    optimizer = build_optimizer(nn.ModuleList([backbone, head]), settings, device)
+    model = Recognition(
+        build_backbone(settings.backbone, spec.image_size, settings.embedding_dim),
+        build_recognizer_head(settings, len(names), faces.label.shape[1] + (real.faces.label.shape[1] if real else 0)),
+    )
+    model = model.to(device, memory_format=torch.channels_last).train()
+    optimizer = build_optimizer(model, settings, device)
+    if sampled := isinstance(model.head, SampledHead):  # all processes keep the same centers: nothing to send
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, ["head.center", "head.momentum"])
+    recognize = compiled(accelerator.prepare(model), settings.compile)
+    part = slice(own * settings.batch // settings.processes, (own + 1) * settings.batch // settings.processes)
 
     def batch_of(i: int) -> np.ndarray:
         return batch_indices(i, settings.batch, len(faces), seed)
 
     def step(i: int) -> dict[str, Tensor]:
-        rate = learning_rate(settings, i * settings.batch / len(faces))
+        epoch = i * settings.batch / len(faces)
+        rate = learning_rate(settings, epoch)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        x, label, weight = faces.batch(batch_of(i))
-        x = augment(x, settings)
+        chosen = batch_of(i)
+        label, weight = faces.targets(chosen)
         if real:
-            x, label, weight = real.mix(i, x, label, weight, settings)
+            mixed = real.draw(i, settings.batch)
+            label, weight = mixed.joint(label, weight)
+        label, weight = onto_device(label, device), onto_device(weight, device)
+        if sampled:
+            model.head.take(label, optimizer)
+        if own:  # until here all processes draw the same, from here each for its own images
+            torch.manual_seed(seed_for(seed, "step", i, "process", own))
+        x = augment(faces.images(chosen[part]), settings)
+        if real:
+            x = mixed.pixels(x, augment(real.faces.images(mixed.chosen[part]), settings))
         with autocast(device, settings.precision):
-            embedding = backbone(x.contiguous(memory_format=torch.channels_last))
-        loss, accuracy = head.loss(embedding, label, weight)
+            loss, accuracy = recognize(x.contiguous(memory_format=torch.channels_last), label[part], weight[part])
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        accelerator.backward(loss)
+        if settings.clip_norm:
+            torch.nn.utils.clip_grad_norm_(model.backbone.parameters(), settings.clip_norm, foreach=True)
         optimizer.step()
+        if sampled:
+            model.head.give_back(optimizer)
+        if is_first_process() and (done := finished_epoch(settings, i, len(faces))):
+            save_model(kept / f"epoch{done:03}.safetensors", model.backbone, spec, provenance=provenance)
         return {"loss": loss.detach(), "accuracy": accuracy, "learning_rate": torch.full((), rate, device=device)}
 
-    resume = Resume(output_model, provenance, [faces_path, *([real_path] if real_path else [])])
+    with accelerator.main_process_first():
+        resume = Resume(output_model, provenance, [faces_path, *([real_path] if real_path else [])])
+    kept = resume.directory / "epochs"
     steps = math.ceil(settings.epochs * len(faces) / settings.batch)
-    state = {"backbone": backbone, "head": head, "optimizer": optimizer}
+    state = {"model": model, "optimizer": optimizer}
     history = train(f"train {settings.backbone} on {Path(faces_path).stem}", step, steps, state, resume, seed, batch_of)
 
-    spec = EmbedderSpec(settings.backbone, size, settings.embedding_dim)
-    columns = {name if name == "step" else f"columns/{name}": values for name, values in history.items()}
-    write_artifact(output_history, "history", columns, provenance)
-    save_model(output_model, backbone, spec, head.weight, names, provenance)
-    resume.discard()
+    if is_first_process():
+        columns = {name if name == "step" else f"columns/{name}": values for name, values in history.items()}
+        write_artifact(output_history, "history", columns, provenance)
+        kept.mkdir(exist_ok=True)
+        shutil.rmtree(output_epochs, ignore_errors=True)
+        shutil.copytree(kept, output_epochs)  # a copy: what Snakemake throws away after a kill is still there
+        save_model(output_model, model.backbone, spec, model.head.class_centers, names, provenance)
+        resume.discard()
+    accelerator.end_training()
+
+
+def embedder_spec(settings: Recognizer) -> EmbedderSpec:
+    """The network's input: square, or the middle `width` columns of the square."""
+    square = (settings.image_size, settings.image_size)
+    if settings.width in (None, settings.image_size):
+        return EmbedderSpec(settings.backbone, square, settings.embedding_dim)
+    return EmbedderSpec(
+        settings.backbone, (settings.image_size, settings.width), settings.embedding_dim, crop_from=square
+    )
+
+
+def build_recognizer_head(settings: Recognizer, identities: int, labels: int) -> nn.Module:
+    """The head, sampled where not all centers take part in a step; labels: the most that an image has."""
+    arguments = (settings.head, identities, settings.embedding_dim, settings.margin, settings.scale)
+    if settings.sampled_share == 1:
+        return build_head(*arguments)
+    return SampledHead(*arguments, settings.sampled_share, settings.batch * labels)
+
+
+def finished_epoch(settings: Recognizer, step: int, images: int) -> int | None:
+    """The epoch that ends with optimizer step `step`, if it is one to be kept."""
+    if not settings.keep_every:
+        return None
+    before, after = (steps * settings.batch // images for steps in (step, step + 1))
+    last = after - after % settings.keep_every  # a small set may end several epochs in a step
+    return last if before < last <= settings.epochs else None
 
 
 def learning_rate(settings: Recognizer, epoch: float) -> float:
-    """The rate at `epoch` (passes over the set, a fraction within one): warm-up, then a tenth after each milestone."""
-    warm = min(1.0, (epoch + 1e-3) / settings.warmup_epochs) if settings.warmup_epochs else 1.0
-    return settings.learning_rate * warm * 0.1 ** sum(epoch >= milestone for milestone in settings.milestones)
+    """The rate at `epoch` (passes over the set, a fraction within one), for the recipe's batch: linear in it from 512."""
+    rate = settings.learning_rate * settings.batch / BATCH_OF_RATE
+    if settings.warmup_epochs:
+        rate *= min(1.0, (epoch + 1e-3) / settings.warmup_epochs)
+    if settings.rate_schedule == "linear":
+        return rate * max(0.0, 1 - epoch / settings.epochs)
+    return rate * 0.1 ** sum(epoch >= milestone for milestone in settings.milestones)
 
 
 def build_optimizer(model: nn.Module, settings: Recognizer, device: torch.device) -> torch.optim.SGD:
@@ -94,4 +201,4 @@ def build_optimizer(model: nn.Module, settings: Recognizer, device: torch.device
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     fused = device.type in ("cpu", "cuda")
-    return torch.optim.SGD(groups, settings.learning_rate, momentum=settings.momentum, fused=fused)
+    return torch.optim.SGD(groups, learning_rate(settings, 0), momentum=settings.momentum, fused=fused)

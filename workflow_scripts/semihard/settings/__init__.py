@@ -5,11 +5,12 @@ their values, which Snakemake tracks, not on these files.
 """
 
 from semihard.settings.base import BINNING, Settings
-from semihard.settings.benchmarks import BenchmarkEntry, BinBenchmark, PairsBenchmark, RenderedBenchmark
+from semihard.settings.benchmarks import BenchmarkEntry, BinBenchmark, IJBBenchmark, PairsBenchmark, RenderedBenchmark
 from semihard.settings.embedders import EmbedderEntry, FacenetEmbedder, RecognizerEmbedder, WeightsEmbedder
 from semihard.settings.facesets import (
     FaceSetEntry,
     FolderFaces,
+    LMDBFaces,
     NegativeIdentity,
     RecordIOFaces,
     RenderedFaces,
@@ -26,11 +27,12 @@ from semihard.settings.generators import (
     GeneratorEntry,
     UnconditionalGenerator,
 )
-from semihard.settings.recognizers import DomainMixup, Recognizer
+from semihard.settings.recognizers import RECIPES, DomainMixup, Recognizer
 from semihard.settings.study import AttributeStudy, Comparison, Config, LeakageAudit, Reference, Study
 
 __all__ = [
     "BINNING",
+    "RECIPES",
     "AttributeStudy",
     "BenchmarkEntry",
     "BinBenchmark",
@@ -45,6 +47,8 @@ __all__ = [
     "FacenetEmbedder",
     "FolderFaces",
     "GeneratorEntry",
+    "IJBBenchmark",
+    "LMDBFaces",
     "LeakageAudit",
     "NegativeIdentity",
     "PairsBenchmark",

@@ -26,6 +26,15 @@ class PairsBenchmark(Settings):
     licence: str = LICENCE
 
 
+class IJBBenchmark(Settings):
+    """Pairs of templates, IJB-B's or IJB-C's 1:1 protocol: true accept rates, no accuracy, so they don't enter AVG."""
+
+    source: Literal["ijb"]
+    path: str = Field(description="The folder that holds loose_crop and meta, as insightface distributes it.")
+    name: Literal["ijbb", "ijbc"] = Field(description="Which of the two: how the files in meta begin.")
+    licence: str = LICENCE
+
+
 class RenderedBenchmark(Settings):
     """Pairs of rendered faces; take identities no training set has."""
 
@@ -46,4 +55,6 @@ class RenderedBenchmark(Settings):
         return self
 
 
-BenchmarkEntry = Annotated[BinBenchmark | PairsBenchmark | RenderedBenchmark, Field(discriminator="source")]
+BenchmarkEntry = Annotated[
+    BinBenchmark | PairsBenchmark | IJBBenchmark | RenderedBenchmark, Field(discriminator="source")
+]

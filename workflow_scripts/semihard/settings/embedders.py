@@ -32,7 +32,19 @@ class WeightsEmbedder(Settings):
     source: Literal["weights"]
     path: str = Field(description="PyTorch state dict or safetensors. `~` and environment variables are expanded.")
     layout: Literal[
-        "iresnet18", "iresnet34", "iresnet50", "iresnet100", "mobilefacenet_facexzoo", "mobilefacenet_112x96"
+        "iresnet18",
+        "iresnet34",
+        "iresnet50",
+        "iresnet100",
+        "iresnet200",
+        "mbf",
+        "mbf_large",
+        "adaface_ir_18",
+        "adaface_ir_50",
+        "adaface_ir_101",
+        "adaface_ir_se_50",
+        "mobilefacenet_facexzoo",
+        "mobilefacenet_112x96",
     ] = Field(
         description="Whose state dict it is; fixes the network, its colour order, crop and scale (docs/embedders.md)."
     )

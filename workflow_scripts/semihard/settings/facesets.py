@@ -42,7 +42,23 @@ class FolderFaces(Settings):
 
     source: Literal["folder"]
     path: str = Field(description="The folder. `~` and environment variables are expanded.")
+    tiles: Positive = Field(
+        1,
+        description="Faces in a row where each file is a grid of them (IDiff-Face: 4 as sampled, 5 as aligned); 1: each file is one face.",
+    )
     align: Literal["none", "mtcnn"] = ALIGN
+    licence: str = LICENCE
+
+
+class LMDBFaces(Settings):
+    """A face set in the LMDB form of Vec2Face's releases (HSFace, VFace): msgpack of JPEG and label under b"0", b"1" …"""
+
+    source: Literal["lmdb"]
+    path: str = Field(description="The .lmdb file or folder. `~` and environment variables are expanded.")
+    label_gaps: Literal["refuse", "renumber"] = Field(
+        "refuse",
+        description="What to do where labels 0 … K−1 have gaps: refuse the set, or number the identities found.",
+    )
     licence: str = LICENCE
 
 
@@ -141,6 +157,10 @@ class SyntheticFaces(SampledFaces):
     similarity: Similarity = Field(
         0.0, description="Requested similarity m; no meaning for dcface. CemiFace Table 5: best at 0 … 0.1."
     )
+    further_similarities: tuple[Similarity, ...] = Field(
+        (),
+        description="Mixed in: an identity's images are drawn at `similarity` and at these in turn (CemiFace Sec. 4.3: no gain near 0, a loss from 0.5 on).",
+    )
     styles: Name | None = Field(
         None,
         description="dcface: the face set the styles X_sty are drawn from; the generator's training set where not given.",
@@ -197,6 +217,7 @@ class UnconditionalFaces(SampledFaces):
 FaceSetEntry = Annotated[
     RecordIOFaces
     | FolderFaces
+    | LMDBFaces
     | RenderedFaces
     | SubsetFaces
     | SimilarityBinFaces

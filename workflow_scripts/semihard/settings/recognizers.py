@@ -2,9 +2,43 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from semihard.settings.base import PRECISION, Name, Positive, Precision, Settings
+from semihard.settings.base import COMPILE, PRECISION, Name, Positive, Precision, Settings
+
+# recipe → (source, the values in which it differs from `cemiface`, whose values are the defaults below)
+RECIPES: dict[str, tuple[str, dict[str, object]]] = {
+    "cemiface": ("CemiFace, NeurIPS 2024, Sec. 4.1, and its released log. The paper's third drop near epoch 37, in the log alone, is left out.", {}),
+    "adaface": (
+        "AdaFace, CVPR 2022, with the schedule of its authors' later CASIA-WebFace example in CVLface (warm-up, clipping, no weight decay on normalisation; AdaFace's own scripts have weight decay 1e-4 and none of these).",
+        {
+            "backbone": "ir_50", "head": "adaface", "epochs": 26, "milestones": (12, 20, 24), "warmup_epochs": 1.0, "clip_norm": 5.0,
+            "crop_scale": 1.0, "erasing_scale": (0.0, 0.0), "colour_jitter": 0.0,
+            "crop_in_place": 0.2, "low_resolution": 0.2, "photometric": 0.2,
+        },
+    ),
+    "arcface_torch": (
+        "insightface's arcface_torch, its default configuration: ArcFace with the gradient its code has, the rate falling linearly to zero.",
+        {
+            "backbone": "iresnet50", "head": "arcface_insightface", "epochs": 20, "rate_schedule": "linear", "milestones": (),
+            "clip_norm": 5.0, "crop_scale": 1.0, "erasing_scale": (0.0, 0.0), "colour_jitter": 0.0,
+        },
+    ),
+    "synface": (
+        "SynFace, ICCV 2021, and its code: 112 × 96 pixels, LResNet50E-IR, ArcFace with s = 30, rate 0.1 in the paper's command line (0.05 in its file).",
+        {
+            "backbone": "ir_50", "width": 96, "head": "arcface", "scale": 30.0, "milestones": (24, 30, 36),
+            "crop_scale": 1.0, "zoom_crop": 0.5, "erasing_scale": (0.02, 0.33), "colour_jitter": 0.0,
+        },
+    ),
+    "tiny": (
+        "Ours, for CPUs: minutes for some thousand faces of 32 pixels.",
+        {
+            "backbone": "tiny", "embedding_dim": 128, "image_size": 32, "batch": 128, "epochs": 30, "milestones": (20, 26),
+            "learning_rate": 0.4, "margin": 0.2, "scale": 32.0,
+        },
+    ),
+}  # fmt: skip
 
 
 class DomainMixup(Settings):
@@ -13,38 +47,87 @@ class DomainMixup(Settings):
     real: Name = Field(
         description="The face set of real faces that is mixed in; usually a subset of few identities and images."
     )
+    same_names: Literal["refuse", "one_class"] = Field(
+        "refuse",
+        description="An identity name that is in both sets: refuse to train, or take both for one person.",
+    )
 
 
 class Recognizer(Settings):
-    """How a recognizer is trained. Defaults: the recipe of CemiFace (Sec. 4.1)."""
+    """How a recognizer is trained: a named recipe, and any value of it changed. The defaults shown are those of `cemiface`."""
 
-    backbone: Literal["iresnet18", "iresnet34", "iresnet50", "iresnet100", "ir_se_50", "mobilefacenet", "tiny"] = Field(
-        "ir_se_50", description="Network. CemiFace Sec. 4.1: IR-SE-50. tiny: ten layers of width 16 … 128, for CPU."
+    recipe: Literal["cemiface", "adaface", "arcface_torch", "synface", "tiny"] = Field(
+        "cemiface", description="Where the values come from that are not given here (table below)."
+    )
+    backbone: Literal[
+        "iresnet18",
+        "iresnet34",
+        "iresnet50",
+        "iresnet100",
+        "iresnet200",
+        "ir_18",
+        "ir_50",
+        "ir_101",
+        "ir_se_50",
+        "mobilefacenet",
+        "mbf",
+        "mbf_large",
+        "tiny",
+    ] = Field(
+        "ir_se_50",
+        description="Network. CemiFace Sec. 4.1: IR-SE-50. iresnet and mbf: insightface's; ir: AdaFace's; mobilefacenet: Chen et al.; tiny: ten layers of width 16 … 128.",
     )
     embedding_dim: Positive = Field(512, description="Length of the embedding.")
     image_size: Positive = Field(
-        112, description="Side of the network's input in pixels; images of other sizes are resized."
+        112, description="Height in pixels of the network's input, and width; images of other sizes are resized."
     )
-    head: Literal["cosface", "arcface", "adaface"] = Field(
-        "cosface", description="Margin head (CemiFace Sec. 4.1: CosFace)."
+    width: Positive | None = Field(
+        None, description="Columns kept in the middle of the image; all where not given. SynFace: 96 of 112."
     )
-    margin: float = Field(0.4, ge=0, description="Margin m of the head (CemiFace Sec. 4.1: 0.4).")
+    head: Literal["cosface", "arcface", "arcface_insightface", "adaface", "magface", "curricularface", "uniface"] = (
+        Field(
+            "cosface",
+            description="Margin head (CemiFace Sec. 4.1: CosFace). arcface has the exact gradient of cos(θ + m), arcface_insightface CosFace's, as insightface's code.",
+        )
+    )
+    margin: float | None = Field(
+        None,
+        ge=0,
+        description="Margin m; where not given, the head's published one: cosface, adaface and uniface 0.4, arcface and curricularface 0.5; magface 0.45, the least of a range that is 0.35 wide.",
+    )
     scale: float = Field(
         64.0,
         gt=0,
-        description="Scale s of the logits. The paper is silent; 64 by its author's issue and the CosFace paper.",
+        description="Scale s of the logits. CemiFace is silent; 64 by its author's issue and the CosFace paper.",
     )
-    batch: Positive = Field(512, description="Images per optimizer step (CemiFace's released log).")
+    sampled_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the class centers that take part in a step, all of the batch's own among them (PartialFC, CVPR 2022: 0.1 for many identities). 1 is the whole softmax, right below some 100,000.",
+    )
+    batch: Positive = Field(512, description="Images per optimizer step, over all processes (CemiFace's released log).")
+    processes: Positive = Field(
+        1,
+        description="Processes that share a batch, one GPU each. Batch norm sees its own process's share, so the result depends on it.",
+    )
     epochs: Positive = Field(40, description="Passes over the face set (CemiFace Sec. 4.1).")
-    learning_rate: float = Field(0.1, gt=0, description="SGD at batch 512 (CemiFace Sec. 4.1).")
-    milestones: tuple[int, ...] = Field(
-        (26, 34),
-        description="Epochs after which the rate is divided by ten (CemiFace Sec. 4.1; its log shows a third drop near 37).",
+    learning_rate: float = Field(
+        0.1, gt=0, description="SGD's rate for a batch of 512 (CemiFace Sec. 4.1); it is scaled with `batch`."
     )
-    warmup_epochs: float = Field(0.0, ge=0, description="Linear warm-up of the rate; the paper has none.")
+    rate_schedule: Literal["steps", "linear"] = Field(
+        "steps", description="steps: a tenth after each milestone. linear: to zero at the end."
+    )
+    milestones: tuple[int, ...] = Field(
+        (26, 34), description="Epochs after which the rate is divided by ten (CemiFace Sec. 4.1)."
+    )
+    warmup_epochs: float = Field(0.0, ge=0, description="Linear warm-up of the rate; CemiFace has none.")
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD (CemiFace's log).")
     weight_decay: float = Field(
         5e-4, ge=0, description="SGD; none on biases and normalisation (CemiFace Sec. 4.1; CVLface for the exception)."
+    )
+    clip_norm: float | None = Field(
+        None, gt=0, description="Greatest norm of the backbone's gradient; CemiFace has none."
     )
     crop_scale: float = Field(
         0.9,
@@ -52,17 +135,60 @@ class Recognizer(Settings):
         le=1,
         description="Random resized crop, least area share; 1 switches it off (CemiFace Sec. 4.1: 0.9 … 1).",
     )
-    erasing_scale: tuple[float, float] = Field(
-        (0.02, 0.1), description="Random erasing, area share; (0, 0) switches it off (CemiFace Sec. 4.1)."
-    )
-    colour_jitter: float = Field(
-        0.1, ge=0, le=0.5, description="Brightness, contrast, saturation and hue (CemiFace Sec. 4.1)."
-    )
-    low_resolution: float = Field(
+    zoom_crop: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Probability of down- and upsampling by 0.2 … 1 (AdaFace's augmentation; CemiFace has none).",
+        description="Probability of a random window of the image enlarged by 7/6 (SynFace's code: 0.5).",
+    )
+    crop_in_place: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability that all but a box of 0.2 … 1 of the area turns black (AdaFace's crop: 0.2).",
+    )
+    low_resolution: float = Field(
+        0.0, ge=0, le=1, description="Probability of down- and upsampling by 0.2 … 1 of the side (AdaFace: 0.2)."
+    )
+    photometric: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability of brightness, contrast and saturation times 0.5 … 1.5 (AdaFace: 0.2).",
+    )
+    colour_jitter: float = Field(
+        0.1, ge=0, le=0.5, description="Brightness, contrast, saturation and hue, of every image (CemiFace Sec. 4.1)."
+    )
+    erasing_scale: tuple[float, float] = Field(
+        (0.02, 0.1), description="Random erasing, area share; (0, 0) switches it off (CemiFace Sec. 4.1)."
     )
     domain_mixup: DomainMixup | None = Field(None, description="Mix real faces into every batch (SynFace).")
+    keep_every: int = Field(
+        0,
+        ge=0,
+        description="Keep the network after every so many epochs, for the table's best single epoch; 0 keeps the last one alone. One takes 4 bytes a weight: 175 MB for IR-SE-50.",
+    )
     precision: Precision = PRECISION
+    compile: bool = COMPILE
+
+    @model_validator(mode="before")
+    @classmethod
+    def _recipe(cls, given: object) -> object:
+        if not isinstance(given, dict) or given.get("recipe", "cemiface") not in RECIPES:
+            return given
+        return RECIPES[given.get("recipe", "cemiface")][1] | given
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Recognizer":
+        if self.batch % self.processes:
+            raise ValueError(f"a batch of {self.batch} does not divide among {self.processes} processes")
+        if self.batch == self.processes:
+            raise ValueError("batch norm needs two images or more in each process; raise `batch`")
+        if self.width and self.width > self.image_size:
+            raise ValueError(f"width {self.width} is more than the image_size {self.image_size} it is cut from")
+        if (
+            self.erasing_scale[0] > self.erasing_scale[1]
+            or not 0 <= self.erasing_scale[0] <= self.erasing_scale[1] <= 1
+        ):
+            raise ValueError(f"erasing_scale {list(self.erasing_scale)} is no range within 0 … 1")
+        return self

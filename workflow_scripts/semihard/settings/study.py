@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from semihard.published import PUBLISHED
 from semihard.settings.base import BINNING, Name, Settings
 from semihard.settings.benchmarks import BenchmarkEntry
 from semihard.settings.embedders import EmbedderEntry
@@ -61,6 +62,18 @@ class Study(Settings):
         (0,), min_length=1, description="Training seeds; the table gives mean and spread over them."
     )
     benchmarks: tuple[Name, ...] = Field(min_length=1, description="What each recognizer is verified on.")
+    thresholds: Literal["grid", "exact"] = Field(
+        "grid",
+        description="Verification thresholds. grid: insightface's 0, 0.01 … 3.99, comparable with published numbers. exact: every distance; differs by up to a quarter of a point on 6,000 pairs.",
+    )
+    paper_style: bool = Field(
+        False,
+        description="Add each benchmark's highest accuracy over the epochs kept, which some papers print. It is chosen on the test sets: not a result.",
+    )
+    published: tuple[Literal[*PUBLISHED], ...] = Field(
+        (),
+        description="Tables of papers shown below the study's own lines, marked as published (semihard/published.py).",
+    )
     references: tuple[Name | Reference, ...] = Field((), description="Embedders verified as they are, for the eye.")
     show: tuple[Name, ...] = Field((), description="Further face sets to make and to show in the report.")
     embedder: Name = Field(description="Measures similarity, diversity, attributes and leakage for the report.")
@@ -75,7 +88,7 @@ class Study(Settings):
 
     @model_validator(mode="after")
     def _once(self) -> "Study":
-        for name in ("seeds", "benchmarks"):
+        for name in ("seeds", "benchmarks", "published"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} names one of {list(values)} twice")

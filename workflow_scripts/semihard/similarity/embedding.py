@@ -1,12 +1,17 @@
 """Embed a face set: raw features of image plus mirror image, one row per image."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from semihard.artifacts import create_artifact
+from semihard.checkpoint import Resume
 from semihard.device import best_device
 from semihard.errors import InputError
 from semihard.faceset import FaceSet
@@ -21,7 +26,25 @@ def embed_images(faces: FaceSet, rows: slice, embedder: Embedder, flip: bool = T
     flip: image plus mirror image, else the image alone. Raises InputError naming the first image, by its index and its
     key in the source, whose features are not finite.
     """
-    features = embedder.embed(torch.from_numpy(faces.images(rows)).permute(0, 3, 1, 2), flip).cpu()
+    return finite_features(faces, rows, faces.images(rows), embedder, flip)
+
+
+def embed_blocks(
+    faces: FaceSet, blocks: list[slice], embedder: Embedder, flip: bool = True
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Each of `blocks` with what `embed_images` gives for it; the next block is decoded while one is embedded."""
+    with ThreadPoolExecutor(1) as decoder:
+        decoding = decoder.submit(faces.images, blocks[0]) if blocks else None
+        for rows, following in zip_longest(blocks, blocks[1:]):
+            images = decoding.result()
+            if following:
+                decoding = decoder.submit(faces.images, following)
+            yield rows, finite_features(faces, rows, images, embedder, flip)
+
+
+def finite_features(faces: FaceSet, rows: slice, images: np.ndarray, embedder: Embedder, flip: bool) -> torch.Tensor:
+    """`embed_images` of images that are decoded already, uint8 RGB `[n, h, w, 3]`."""
+    features = embedder.embed(torch.from_numpy(images).permute(0, 3, 1, 2), flip).cpu()
     finite = features.isfinite().all(1)
     if not finite.all():
         image = rows.start + int(finite.logical_not().nonzero()[0])
@@ -45,17 +68,31 @@ def unit_embeddings(embedder: Embedder, batches: Iterable[torch.Tensor], count: 
 def embed_faces(
     faces_path: Path | str, model_path: Path | str, output: Path | str, provenance: Provenance | None = None
 ) -> None:
-    """Write the artifact "embeddings" of a face set by the embedder in `model_path`; memory is bounded by one block.
+    """Write the artifact "embeddings" of a face set by the embedder in `model_path`; memory is bounded by two blocks.
 
+    Finished blocks are kept in `<output>.resume/features`, float32 rows one after the other: interrupted at any moment,
+    the next call goes on behind them, on CPU to the very same bytes.
     Raises InputError where a file is not what it should be, or an embedding is not finite.
     """
     faces = FaceSet(faces_path)
     embedder = load_embedder(model_path, best_device())
-    with (
-        create_artifact(output, "embeddings", provenance) as writer,
-        progress(f"embed {faces.path.stem}", len(faces), "images") as advance,
-    ):
-        embedding = writer.create("embedding", (len(faces), embedder.embedding_dim))
-        for rows in faces.blocks():
-            embedding[rows] = embed_images(faces, rows, embedder).numpy()
-            advance(rows.stop - rows.start)
+    row_bytes = 4 * embedder.embedding_dim
+    resume = Resume(output, provenance or Provenance(), [faces_path, model_path])
+    with (resume.directory / "features").open("a+b") as file:
+        rows_there = file.tell() // row_bytes
+        missing = [rows for rows in faces.blocks() if rows.stop > rows_there]
+        done = missing[0].start if missing else len(faces)
+        file.truncate(done * row_bytes)  # of a block that was being written
+        with progress(f"embed {faces.path.stem}", len(faces), "images", done) as advance:
+            for rows, features in embed_blocks(faces, missing, embedder):
+                file.write(features.numpy().tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+                advance(rows.stop - rows.start)
+        file.seek(0)
+        with create_artifact(output, "embeddings", provenance) as writer:
+            embedding = writer.create("embedding", (len(faces), embedder.embedding_dim))
+            for rows in faces.blocks():
+                part = file.read((rows.stop - rows.start) * row_bytes)
+                embedding[rows] = np.frombuffer(part, np.float32).reshape(-1, embedder.embedding_dim)
+    resume.discard()

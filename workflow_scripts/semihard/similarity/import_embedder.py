@@ -14,9 +14,10 @@ from torch import Tensor
 
 from semihard.errors import InputError
 from semihard.provenance import Provenance
-from semihard.recognizer.backbones import LAYERS, build_backbone
+from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_weights, save_model
 from semihard.settings import FacenetEmbedder, WeightsEmbedder
+from semihard.similarity.layouts import SPECS, renamed
 
 log = logging.getLogger("semihard")
 
@@ -25,38 +26,6 @@ FACENET_FILES = {"vggface2": "20180402-114759-vggface2.pt", "casia-webface": "20
 FACENET_SHA256 = {"vggface2": "281cebca8662831adb987a874bdcb36e73f5b1c6dc5ee5878f305e985625d99b"}
 
 FACENET = EmbedderSpec("inception_resnet_v1", (160, 160), 512, scale=128.0)
-SPECS = {name: EmbedderSpec(name, (112, 112), 512) for name in LAYERS} | {
-    "mobilefacenet_facexzoo": EmbedderSpec("mobilefacenet", (112, 112), 512, colour="bgr", scale=128.0),
-    "mobilefacenet_112x96": EmbedderSpec("mobilefacenet", (112, 96), 128, crop_from=(112, 112), scale=128.0),
-}
-
-# their names → ours, tried in order, all of them applied
-RENAMES: dict[str, tuple[tuple[str, str], ...]] = {
-    "mobilefacenet_facexzoo": (
-        (r"^conv1\.", "stem."),
-        (r"^conv2_dw\.", "stem_depthwise."),
-        (r"^conv_(\d+)\.model\.(\d+)\.", lambda found: f"blocks.{FACEXZOO_FIRST[found[1]] + int(found[2])}."),
-        (r"^conv_(23|34|45)\.", lambda found: f"blocks.{FACEXZOO_FIRST[found[1]]}."),
-        (r"^(blocks\.\d+)\.conv\.", r"\1.expand."),
-        (r"^(blocks\.\d+)\.conv_dw\.", r"\1.depthwise."),
-        (r"^conv_6_sep\.", "last."),
-        (r"^conv_6_dw\.", "global_depthwise."),
-    ),
-    "mobilefacenet_112x96": (
-        (r"^conv1\.", "stem."),
-        (r"^dw_conv1\.", "stem_depthwise."),
-        (r"^(blocks\.\d+)\.conv\.(\d)\.", lambda found: f"{found[1]}.{SEQUENCE[int(found[2])]}."),
-        (r"^conv2\.", "last."),
-        (r"^linear7\.", "global_depthwise."),
-        (r"^linear1\.conv\.", "linear."),
-        (r"^linear1\.bn\.", "bn."),
-    ),
-}
-FACEXZOO_FIRST = {"23": 0, "3": 1, "34": 5, "4": 6, "45": 12, "5": 13}
-SEQUENCE = [
-    "expand.conv", "expand.bn", "expand.prelu", "depthwise.conv", "depthwise.bn", "depthwise.prelu",
-    "project.conv", "project.bn",
-]  # fmt: skip
 
 
 def import_embedder(
@@ -70,7 +39,7 @@ def import_embedder(
     if isinstance(settings, FacenetEmbedder):
         path = facenet_path(settings)
         check_sha256(path, FACENET_SHA256.get(settings.pretrained))
-        spec, renames = FACENET, ()
+        spec, weights = FACENET, read_state_dict(path)
     else:
         path = expand(settings.path)
         if not path.is_file():
@@ -78,12 +47,7 @@ def import_embedder(
                 f"{path}: not found; the embedder's `path` must name a PyTorch state dict or a .safetensors file"
             )
         check_sha256(path, settings.sha256)
-        spec, renames = SPECS[settings.layout], RENAMES.get(settings.layout, ())
-    weights = {}
-    for name, value in read_state_dict(path).items():
-        for pattern, ours in renames:
-            name = re.sub(pattern, ours, name)
-        weights[name] = value.flatten(1) if name == "linear.weight" else value  # a 1×1 convolution is a matrix
+        spec, weights = SPECS[settings.layout], renamed(read_state_dict(path), settings.layout)
     backbone = build_backbone(spec.backbone, spec.image_size, spec.embedding_dim, **spec.options)
     load_weights(backbone, weights, path)
     save_model(output, backbone, spec, provenance=provenance)
@@ -93,6 +57,7 @@ def import_embedder(
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Tensors by name of a state dict (PyTorch or safetensors); wrapping and classification layers are taken off.
 
+    Wrapping: `state_dict` around it, and `module.`, `model.` (Lightning, as AdaFace's files) or `backbone.` before names.
     Raises InputError where the file is unreadable or would run code when loaded.
     """
     try:
@@ -103,13 +68,14 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         )
     except pickle.UnpicklingError:
         raise InputError(
-            f"{path}: holds pickled objects other than tensors, refused; save its state_dict() alone and give that"
+            f"{path}: holds pickled objects other than tensors, refused; save its state_dict() alone and give that "
+            "(of a Lightning checkpoint you trust: torch.load(path, weights_only=False)['state_dict'])"
         ) from None
     except (RuntimeError, EOFError, OSError, SafetensorError) as error:
         raise InputError(f"{path}: not a readable weight file ({error})") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     state = {
-        re.sub(r"^(module\.)?(backbone\.)?", "", name): value
+        re.sub(r"^(module\.|model\.|backbone\.)*", "", name): value
         for name, value in state.items()
         if isinstance(value, Tensor)
     }

@@ -1,7 +1,10 @@
 """A model on a benchmark: embed its images once, then verify its pairs."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import torch
 
 from semihard.artifacts import read_artifact, write_artifact
@@ -10,9 +13,20 @@ from semihard.errors import InputError
 from semihard.faceset import FaceSet
 from semihard.progress import progress
 from semihard.provenance import Provenance
-from semihard.similarity.embedders import load_embedder
+from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_images
-from semihard.verification import auc, equal_error_rate, squared_distances, tar_at_far, verify
+from semihard.similarity.templates import verify_templates
+from semihard.verification import (
+    auc,
+    d_prime,
+    equal_error_rate,
+    squared_distances,
+    tar_at_far,
+    verify,
+    wilson_interval,
+)
+
+FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
 def verify_faces(
@@ -22,34 +36,72 @@ def verify_faces(
     output: Path | str,
     provenance: Provenance | None = None,
     flip: bool = True,
+    thresholds: Literal["grid", "exact"] = "grid",
 ) -> None:
-    """Embed every image of a benchmark once and write the artifact "verification".
+    """Embed every image of a benchmark once and verify its pairs: of images here, of templates in `verify_templates`.
 
-    pairs_path: artifact "benchmark"; flip: features of image and mirror image summed, as insightface does. Attributes:
-    accuracy and its population standard deviation (ddof 0) over the folds, AUC, EER, TAR at FAR 0.001.
-    Raises InputError where a pair names an image that the face set does not have.
+    pairs_path: artifact "benchmark" → writes "verification"; where the face set has a column `template`,
+    "template_pairs" → "template_verification". flip: features of image and mirror image summed, as insightface does;
+    thresholds: see `verify`. Raises InputError where the images have other proportions than the network's, a pair
+    names an image or template that is not there, or an embedding is not finite.
     """
     faces = FaceSet(faces_path)
+    device = best_device()
+    embedder = load_embedder(model_path, device)
+    _check_proportions(faces, embedder, model_path)
+    features = _features(faces, embedder, flip)
+    if "template" in faces.column_names:
+        verify_templates(faces, features, pairs_path, output, device, provenance, {"flip": flip})
+        return
     pairs = read_artifact(pairs_path, "benchmark")
     if max(pairs["first"].max(), pairs["second"].max()) >= len(faces):
         raise InputError(f"{pairs_path}: a pair names an image beyond the {len(faces)} of {faces_path}")
-    embedder = load_embedder(model_path, best_device())
-    with progress(f"embed {faces.path.stem}", len(faces), "images") as advance:
-        parts = []
-        for rows in faces.blocks():
-            parts.append(embed_images(faces, rows, embedder, flip))
-            advance(rows.stop - rows.start)
-    distance = squared_distances(torch.cat(parts).numpy(), pairs["first"], pairs["second"])
-    result = verify(distance, pairs["same"], pairs["fold"])
-    attrs = {
-        "accuracy_mean": float(result.accuracy.mean()),
-        "accuracy_std": float(result.accuracy.std()),
-        "auc": auc(distance, pairs["same"]),
-        "equal_error_rate": equal_error_rate(distance, pairs["same"]),
-        "tar_at_far_0.001": tar_at_far(distance, pairs["same"], 1e-3),
-        "flip": flip,
-    }
+    embedding = torch.cat([block for _, block in features]).numpy()
+    distance = squared_distances(embedding, pairs["first"], pairs["second"])
+    result = verify(distance, pairs["same"], pairs["fold"], thresholds)
     data = {"distance": distance, "same": pairs["same"], "fold": pairs["fold"]}
-    write_artifact(
-        output, "verification", data | {"accuracy": result.accuracy, "threshold": result.threshold}, provenance, attrs
-    )
+    data |= {"accuracy": result.accuracy, "threshold": result.threshold}
+    attrs = measures(**data) | {"flip": flip, "thresholds": thresholds}
+    write_artifact(output, "verification", data, provenance, attrs)
+
+
+def measures(
+    distance: np.ndarray, same: np.ndarray, fold: np.ndarray, accuracy: np.ndarray, threshold: np.ndarray
+) -> dict[str, float]:
+    """The attributes of a verification, rates as shares of 1; its datasets are the arguments (docs/artifacts.md).
+
+    accuracy_mean, accuracy_std (population, over folds); accuracy_low, accuracy_high: 95 % Wilson interval of the share
+    of all pairs judged rightly; auc; equal_error_rate; d_prime; tar_at_far_0.1 … tar_at_far_0.0001, NaN where one
+    impostor pair is more.
+    """
+    right = np.count_nonzero((distance < threshold[fold]) == same)
+    low, high = wilson_interval(right, len(same))
+    found = {
+        "accuracy_mean": float(accuracy.mean()),
+        "accuracy_std": float(accuracy.std()),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "auc": auc(distance, same),
+        "equal_error_rate": equal_error_rate(distance, same),
+        "d_prime": d_prime(distance, same),
+    }
+    rates = tar_at_far(distance, same, FALSE_ACCEPT_RATES)
+    return found | {f"tar_at_far_{far:g}": float(tar) for far, tar in zip(FALSE_ACCEPT_RATES, rates, strict=True)}
+
+
+def _features(faces: FaceSet, embedder: Embedder, flip: bool) -> Iterator[tuple[slice, torch.Tensor]]:
+    with progress(f"embed {faces.path.stem}", len(faces), "images") as advance:
+        for rows in faces.blocks():
+            yield rows, embed_images(faces, rows, embedder, flip)
+            advance(rows.stop - rows.start)
+
+
+def _check_proportions(faces: FaceSet, embedder: Embedder, model_path: Path | str) -> None:
+    """Another scale is resized away; another shape would squeeze the faces."""
+    height, width = faces.image_size
+    expected = embedder.spec.crop_from or embedder.spec.image_size
+    if height * expected[1] != width * expected[0]:
+        raise InputError(
+            f"{faces.path} has images of {height}x{width} pixels (height x width), but {model_path} was made for "
+            f"{expected[0]}x{expected[1]}: align the benchmark to these proportions"
+        )

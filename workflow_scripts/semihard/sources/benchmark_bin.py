@@ -94,7 +94,9 @@ def read_bin(path: Path | str) -> PairImages:
         try:
             image = decode_image(blob)
         except ValueError as error:
-            raise InputError(f"{path}: image {index} is not readable ({error}): get the file again") from None
+            raise InputError(
+                f"{path}: image {index} (pair {index // 2}) is not readable ({error}): get the file again"
+            ) from None
         if index in sampled:
             means.append(image.mean((0, 1), keepdims=True))
     warn_if_bgr(np.stack(means), path)
@@ -124,7 +126,9 @@ def _load(path: Path) -> object:
 def _encoded(item: object, index: int, path: Path) -> bytes:
     blob = item.bytes_of("u1", "uint8") if isinstance(item, Raw) else item
     if not isinstance(blob, bytes | bytearray):
-        raise InputError(f"{path}: image {index} is no byte string or uint8 array: expected an encoded JPEG or PNG")
+        raise InputError(
+            f"{path}: image {index} (pair {index // 2}) is no byte string or uint8 array: expected an encoded JPEG or PNG"
+        )
     return bytes(blob)
 
 

@@ -1,17 +1,22 @@
-"""A folder of images, `root/<identity>/<image>`: aligned already, or photographs to align."""
+"""A folder of images, `root/<identity>/<image>`: aligned already, or photographs to align; or grids of faces.
+
+A grid is what torchvision's make_grid saves without padding, as IDiff-Face's sample.py does: square faces of one
+identity row by row, the last row filled up with black.
+"""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from semihard.alignment import FaceAligner
+from semihard.alignment import FaceAligner, read_photo
 from semihard.errors import InputError
 from semihard.pixels import decode_image
 from semihard.sources import Face
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 KEPT_AS_THEY_ARE = (b"\xff\xd8", b"\x89PNG")
+NO_FACE = "no face that fills a quarter of the photograph's shorter side"
 
 
 def read_aligned(paths: Iterable[Path]) -> Iterator[bytes | np.ndarray]:
@@ -36,7 +41,10 @@ def read_aligned(paths: Iterable[Path]) -> Iterator[bytes | np.ndarray]:
 
 
 def read_folder(
-    path: Path | str, aligner: FaceAligner | None = None, skipped: list[tuple[str, str]] | None = None
+    path: Path | str,
+    aligner: FaceAligner | None = None,
+    skipped: list[tuple[str, str]] | None = None,
+    tiles: int = 1,
 ) -> Iterator[Face]:
     """The faces of `path/<identity>/<image>`, identities and images in lexicographic order; bounded memory.
 
@@ -44,27 +52,37 @@ def read_folder(
     left out; these and empty identity folders are appended to `skipped` as (key, reason). Hidden files and those that
     are no JPEG, PNG, BMP or WebP by name are not looked at. Raises InputError for a missing folder, one without
     identity folders or images, an unreadable image, and sizes that differ where nothing aligns them.
+
+    tiles: faces in a row of each file; above 1 the file is a grid of square faces, any number of rows, of which black
+    ones are left out. Then files may also lie in `path` itself, each an identity of its name without suffix, and come
+    first. Faces go by their number in the grid, row by row from 0, "7.png#3", and are uint8 RGB `[h, w, 3]`. Raises
+    InputError for a file that is no such grid.
     """
     root = Path(path)
     if not root.is_dir():
         raise InputError(f"{root} is no folder: give the folder that holds one folder of images per identity")
-    identities = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not identities:
-        raise InputError(f"{root} holds no identity folders: expected one folder of images per identity")
     skipped = [] if skipped is None else skipped
-    images: list[Path] = []
+    images = _images(root) if tiles > 1 else []
+    identities = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if not identities and not images:
+        expected = f" or grids with {tiles} faces in a row" if tiles > 1 else ""
+        raise InputError(f"{root} holds no identity folders: expected one folder of images per identity{expected}")
     for identity in identities:
-        found = sorted(
-            file
-            for file in (root / identity).iterdir()
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-        )
+        found = _images(root / identity)
         images += found
         if not found:
             skipped.append((f"{identity}/", "no image in this folder"))
     if not images:
         raise InputError(f"{root}: no image in its {len(identities)} folders: expected root/<identity>/<image>.jpg")
+    if tiles > 1:
+        return _faces_of_grids(root, images, aligner, skipped, tiles)
     return _faces(root, images, aligner, skipped)
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    )
 
 
 def _faces(
@@ -74,6 +92,43 @@ def _faces(
     for path, content in contents:
         key = path.relative_to(root).as_posix()
         if content is None:
-            skipped.append((key, "no face that fills a quarter of the photograph's shorter side"))
+            skipped.append((key, NO_FACE))
         else:
             yield Face(content, path.parent.name, key)
+
+
+def _faces_of_grids(
+    root: Path, images: list[Path], aligner: FaceAligner | None, skipped: list[tuple[str, str]], tiles: int
+) -> Iterator[Face]:
+    first: tuple[Path, int] | None = None
+    for path in images:
+        identity = path.stem if path.parent == root else path.parent.name
+        grid = _cut(path, tiles)
+        side = grid.shape[1]
+        first = first or (path, side)
+        if not aligner and side != first[1]:
+            raise InputError(
+                f"{path} has faces of {side}x{side} pixels but {first[0]} of {first[1]}x{first[1]}: aligned faces have "
+                "one size; for unaligned ones set align: mtcnn"
+            )
+        numbers = np.flatnonzero(grid.any((1, 2, 3)))
+        faces = list(grid[numbers])
+        for number, face in zip(numbers, aligner.align(faces) if aligner else faces, strict=True):
+            key = f"{path.relative_to(root).as_posix()}#{number}"
+            if face is None:
+                skipped.append((key, NO_FACE))
+            else:
+                yield Face(face, identity, key)
+
+
+def _cut(path: Path, tiles: int) -> np.ndarray:
+    """The faces of a grid row by row: uint8 RGB `[rows * tiles, side, side, 3]`, side = width / tiles."""
+    image = read_photo(path)
+    height, width, _ = image.shape
+    side = width // tiles
+    if width % tiles or height % side:
+        raise InputError(
+            f"{path} has {height}x{width} pixels (height x width), which is no grid of square faces, {tiles} in a row: "
+            "set tiles to the number of faces in its rows"
+        )
+    return image.reshape(height // side, side, tiles, side, 3).swapaxes(1, 2).reshape(-1, side, side, 3)

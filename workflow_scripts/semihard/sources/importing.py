@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,12 @@ from semihard.faceset import FaceSetWriter
 from semihard.pixels import image_size_of
 from semihard.progress import progress
 from semihard.provenance import Provenance
-from semihard.settings import BinBenchmark, FolderFaces, PairsBenchmark, RecordIOFaces
+from semihard.settings import BinBenchmark, FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark, RecordIOFaces
 from semihard.sources import Face
 from semihard.sources.benchmark_bin import read_bin
 from semihard.sources.folder import read_folder
+from semihard.sources.ijb import read_ijb
+from semihard.sources.lmdb_faces import read_lmdb
 from semihard.sources.pairs import read_pairs
 from semihard.sources.recordio import read_faces
 
@@ -27,7 +29,7 @@ FACES_PER_WRITE = 512
 LISTED = 10
 
 
-def import_faces(settings: RecordIOFaces | FolderFaces, output: Path | str, provenance: Provenance) -> None:
+def import_faces(settings: RecordIOFaces | FolderFaces | LMDBFaces, output: Path | str, provenance: Provenance) -> None:
     """Import photographs as the face set `output`, streaming: memory does not grow with their number.
 
     Encoded images keep their bytes; column `source_key` says where each came from. Photographs without a face are left
@@ -35,12 +37,14 @@ def import_faces(settings: RecordIOFaces | FolderFaces, output: Path | str, prov
     """
     path = expand_path(settings.path)
     skipped: list[tuple[str, str]] = []
-    if isinstance(settings, RecordIOFaces):
-        faces = read_faces(path, labelled=settings.labelled, label_gaps=settings.label_gaps)
-        aligned = True
-    else:
-        faces = read_folder(path, FaceAligner() if settings.align == "mtcnn" else None, skipped)
-        aligned = settings.align == "mtcnn"
+    aligned = getattr(settings, "align", "mtcnn") == "mtcnn"
+    match settings:
+        case RecordIOFaces():
+            faces = read_faces(path, labelled=settings.labelled, label_gaps=settings.label_gaps)
+        case LMDBFaces():
+            faces = read_lmdb(path, settings.label_gaps)
+        case FolderFaces():
+            faces = read_folder(path, FaceAligner() if aligned else None, skipped, settings.tiles)
     attrs = {"source": settings.path, "licence": settings.licence, "alignment": "arcface" if aligned else ""}
     write_faces(faces, output, provenance, attrs, f"import {Path(output).stem}", skipped)
     if skipped:
@@ -52,12 +56,19 @@ def import_faces(settings: RecordIOFaces | FolderFaces, output: Path | str, prov
 
 
 def import_benchmark(
-    settings: BinBenchmark | PairsBenchmark, output_faces: Path | str, output_pairs: Path | str, provenance: Provenance
+    settings: BinBenchmark | PairsBenchmark | IJBBenchmark,
+    output_faces: Path | str,
+    output_pairs: Path | str,
+    provenance: Provenance,
 ) -> None:
-    """Import verification pairs: their images as a face set, the pairs as a benchmark artifact.
+    """Import verification pairs: their images as a face set, the pairs as the artifact "benchmark".
 
+    Of templates (IJB), the face set has columns template, media and score, and the pairs are "template_pairs".
     Raises InputError for bad input (see the readers).
     """
+    if isinstance(settings, IJBBenchmark):
+        _import_templates(settings, output_faces, output_pairs, provenance)
+        return
     if isinstance(settings, BinBenchmark):
         benchmark, source = read_bin(expand_path(settings.path)), settings.path
     else:
@@ -74,6 +85,17 @@ def import_benchmark(
     write_artifact(output_pairs, "benchmark", pairs | {"same": benchmark.same, "fold": benchmark.fold}, provenance)
 
 
+def _import_templates(
+    settings: IJBBenchmark, output_faces: Path | str, output_pairs: Path | str, provenance: Provenance
+) -> None:
+    benchmark = read_ijb(expand_path(settings.path), settings.name)
+    attrs = {"source": settings.path, "licence": settings.licence, "alignment": "arcface"}
+    columns = {name: getattr(benchmark, name) for name in ("template", "media", "score")}
+    write_faces(benchmark.faces, output_faces, provenance, attrs, f"import {settings.name}", columns=columns)
+    pairs = {name: getattr(benchmark, name) for name in ("first", "second", "same")}
+    write_artifact(output_pairs, "template_pairs", pairs, provenance)
+
+
 def write_faces(
     faces: Iterable[Face],
     output: Path | str,
@@ -81,10 +103,12 @@ def write_faces(
     attrs: dict,
     what: str,
     skipped: list[tuple[str, str]] | None = None,
+    columns: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Stream faces of one size into a face set; pixels are stored as JPEG, encoded images as they are.
 
     skipped: what the reader has left out when it has come to its end; its length becomes the attribute `left_out`.
+    columns: what else is known of each face, `[N]` each, in the order of `faces`.
     Raises InputError naming the first face of another size, or where there is none.
     """
     faces = iter(faces)
@@ -100,10 +124,12 @@ def write_faces(
                         f"{attrs['source']}: image {face.key} is {_size(face)} pixels high and wide, the first image {size}; "
                         "bring all to one size"
                     )
-            columns = {"source_key": np.array([face.key for face in block], object)}
+            rows = slice(writer.count, writer.count + len(block))
+            known = {name: values[rows] for name, values in (columns or {}).items()}
+            known["source_key"] = np.array([face.key for face in block], object)
             encoded = isinstance(first.image, bytes)
             images = [face.image for face in block] if encoded else np.stack([face.image for face in block])
-            writer.add(images, [face.identity for face in block], columns)
+            writer.add(images, [face.identity for face in block], known)
             advance(len(block))
         writer.attrs["left_out"] = len(skipped or ())
 

@@ -14,7 +14,7 @@ import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ from semihard.errors import InputError
 from semihard.pixels import decode_image
 from semihard.sources import Face
 from semihard.sources.colour import warn_if_bgr
+from semihard.sources.labels import check_labels
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 PREFIX = struct.Struct("<4sI")
@@ -119,13 +120,18 @@ def read_faces(
     labelled: False gives every face the identity "". label_gaps: "renumber" allows labels without images, which
     "refuse" takes for a truncated copy. identity_names: a text file whose line k (from 0) names label k; by default
     `identity_names.txt` beside the .rec, and without one the identity is the label's number, "17".
+    Where DCFace's `list.txt` lies beside the .rec, whose labels are all 0 then, the identity is an image's folder in it.
     Everything but the images is checked before this returns; InputError tells what is wrong. An image that cannot be
     decoded raises InputError, naming its key, when its turn comes.
     """
     records = open_recordio(path)
-    names = None
-    if labelled:
-        _check_labels(records, label_gaps)
+    names, by_key = None, None
+    if labelled and not identity_names and (release := records.path.with_name("list.txt")).exists():
+        by_key = _read_list(release, records)
+    elif labelled:
+        labels, keys = records.labels[records.images], records.keys[records.images]
+        hint = "; for faces without identities set labelled: false"
+        check_labels(records.path, labels, keys, label_gaps, hint=hint)
         listed = Path(identity_names) if identity_names else records.path.with_name("identity_names.txt")
         names = (
             _read_names(listed, int(records.labels[records.images].max()))
@@ -137,6 +143,8 @@ def read_faces(
     warn_if_bgr(np.stack(means), records.path)
 
     def identity(row: int) -> str:
+        if by_key:
+            return by_key[int(records.keys[row])]
         label = int(records.labels[row])
         return names[label] if names else str(label)
 
@@ -264,23 +272,22 @@ def _read_opening(data: np.ndarray, record: str, offset: int) -> tuple[float, bo
     )
 
 
-def _check_labels(records: RecordFile, label_gaps: str) -> None:
-    """Raise InputError unless the images' labels are whole numbers from 0 on, without gaps unless these are allowed."""
-    labels = records.labels[records.images]
-    wrong = np.flatnonzero(~np.isfinite(labels) | (labels < 0) | (labels != np.floor(labels)))
-    if len(wrong):
+def _read_list(path: Path, records: RecordFile) -> dict[int, str]:
+    """Key → identity from DCFace's `list.txt`: key, path of the image and maybe a label, by tabs; the path's folder is
+    the identity. Raises InputError where a line is none or an image has none."""
+    names: dict[int, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match line.split("\t"):
+            case [key, image, *_] if key.isdecimal() and PurePosixPath(image).parent.name:
+                names[int(key)] = PurePosixPath(image).parent.name
+            case _:
+                raise InputError(f"{path}: line {number} is not `key<tab>identity/image`: get a complete list")
+    keys = records.keys[records.images]
+    if missing := [key for key in keys.tolist() if key not in names]:
         raise InputError(
-            f"{records.path}: record {records.keys[records.images[wrong[0]]]} has label {labels[wrong[0]]:g}: "
-            "labels must be whole numbers from 0 on; for faces without identities set labelled: false"
+            f"{path} has no line for record {missing[0]} ({len(missing)} of {len(keys)} lack one): get a complete list"
         )
-    found = np.unique(labels).astype(np.int64)
-    if label_gaps == "refuse" and found[-1] != len(found) - 1:
-        count = found[-1] + 1 - len(found)
-        missing = np.flatnonzero(found != np.arange(len(found)))[0]
-        raise InputError(
-            f"{records.path}: {count} of the labels 0 to {found[-1]} have no image, label {missing} is the first: if "
-            "this is no truncated copy, set label_gaps: renumber to keep the identities that are there"
-        )
+    return names
 
 
 def _read_names(path: Path, largest_label: int) -> list[str]:

@@ -1,0 +1,68 @@
+"""The discovery experiment as a picture: accuracy over similarity, and what was found, in words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from semihard.artifacts import read_artifact
+from semihard.figures.style import BLUE, MUTED, WIDTH, new_figure, save, style
+
+
+def plot_accuracy_over_similarity(
+    scores: Path | str, series: Sequence[dict], real: str, svg: Path | str, csv: Path | str
+) -> None:
+    """Draw a panel per series: AVG with its 95 % interval over similarity (CemiFace, NeurIPS 2024, Tables 1 and 11).
+
+    scores: artifact "scores"; series: as of `study.Plan.similarity_series`; real: the face set whose first line is drawn
+    as a dashed line where it is none of the series. CSV: series, label, similarity, accuracy, low, high (percent), finding.
+    """
+    found = read_artifact(scores, "scores")
+    place = {label: row for row, label in enumerate(found["label"])}
+    reference = found["average"][found["faceset"].tolist().index(real)] if real in found["faceset"].tolist() else None
+    tables = []
+    with style():
+        figure = new_figure(2.7, max(WIDTH / 2, WIDTH * min(len(series), 2) / 2))
+        panels = figure.subplots(1, len(series), squeeze=False, sharey=True)[0]
+        for axes, one in zip(panels, series, strict=True):
+            rows = [place[label] for label in one["labels"]]
+            x = np.array(one["x"], float)
+            if one["bins"]:
+                x = read_artifact(one["bins"], "bins")["mean_similarity"][np.array(one["x"])]
+            order = np.argsort(x)
+            x, rows = x[order], np.array(rows)[order]
+            y, interval = found["average"][rows], found["interval"][rows]
+            finding = describe(x, y, interval)
+            axes.errorbar(x, y, np.abs(interval.T - y), color=BLUE, marker="o", markersize=4, capsize=2)
+            if reference is not None:
+                axes.axhline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+                axes.annotate(real, (1, reference), (-2, 2), xycoords=axes.get_yaxis_transform(),
+                              textcoords="offset points", ha="right", fontsize=7, color=MUTED)  # fmt: skip
+            axes.set(xlabel=one["axis"])
+            axes.set_title(f"{one['title']}\n{finding}", fontsize=7.5)
+            table = pd.DataFrame({"label": found["label"][rows], "similarity": x, "accuracy": y})
+            table = table.assign(series=one["title"], low=interval[:, 0], high=interval[:, 1], finding=finding)
+            tables.append(table[["series", "label", "similarity", "accuracy", "low", "high", "finding"]])
+        panels[0].set_ylabel("AVG (%), 95 % interval")
+        save(figure, svg, pd.concat(tables), csv)
+
+
+def describe(x: np.ndarray, y: np.ndarray, interval: np.ndarray) -> str:
+    """What the points say: where the highest is, and whether its interval `[2]` is clear of those of both ends.
+
+    x, y: `[n]` similarity, ascending, and accuracy in percent; interval: `[n, 2]`.
+    """
+    best = int(np.argmax(y))
+    where = f"highest at {x[best]:.2f}: {y[best]:.2f} %"
+    ends = [end for end in (0, len(x) - 1) if end != best]
+    clear = [interval[best, 0] > interval[end, 1] for end in ends]
+    if len(ends) == 1:
+        side = "least" if best == 0 else "most"
+        return f"{where}, the {side} similar" + ("" if clear[0] else "; no clear difference to the other end")
+    if all(clear):
+        return f"{where}, clear of both ends"
+    if any(clear):
+        unclear = "least" if not clear[0] else "most"
+        return f"{where}; the {unclear} similar are not clearly worse"
+    return f"{where}; neither end is clearly worse"

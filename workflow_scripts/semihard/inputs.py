@@ -1,0 +1,91 @@
+"""The user's own files: what each entry of a configuration reads from outside, and whether it is there."""
+
+from pathlib import Path
+
+from semihard import settings
+from semihard.configuration import expand_path
+from semihard.errors import InputError
+
+ORIGIN_OF_CASIA = (
+    "CASIA-WebFace aligned at 112 pixels is InsightFace's `faces_webface_112x112` (490,623 images, 10,572 identities; "
+    "linked from the dataset page of its recognition package; non-commercial research only)"
+)
+ORIGIN_OF_BENCHMARKS = (
+    "InsightFace's recognition data sets bring lfw.bin, cfp_fp.bin, agedb_30.bin, calfw.bin and cplfw.bin"
+)
+
+
+class NotThere(InputError):
+    """A file or folder that an entry names does not exist."""
+
+
+def data_path(where: str, entry: settings.Settings) -> list[Path]:
+    """The user's files that `entry` reads: what its import depends on.
+
+    where: the entry's place in the configuration, for messages. Raises NotThere where one does not exist, InputError
+    where it is not what the entry says.
+    """
+    match entry:
+        case settings.RecordIOFaces():
+            path = _existing(f"{where}.path", entry.path, f"{ORIGIN_OF_CASIA}; put it there or change the path")
+            return _record_files(f"{where}.path", path)
+        case settings.FolderFaces():
+            what = "one file of tiles, or one subfolder of them," if entry.tiles > 1 else "one subfolder of images"
+            expected = f"a folder with {what} per identity is expected"
+            return _with_subfolders(_existing(f"{where}.path", entry.path, expected))
+        case settings.LMDBFaces():
+            return [_existing(f"{where}.path", entry.path, "an .lmdb file or the folder of one is expected")]
+        case settings.IJBBenchmark():
+            expected = "the folder that holds loose_crop and meta, as insightface distributes it, is expected"
+            return _ijb_files(f"{where}.path", _existing(f"{where}.path", entry.path, expected), entry.name)
+        case settings.BinBenchmark():
+            return [_existing(f"{where}.path", entry.path, ORIGIN_OF_BENCHMARKS)]
+        case settings.PairsBenchmark():
+            expected = "the folder of name/name_0001.jpg, e.g. lfw_funneled as scikit-learn saves it, is expected"
+            folder = _existing(f"{where}.folder", entry.folder, expected)
+            pairs = _existing(f"{where}.pairs", entry.pairs, "LFW's own pairs.txt is expected")
+            return [pairs, *_with_subfolders(folder)]
+        case settings.WeightsEmbedder():
+            return [_existing(f"{where}.path", entry.path, "a PyTorch state dict or safetensors file is expected")]
+        case settings.FacenetEmbedder() if entry.path:
+            return [
+                _existing(
+                    f"{where}.path", entry.path, "the weight file of facenet-pytorch's release v2.2.9 is expected"
+                )
+            ]
+    return []
+
+
+def _existing(where: str, path: str, expected: str) -> Path:
+    try:
+        expanded = expand_path(path)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    if not expanded.exists():
+        raise NotThere(f"{where}: {expanded} not found. {expected[0].upper()}{expected[1:]}.")
+    return expanded
+
+
+def _ijb_files(where: str, folder: Path, name: str) -> list[Path]:
+    lists = ("face_tid_mid", "template_pair_label", "name_5pts_score")
+    return [
+        _existing(where, str(path), "it belongs to the benchmark, as insightface distributes it")
+        for path in (*(folder / "meta" / f"{name}_{kind}.txt" for kind in lists), folder / "loose_crop")
+    ]
+
+
+def _record_files(where: str, path: Path) -> list[Path]:
+    """The .rec file, and what lies beside it and is read too."""
+    records = sorted(path.glob("*.rec"), key=lambda record: record.name != "train.rec") if path.is_dir() else [path]
+    if not records:
+        raise NotThere(f"{where}: {path} holds no .rec file. {ORIGIN_OF_CASIA}.")
+    beside = (
+        records[0].with_suffix(".idx"),
+        *(records[0].with_name(name) for name in ("identity_names.txt", "list.txt")),
+    )
+    return [records[0], *(file for file in beside if file.is_file())]
+
+
+def _with_subfolders(folder: Path) -> list[Path]:
+    """A folder and its subfolders: their times tell when an image was added or removed; images are too many to list."""
+    return [folder, *sorted(path for path in folder.iterdir() if path.is_dir())] if folder.is_dir() else [folder]

@@ -1,0 +1,106 @@
+"""IResNet and IR-SE: the residual networks of ArcFace and its heirs, in insightface's and in AdaFace's variant."""
+
+from torch import Tensor, nn
+
+LAYERS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
+WIDTHS = (64, 128, 256, 512)
+
+
+def conv3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+
+
+def conv1(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+
+class SqueezeExcitation(nn.Module):
+    """Channel weights from the channel means (Hu et al., CVPR 2018), reduction 16."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.fc1, self.fc2 = conv1(channels, channels // 16), conv1(channels // 16, channels)
+
+    def forward(self, x: Tensor) -> Tensor:  # [n, c, h, w]
+        weight = self.fc2(self.fc1(x.mean((2, 3), keepdim=True)).relu()).sigmoid()
+        return x * weight
+
+
+class IRBlock(nn.Module):
+    """Improved residual block: BN, conv 3×3, BN, PReLU, conv 3×3 with the stride, BN (ArcFace, CVPR 2019, Sec. 3.1).
+
+    pooled: where the width is kept, the skip takes every `stride`-th pixel and learns nothing.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, pooled: bool, se: bool):
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = conv3(inputs, outputs)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.prelu = nn.PReLU(outputs)
+        self.conv2 = conv3(outputs, outputs, stride)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.se = SqueezeExcitation(outputs) if se else nn.Identity()
+        if stride == 1 and inputs == outputs:
+            self.downsample = nn.Identity()
+        elif pooled and inputs == outputs:
+            self.downsample = nn.MaxPool2d(1, stride)
+        else:
+            self.downsample = nn.Sequential(conv1(inputs, outputs, stride), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:  # [n, inputs, h, w] -> [n, outputs, ⌈h/stride⌉, ⌈w/stride⌉]
+        residual = self.conv1(self.bn1(x))
+        residual = self.conv2(self.prelu(self.bn2(residual)))
+        return self.se(self.bn3(residual)) + self.downsample(x)
+
+
+class IResNet(nn.Module):
+    """Stem, four stages that begin with stride 2, then BN, dropout, FC, BN; raw features.
+
+    adaface=False: insightface's names, layout, N(0, 0.1) initialisation and last BN of frozen scale. adaface=True: the
+    variant of face.evoLVe and AdaFace, max-pool skips, Kaiming initialisation, last BN without affine part.
+    """
+
+    def __init__(
+        self,
+        image_size: tuple[int, int],
+        embedding_dim: int,
+        layers: tuple[int, ...],
+        widths: tuple[int, ...] = WIDTHS,
+        adaface: bool = False,
+        se: bool = False,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.conv1 = conv3(3, widths[0])
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.prelu = nn.PReLU(widths[0])
+        inputs = widths[0]
+        for stage, (width, depth) in enumerate(zip(widths, layers, strict=True), 1):
+            sizes = [(inputs, 2), *[(width, 1)] * (depth - 1)]
+            blocks = [IRBlock(before, width, stride, adaface, se) for before, stride in sizes]
+            self.add_module(f"layer{stage}", nn.Sequential(*blocks))
+            inputs = width
+        self.bn2 = nn.BatchNorm2d(inputs)
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(inputs * reduced(image_size), embedding_dim)
+        self.features = nn.BatchNorm1d(embedding_dim, affine=not adaface)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear) and adaface:
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, 0, 0.1)
+        if not adaface:
+            self.features.weight.requires_grad = False  # a scale before the normalisation of the head means nothing
+
+    def forward(self, x: Tensor) -> Tensor:  # [n, 3, h, w] -> [n, D]
+        x = self.prelu(self.bn1(self.conv1(x)))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.dropout(self.bn2(x)).flatten(1)
+        return self.features(self.fc(x))
+
+
+def reduced(image_size: tuple[int, int]) -> int:
+    """Positions left of `image_size` after four strides of 2, each rounding up."""
+    height, width = image_size
+    return -(-height // 16) * -(-width // 16)

@@ -1,0 +1,72 @@
+"""The study table for people: Markdown and LaTeX, from the same frame as the CSV."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from semihard.atomic import atomic_path
+
+SPECIAL = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"} | {"−": "$-$", "×": r"$\times$"})
+
+
+def write_markdown(path: Path | str, frame: pd.DataFrame, benchmarks: Sequence[str], notes: Sequence[str]) -> None:
+    """A Markdown table with the notes below it; frame: the columns of the study table's CSV."""
+    header, body = cells(frame, benchmarks, lambda text: text.replace("|", "\\|"), "**{}**")
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *body]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n")
+
+
+def write_latex(path: Path | str, frame: pd.DataFrame, benchmarks: Sequence[str], notes: Sequence[str]) -> None:
+    """A LaTeX tabular (package booktabs) with the notes as comments above it."""
+    header, body = cells(frame, benchmarks, lambda text: text.translate(SPECIAL), r"\textbf{{{}}}")
+    rows = [" & ".join(line) + r" \\" for line in body]
+    lines = [
+        *(f"% {note}" for note in notes),
+        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+        r"\toprule",
+        " & ".join(header) + r" \\",
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines).replace("±", r"$\pm$") + "\n")
+
+
+def cells(
+    frame: pd.DataFrame, benchmarks: Sequence[str], escape: Callable[[str], str], strong: str
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of text: label, mean ± fold sd per benchmark, AVG ± sd over seeds [interval], both gaps, best epoch.
+
+    The highest AVG of the lines that have a gap is made strong: the best of what the study compares.
+    """
+    compared = frame[frame["gap_to_real_points"].fillna(0) != 0] if "gap_to_real_points" in frame else frame
+    best = compared["AVG"].max()
+    header = ["trained on", *map(escape, benchmarks), "AVG", "gap, points", escape("gap, %")]
+    with_epochs = "best_epoch_AVG" in frame and frame["best_epoch_AVG"].notna().any()
+    header += ["best single epoch"] if with_epochs else []
+    body = []
+    for line in frame.to_dict("records"):
+        source = line.get("published")
+        name = f"{line['label']}: {source}" if isinstance(source, str) else str(line["label"])
+        average = _number(line["AVG"], line.get("AVG_sd"))
+        average = strong.format(average) if average and line["AVG"] == best else average
+        if not pd.isna(line.get("AVG_low")):
+            average += f" [{line['AVG_low']:.2f}, {line['AVG_high']:.2f}]"
+        row = [escape(name), *(_number(line.get(b), line.get(f"{b}_fold_sd")) for b in benchmarks), average]
+        row += [_number(line.get("gap_to_real_points")), _number(line.get("gap_to_real_relative"))]
+        if with_epochs:
+            chosen = _number(line.get("best_epoch_AVG"))
+            row.append(f"{chosen} (epoch {line['best_epoch']})" if chosen else "")
+        body.append(row)
+    return header, body
+
+
+def _number(value: float | None, spread: float | None = None) -> str:
+    if value is None or pd.isna(value):
+        return ""
+    return f"{value:.2f}" if spread is None or pd.isna(spread) else f"{value:.2f} ± {spread:.2f}"
