@@ -11,13 +11,14 @@ from sklearn.metrics import roc_curve
 
 from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.audit import leakage
-from semihard.audit.diversity import d_prime, measure_diversity
+from semihard.audit.diversity import measure_diversity
 from semihard.audit.leakage import audit_leakage, find_nearest
 from semihard.audit.vectors import draw_pairs, identity_of_each, pair_cosines
 from semihard.errors import InputError
 from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.provenance import Provenance
 from semihard.settings import LeakageAudit
+from semihard.verification import d_prime
 
 
 def face_set(path: Path, identity: list[str], **columns: np.ndarray) -> Path:

@@ -273,7 +273,10 @@ def test_what_a_row_is_verified_on_in_addition_joins_the_row(tmp_path):
     (tmp_path / "lfw.bin").write_bytes(b"")
     rows = [{"faceset": "real", "further_benchmarks": ["lfw"]}, "synthetic", "synthetic"]
     plan = Plan(with_benchmarks(tmp_path, benchmarks=["held_out"], compare=rows))
-    assert [(row.faceset, row.further_benchmarks) for row in plan.comparisons()] == [("real", ("lfw",)), ("synthetic", ())]
+    assert [(row.faceset, row.further_benchmarks) for row in plan.comparisons()] == [
+        ("real", ("lfw",)),
+        ("synthetic", ()),
+    ]
 
 
 def test_lines_that_differ_by_similarity_alone_are_a_series():
@@ -282,7 +285,9 @@ def test_lines_that_differ_by_similarity_alone_are_a_series():
     config["facesets"]["bins"] = bins
     config["study"]["compare"] = ["bins", "synthetic"]
     first, second = Plan(config).similarity_series()
-    assert first["x"] == [0, 1, 2, 3, 4] and first["labels"][0] == "bins-bin0" and first["bins"].endswith("quantile-5.h5")
+    assert (
+        first["x"] == [0, 1, 2, 3, 4] and first["labels"][0] == "bins-bin0" and first["bins"].endswith("quantile-5.h5")
+    )
     assert second["x"] == [0.0, 0.5] and second["bins"] is None
     assert "accuracy_over_similarity.svg" in " ".join(Plan(config).figures())
     config["study"]["compare"] = ["synthetic-similarity0.0"]

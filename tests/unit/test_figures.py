@@ -10,13 +10,14 @@ from PIL import Image
 from semihard.artifacts import read_artifact, write_artifact
 from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.figures.audits import plot_attributes, plot_diversity, plot_leakage
+from semihard.figures.discovery import plot_accuracy_over_similarity
 from semihard.figures.sheets import plot_sample_sheet, plot_similarity_ladder
 from semihard.figures.similarity import plot_bins, plot_calibration, plot_similarity_histogram
 from semihard.figures.style import looks, shared_bins
 from semihard.figures.training import plot_training_curves
 from semihard.figures.verification import plot_accuracy_table, plot_roc
 from semihard.generator.calibration import statistics
-from semihard.scores import Row, score_study
+from semihard.scores import Outputs, Row, score_study
 from semihard.verification import squared_distances, verify
 
 M = np.linspace(-1, 1, 21)
@@ -194,7 +195,9 @@ def scores(path: Path) -> Path:
         for benchmark, add in (("lfw", 0), ("cfp_fp", 0.5), ("agedb_30", 0.7))
         for seed in ((0, 1) if label == "casia" else (0,))
     ]
-    score_study(rows, "casia", path, path.with_suffix(".h5"))
+    others = (path.with_suffix(suffix) for suffix in (".md", ".tex", ".h5"))
+    outputs = Outputs(path, *others, path.with_name("mcnemar.csv"))
+    score_study(rows, "casia", ["lfw", "cfp_fp", "agedb_30"], outputs, published=["cemiface_table6"])
     return path
 
 
@@ -398,6 +401,46 @@ def test_roc_points_by_counting(drawn):
         accepted = data["distance"] <= row.threshold * (1 + 1e-6)
         assert row.true_accept_rate == pytest.approx(accepted[data["same"]].mean(), abs=2e-3)
         assert row.false_accept_rate == pytest.approx(accepted[~data["same"]].mean(), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "finding"),
+    [
+        ((80, 90, 85), "highest at 0.50: 90.00 %, clear of both ends"),
+        ((80, 90, 89.5), "highest at 0.50: 90.00 %; the most similar are not clearly worse"),
+        ((90, 89.5, 80), "highest at 0.20: 90.00 %, the least similar"),
+        ((89.5, 89, 90), "highest at 0.80: 90.00 %, the most similar; no clear difference to the other end"),
+        ((90, 90.5, 90), "highest at 0.50: 90.50 %; neither end is clearly worse"),
+    ],
+)
+def test_the_discovery_figure_says_what_was_found(tmp_path, accuracy, finding):
+    """Three bins, the most similar first in the table; ± 1 point each. The real line is none of them."""
+    labels = ["casia", "bin 0", "bin 1", "bin 2"]
+    average = np.array([95, *accuracy[::-1]], float)
+    data = {
+        "label": labels,
+        "faceset": labels,
+        "recognizer": ["r"] * 4,
+        "benchmark": ["lfw"],
+        "averaged": [True],
+        "seed": [0],
+    }
+    data |= {"accuracy": average[:, None, None], "average": average, "interval": average[:, None] + [-1, 1]}
+    write_artifact(tmp_path / "scores.h5", "scores", data)
+    bins = {"bin": np.zeros(5), "count": np.ones(3), "highest": np.ones(3), "lowest": np.ones(3)}
+    write_artifact(tmp_path / "bins.h5", "bins", bins | {"mean_similarity": np.array([0.8, 0.5, 0.2])})
+    series = {
+        "title": "bins of casia",
+        "axis": "similarity",
+        "bins": str(tmp_path / "bins.h5"),
+        "labels": labels[1:],
+        "x": [0, 1, 2],
+    }
+    plot_accuracy_over_similarity(tmp_path / "scores.h5", [series], "casia", tmp_path / "f.svg", tmp_path / "f.csv")
+    table = pd.read_csv(tmp_path / "f.csv")
+    assert table["similarity"].tolist() == [0.2, 0.5, 0.8] and table["accuracy"].tolist() == list(accuracy)
+    assert (table["high"] - table["low"] == 2).all() and table["finding"].unique().tolist() == [finding]
+    assert (tmp_path / "f.svg").stat().st_size > 5000
 
 
 def test_accuracy_picture_shows_the_study_table(drawn):

@@ -193,13 +193,12 @@ def test_accept_rates_of_a_hundred_impostors():
 
 def test_d_prime_is_the_same_of_distances_and_cosines():
     random = np.random.default_rng(0)
-    same = np.repeat([True, False], 200_000)
-    cosine = random.normal(np.where(same, 0.5, 0.1), np.where(same, 0.3, 0.1))
-    assert d_prime(cosine, same) == pytest.approx(0.4 / np.sqrt((0.09 + 0.01) / 2), abs=0.01)
-    assert d_prime(2 - 2 * cosine, same) == pytest.approx(d_prime(cosine, same), rel=1e-12)
-    assert d_prime(cosine.astype(np.float32), same) == pytest.approx(d_prime(cosine, same), rel=1e-6)
-    with pytest.raises(InputError, match="genuine and impostor"):
-        d_prime(cosine, np.zeros_like(same))
+    genuine, impostor = random.normal(0.5, 0.3, 200_000), random.normal(0.1, 0.1, 200_000)
+    found = d_prime(genuine, impostor)
+    assert found == pytest.approx(0.4 / np.sqrt((0.09 + 0.01) / 2), abs=0.01)
+    assert d_prime(2 - 2 * genuine, 2 - 2 * impostor) == pytest.approx(found, rel=1e-12)
+    assert d_prime(genuine.astype(np.float32), impostor.astype(np.float32)) == pytest.approx(found, rel=1e-6)
+    assert np.isnan(d_prime(genuine, impostor[:0]))
 
 
 def test_wilson_interval_is_the_score_tests():
@@ -252,7 +251,7 @@ def test_what_a_verification_says_of_its_pairs(tmp_path, benchmark, thresholds):
     assert (says["accuracy_mean"], says["accuracy_std"]) == (expected.accuracy.mean(), expected.accuracy.std())
     right = round(20 * expected.accuracy.mean())
     assert (says["accuracy_low"], says["accuracy_high"]) == wilson_interval(right, 20)
-    assert says["auc"] == auc(distance, same) and says["d_prime"] == d_prime(distance, same)
+    assert says["auc"] == auc(distance, same) and says["d_prime"] == d_prime(distance[same], distance[~same])
     assert says["equal_error_rate"] == equal_error_rate(distance, same)
     assert 1 < np.count_nonzero(~same) < 10 and np.isnan(says["tar_at_far_0.1"])  # a tenth is less than one pair
 
@@ -271,16 +270,19 @@ def test_true_accept_rates_as_far_as_impostors_resolve_them():
 def test_images_of_other_proportions_than_the_networks_are_refused(tmp_path, benchmark):
     faces, pairs, model = benchmark
     with FaceSetWriter(tmp_path / "narrow.h5", (112, 96), "png") as writer:
-        writer.add(np.zeros((40, 112, 96, 3), np.uint8), [""] * 40)
+        writer.add(np.random.default_rng(0).integers(0, 256, (40, 112, 96, 3), np.uint8), [""] * 40)
     message = r"narrow\.h5 has images of 112x96 pixels \(height x width\), but \S+model was made for 32x32: align"
     with pytest.raises(InputError, match=message):
         verify_faces(tmp_path / "narrow.h5", pairs, model, tmp_path / "v.h5")
-    # a network that looks at the middle of a square image takes square images
+    # a network that looks at the middle of a square image takes square images, and such that are that middle already
     spec = EmbedderSpec("tiny", (112, 96), 16, crop_from=(112, 112))
     save_model(tmp_path / "cropping", build_backbone("tiny", (112, 96), 16).eval(), spec)
     verify_faces(faces, pairs, tmp_path / "cropping", tmp_path / "v.h5")
+    verify_faces(tmp_path / "narrow.h5", pairs, tmp_path / "cropping", tmp_path / "v.h5")
+    with FaceSetWriter(tmp_path / "tall.h5", (112, 90), "png") as writer:
+        writer.add(np.zeros((40, 112, 90, 3), np.uint8), [""] * 40)
     with pytest.raises(InputError, match="made for 112x112"):
-        verify_faces(tmp_path / "narrow.h5", pairs, tmp_path / "cropping", tmp_path / "v.h5")
+        verify_faces(tmp_path / "tall.h5", pairs, tmp_path / "cropping", tmp_path / "v.h5")
     save_model(tmp_path / "narrow", build_backbone("tiny", (112, 96), 16).eval(), EmbedderSpec("tiny", (112, 96), 16))
     with pytest.raises(InputError, match="has images of 16x16 pixels"):
         verify_faces(faces, pairs, tmp_path / "narrow", tmp_path / "v.h5")

@@ -59,7 +59,12 @@ def _configuration() -> str:
 
 
 def _recipes() -> list[str]:
-    lines = ["Recipes, and what each sets where it differs from `cemiface`:", "", "| recipe | source | values |", "|---|---|---|"]
+    lines = [
+        "Recipes, and what each sets where it differs from `cemiface`:",
+        "",
+        "| recipe | source | values |",
+        "|---|---|---|",
+    ]
     for name, (source, values) in settings.RECIPES.items():
         given = ", ".join(f"`{key}: {_plain(value)}`" for key, value in values.items())
         lines.append(f"| `{name}` | {source} | {given or 'the defaults above'} |")

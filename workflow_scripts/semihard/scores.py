@@ -101,7 +101,11 @@ def score_study(
         line["seeds"] = " ".join(str(seed) for seed in used if seed >= 0)
         table.append(line | _numbers(found[label], benchmarks, averaged, used, paper_style))
     frame = _with_gaps(pd.DataFrame(table), real)
-    notes = [*NOTES, PAPER_STYLE] if paper_style else list(NOTES)
+    notes = [*NOTES, *([PAPER_STYLE] if paper_style else [])]
+    if templates := set(benchmarks) - {name for f in found.values() for name, _ in f.fold_sd}:
+        notes.append(
+            f"{', '.join(sorted(templates))}: true accept rate in percent at the false accept rate {TEMPLATE_FAR}"
+        )
     full = pd.concat([frame, _published(published, benchmarks)], ignore_index=True)
 
     seeds = sorted({seed for f in found.values() for _, seed in f.accuracy})
@@ -113,7 +117,7 @@ def score_study(
     write_artifact(outputs.h5, "scores", data, provenance)
     with atomic_path(outputs.csv) as temporary:
         text = "".join(f"# {note}\n" for note in notes)
-        temporary.write_text(text + full.dropna(axis=1, how="all").to_csv(index=False, float_format="%.4f"))
+        temporary.write_text(text + full.to_csv(index=False, float_format="%.4f"))
     write_markdown(outputs.markdown, full, benchmarks, notes)
     write_latex(outputs.latex, full, benchmarks, notes)
     compare_lines(found, averaged, outputs.mcnemar)

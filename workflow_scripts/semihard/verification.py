@@ -128,13 +128,14 @@ def equal_error_rate(distance: np.ndarray, same: np.ndarray) -> float:
     return float(far[after - 1] + share * (far[after] - far[after - 1]))
 
 
-def d_prime(score: np.ndarray, same: np.ndarray) -> float:
+def d_prime(genuine: np.ndarray, impostor: np.ndarray) -> float:
     """Distance of the genuine and the impostor mean in units of their pooled deviation: |μ₁ − μ₂| / √((σ₁² + σ₂²) / 2).
 
-    score: `[P]`, cosines or squared distances of unit embeddings, which have the same d′. Raises InputError where
-    genuine or impostor pairs are missing.
+    genuine, impostor: `[G]`, `[I]`, cosines or squared distances of unit embeddings, which have the same d′. NaN where
+    one is empty.
     """
-    genuine, impostor = _split(score, same)
+    if not (len(genuine) and len(impostor)):
+        return float("nan")
     spread = np.sqrt((genuine.var(dtype=np.float64) + impostor.var(dtype=np.float64)) / 2)
     return float(abs(genuine.mean(dtype=np.float64) - impostor.mean(dtype=np.float64)) / spread)
 

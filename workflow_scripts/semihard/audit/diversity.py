@@ -11,7 +11,7 @@ from semihard.errors import InputError
 from semihard.faceset import FaceSet
 from semihard.packing import pack
 from semihard.provenance import Provenance
-from semihard.verification import equal_error_rate
+from semihard.verification import d_prime, equal_error_rate
 
 SAME_PERSON = 0.3  # cosine r of DCFace (CVPR 2023, Sec. 4.2), near the operating point of its evaluation model
 PAIRS = 200_000
@@ -68,9 +68,3 @@ def measure_diversity(faces: Path | str, embeddings: Path | str, output: Path | 
         }
     data = {"name": list(quantities), "value": list(quantities.values()), "genuine": genuine, "impostor": impostor}
     write_artifact(output, "diversity", data, provenance, {"same_person_cosine": SAME_PERSON})
-
-
-def d_prime(genuine: np.ndarray, impostor: np.ndarray) -> float:
-    """d′ = |μ_g − μ_i| / sqrt((σ_g² + σ_i²) / 2): distance of the two distributions in standard deviations."""
-    spread = np.sqrt((genuine.var(dtype=np.float64) + impostor.var(dtype=np.float64)) / 2)
-    return float(abs(genuine.mean(dtype=np.float64) - impostor.mean(dtype=np.float64)) / spread)

@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from semihard.artifacts import read_artifact
+from semihard.artifacts import kind_of, read_artifact
 from semihard.figures.style import MUTED, REAL, WIDTH, bare, legend_beside, looks, new_figure, save, style
 from semihard.verification import roc
 
 FALSE_ACCEPT_RATE = 1e-3
-TEXT_COLUMNS = ("label", "faceset", "recognizer", "seeds", "gap_reference")
-SUMMARY_COLUMNS = ("AVG", "AVG_sd", "AVG_low", "AVG_high", "gap_to_real_points", "gap_to_real_relative")
+TEXT_COLUMNS = ("label", "faceset", "recognizer", "seeds", "gap_reference", "published", "best_epoch")
 
 
 def plot_roc(
@@ -21,9 +20,9 @@ def plot_roc(
 ) -> None:
     """Draw true accept rate over false accept rate on one benchmark.
 
-    verifications: label → "verification" artifact; real: the label of what was trained on real faces. The axis begins at
-    one false accept: below it there is nothing to see. CSV: label, false_accept_rate, true_accept_rate, threshold
-    (squared distance); all points of every curve.
+    verifications: label → artifact "verification" or "template_verification"; real: the label of what was trained on real
+    faces. The axis begins at one false accept: below it there is nothing to see. CSV: label, false_accept_rate,
+    true_accept_rate, threshold (squared distance); all points of every curve, of templates the rates they are quoted at.
     """
     tables = []
     with style():
@@ -31,9 +30,7 @@ def plot_roc(
         axes = figure.subplots()
         least, floor = 1.0, 1.0
         for label, look in looks(verifications, real).items():
-            data = read_artifact(verifications[label], "verification")
-            far, tar, threshold = roc(data["distance"], data["same"])
-            one = 1 / np.count_nonzero(~data["same"])
+            far, tar, threshold, one = _curve(verifications[label])
             shown = np.clip(far, one, None)
             at = tar[np.searchsorted(far, FALSE_ACCEPT_RATE, side="right") - 1]
             axes.plot(shown, tar, drawstyle="steps-post", label=f"{label}  {100 * at:.1f}", **look)
@@ -52,6 +49,17 @@ def plot_roc(
         save(figure, svg, numbers[["label", *numbers.columns.drop("label")]], csv)
 
 
+def _curve(path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """False and true accept rates, thresholds, and the rate of one false accept."""
+    if kind_of(path) == "template_verification":
+        data = read_artifact(path, "template_verification")
+        known = ~np.isnan(data["true_accept_rate"])
+        far, tar = data["false_accept_rate"][known], data["true_accept_rate"][known]
+        return far, tar, np.full(len(far), np.nan), far.min()
+    data = read_artifact(path, "verification")
+    return *roc(data["distance"], data["same"]), 1 / np.count_nonzero(~data["same"])
+
+
 def plot_accuracy_table(scores: Path | str, svg: Path | str, csv: Path | str) -> None:
     """Draw the study table: a line per training, the average with its 95 % interval and the gap to real, then a panel
     per benchmark.
@@ -63,7 +71,8 @@ def plot_accuracy_table(scores: Path | str, svg: Path | str, csv: Path | str) ->
     table = pd.read_csv(
         scores, comment="#", keep_default_na=False, na_values=[""], dtype=dict.fromkeys(TEXT_COLUMNS, str)
     )
-    benchmarks = [name for name in table if name not in TEXT_COLUMNS + SUMMARY_COLUMNS]
+    table = table[table["published"].isna()] if "published" in table else table
+    benchmarks = [name for name in table if f"{name}_fold_sd" in table]
     is_real = table["label"].isin(table["gap_reference"].dropna())
     is_reference = table["faceset"].isna()
     place = np.arange(len(table))

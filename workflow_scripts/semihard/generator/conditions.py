@@ -36,7 +36,9 @@ def draw_conditions(
     """The condition of the images (identity, index): the inquiry at similarity m (CemiFace, NeurIPS 2024, Sec. 3.3),
     changed by the operators that the settings name."""
     n = len(identity)
-    m = torch.tensor((settings.similarity, *settings.further_similarities))[index % (1 + len(settings.further_similarities))]
+    m = torch.tensor((settings.similarity, *settings.further_similarities))[
+        index % (1 + len(settings.further_similarities))
+    ]
     condition = Condition(inquiries[identity], m, np.full(n, -1, np.int32), np.ones(n, np.float32))
     images = (settings, inquiries, identity, index)
     if settings.identity_mixup:

@@ -10,7 +10,7 @@ from torch.fx.experimental.optimization import fuse
 from semihard.device import has_fast_bf16
 from semihard.errors import InputError
 from semihard.recognizer.model_file import EmbedderSpec, load_model
-from semihard.tensors import resize, to_float
+from semihard.tensors import fit, to_float
 
 CUDA_BATCH = 512
 PIXELS = 8 * 112 * 112  # of a batch elsewhere: an IResNet's widest map stays within a CPU's cache
@@ -37,10 +37,7 @@ class Embedder(nn.Module):
     def prepare(self, x: Tensor) -> Tensor:
         """RGB in [−1, 1] `[n, 3, h, w]` to the network's input `[n, 3, *image_size]`; differentiable."""
         spec = self.spec
-        height, width = spec.image_size
-        x = resize(x, spec.crop_from or spec.image_size)
-        top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
-        x = x[..., top : top + height, left : left + width]
+        x = fit(x, spec.image_size, spec.crop_from)
         x = x.flip(1) if spec.colour == "bgr" else x
         x = x * (127.5 / spec.scale) + (127.5 - spec.mean) / spec.scale
         return x.contiguous(memory_format=torch.channels_last)

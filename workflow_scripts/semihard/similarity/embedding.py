@@ -20,19 +20,14 @@ from semihard.provenance import Provenance
 from semihard.similarity.embedders import Embedder, load_embedder
 
 
-def embed_images(faces: FaceSet, rows: slice, embedder: Embedder, flip: bool = True) -> torch.Tensor:
-    """Raw features float32 `[n, D]` of the images `rows`, on the CPU.
-
-    flip: image plus mirror image, else the image alone. Raises InputError naming the first image, by its index and its
-    key in the source, whose features are not finite.
-    """
-    return finite_features(faces, rows, faces.images(rows), embedder, flip)
-
-
 def embed_blocks(
     faces: FaceSet, blocks: list[slice], embedder: Embedder, flip: bool = True
 ) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Each of `blocks` with what `embed_images` gives for it; the next block is decoded while one is embedded."""
+    """Each of `blocks` with the raw features float32 `[n, D]` of its images, on the CPU; the next block is decoded
+    while one is embedded.
+
+    flip: image plus mirror image, else the image alone. Raises InputError as `finite_features` does.
+    """
     with ThreadPoolExecutor(1) as decoder:
         decoding = decoder.submit(faces.images, blocks[0]) if blocks else None
         for rows, following in zip_longest(blocks, blocks[1:]):
@@ -43,7 +38,10 @@ def embed_blocks(
 
 
 def finite_features(faces: FaceSet, rows: slice, images: np.ndarray, embedder: Embedder, flip: bool) -> torch.Tensor:
-    """`embed_images` of images that are decoded already, uint8 RGB `[n, h, w, 3]`."""
+    """Raw features float32 `[n, D]`, on the CPU, of `images`, uint8 RGB `[n, h, w, 3]`, which are `rows` of `faces`.
+
+    Raises InputError naming the first image, by its index and its key in the source, whose features are not finite.
+    """
     features = embedder.embed(torch.from_numpy(images).permute(0, 3, 1, 2), flip).cpu()
     finite = features.isfinite().all(1)
     if not finite.all():

@@ -41,7 +41,7 @@ def verify_templates(
     cosine = pair_cosines(unit.float().to(device), first, second)
     tar = tar_at_far(-cosine, pairs["same"], FALSE_ACCEPT_RATES)
     data = {"cosine": cosine, "same": pairs["same"], "false_accept_rate": FALSE_ACCEPT_RATES, "true_accept_rate": tar}
-    attrs = {"templates": len(names), "d_prime": d_prime(cosine, pairs["same"])} | (attrs or {})
+    attrs = {"templates": len(names), "d_prime": d_prime(cosine[pairs["same"]], cosine[~pairs["same"]])} | (attrs or {})
     attrs |= {f"tar_at_far_{far:g}": float(rate) for far, rate in zip(FALSE_ACCEPT_RATES, tar, strict=True)}
     write_artifact(output, "template_verification", data, provenance, attrs)
 

@@ -1,5 +1,7 @@
 """A model on a benchmark: embed its images once, then verify its pairs."""
 
+import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -14,7 +16,7 @@ from semihard.faceset import FaceSet
 from semihard.progress import progress
 from semihard.provenance import Provenance
 from semihard.similarity.embedders import Embedder, load_embedder
-from semihard.similarity.embedding import embed_images
+from semihard.similarity.embedding import embed_blocks
 from semihard.similarity.templates import verify_templates
 from semihard.verification import (
     auc,
@@ -65,6 +67,32 @@ def verify_faces(
     write_artifact(output, "verification", data, provenance, attrs)
 
 
+def verify_epochs(
+    faces_path: Path | str,
+    pairs_path: Path | str,
+    epochs_path: Path | str,
+    output: Path | str,
+    thresholds: Literal["grid", "exact"] = "grid",
+    provenance: Provenance | None = None,
+) -> None:
+    """Verify every epoch that a training kept, `epoch012.safetensors` and so on in the folder `epochs_path`.
+
+    Writes the artifact "epochs": accuracy per epoch and fold, as `verify_faces` finds it. Raises InputError as that does,
+    and where the folder holds no epoch.
+    """
+    models = sorted(Path(epochs_path).glob("epoch*.safetensors"))
+    if not models:
+        raise InputError(f"{epochs_path}: holds no epoch; train the recognizer again with keep_every above 0")
+    accuracy = []
+    for model in models:
+        with tempfile.TemporaryDirectory(prefix="semihard-") as folder:
+            verification = Path(folder) / "verification.h5"
+            verify_faces(faces_path, pairs_path, model, verification, thresholds=thresholds)
+            accuracy.append(read_artifact(verification, "verification")["accuracy"])
+    data = {"epoch": [int(re.sub(r"\D", "", model.stem)) for model in models], "accuracy": np.stack(accuracy)}
+    write_artifact(output, "epochs", data, provenance)
+
+
 def measures(
     distance: np.ndarray, same: np.ndarray, fold: np.ndarray, accuracy: np.ndarray, threshold: np.ndarray
 ) -> dict[str, float]:
@@ -83,7 +111,7 @@ def measures(
         "accuracy_high": high,
         "auc": auc(distance, same),
         "equal_error_rate": equal_error_rate(distance, same),
-        "d_prime": d_prime(distance, same),
+        "d_prime": d_prime(distance[same], distance[~same]),
     }
     rates = tar_at_far(distance, same, FALSE_ACCEPT_RATES)
     return found | {f"tar_at_far_{far:g}": float(tar) for far, tar in zip(FALSE_ACCEPT_RATES, rates, strict=True)}
@@ -91,8 +119,8 @@ def measures(
 
 def _features(faces: FaceSet, embedder: Embedder, flip: bool) -> Iterator[tuple[slice, torch.Tensor]]:
     with progress(f"embed {faces.path.stem}", len(faces), "images") as advance:
-        for rows in faces.blocks():
-            yield rows, embed_images(faces, rows, embedder, flip)
+        for rows, features in embed_blocks(faces, list(faces.blocks()), embedder, flip):
+            yield rows, features
             advance(rows.stop - rows.start)
 
 
@@ -100,7 +128,7 @@ def _check_proportions(faces: FaceSet, embedder: Embedder, model_path: Path | st
     """Another scale is resized away; another shape would squeeze the faces."""
     height, width = faces.image_size
     expected = embedder.spec.crop_from or embedder.spec.image_size
-    if height * expected[1] != width * expected[0]:
+    if not any(height * shape[1] == width * shape[0] for shape in (expected, embedder.spec.image_size)):
         raise InputError(
             f"{faces.path} has images of {height}x{width} pixels (height x width), but {model_path} was made for "
             f"{expected[0]}x{expected[1]}: align the benchmark to these proportions"
