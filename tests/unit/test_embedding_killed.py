@@ -6,7 +6,6 @@ which cuts a block in the middle.
 """
 
 import os
-import random
 import resource
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.unit.killing import kill_at
+from tests.unit.killing import kill_at, strike_everywhere
 
 ROOT = Path(__file__).parents[2]
 MOMENTS = 7
@@ -89,23 +88,8 @@ def main(folder: Path) -> None:
             raise SystemExit(f"{made.name} differs")
         print(finished)
 
-    for k in range(MOMENTS):
-        ended, at = run(folder / f"killed{k}", moment=1 + k * (steps - 1) // (MOMENTS - 1))
-        if ended:
-            raise SystemExit(f"not killed at step {at} of {steps}")
-        resumed(folder / f"killed{k}")
-
-    for share in LIMITS:
-        if run(folder / f"full{share}", limit=int(share * len(whole)))[0]:
-            raise SystemExit(f"a disk full at {share} of the embeddings went unnoticed")
-        resumed(folder / f"full{share}")
-
-    drawn, kills = random.Random(0), 0  # one job, killed again and again
-    while not run(folder / "often", moment=drawn.randint(steps // 6, steps // 2))[0]:
-        kills += 1
-    if kills < 2:
-        raise SystemExit(f"only {kills} kills in {steps} steps")
-    resumed(folder / "often")
+    limits = {share: int(share * len(whole)) for share in LIMITS}
+    strike_everywhere(run, resumed, folder, steps, MOMENTS, limits, least_kills=2)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semihard.alignment import ARCFACE_112, warp
 from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.errors import InputError
 from semihard.faceset import FaceSet
-from semihard.pixels import encode_image
 from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
@@ -24,19 +22,9 @@ from semihard.similarity.verifying import verify_faces
 from semihard.sources.ijb import read_ijb
 from semihard.sources.importing import import_benchmark
 from semihard.sources.rendered import rendered_faces
+from tests.unit.ijb_folder import IDENTITIES, MEDIA, PAIRS, PER_IDENTITY, SCORE, TEMPLATE, N, write_ijb, write_list
 
-IDENTITIES, PER_IDENTITY = 3, 8
-N = IDENTITIES * PER_IDENTITY
-# Two templates of each identity, ids in no order; the third medium of a template is a video of two frames.
-TEMPLATE = np.repeat([40, 7, 12, 3, 31, 25], 4)
-MEDIA = np.tile([900, 2, 5, 5, 900, 8, 6, 6], IDENTITIES)  # medium 900 occurs in several templates
-SCORE = np.linspace(0.5, 0.99, N).round(4)
-PAIRS = [(40, 7, 1), (12, 3, 1), (31, 25, 1), *((a, b, 0) for a in (40, 7) for b in (12, 3, 31, 25))]
 LISTS = ("face_tid_mid", "name_5pts_score", "template_pair_label")
-
-
-def write_list(folder: Path, what: str, lines: list[str]) -> None:
-    (folder / "meta" / f"ijbc_{what}.txt").write_text("".join(f"{line}\n" for line in lines))
 
 
 def read_list(folder: Path, what: str) -> list[str]:
@@ -50,25 +38,7 @@ def aligned() -> np.ndarray:
 
 @pytest.fixture
 def ijb(tmp_path, aligned) -> Path:
-    """Every face turned and scaled into a crop of its own size, with the five points where they went."""
-    folder = tmp_path / "IJBC"
-    (folder / "loose_crop").mkdir(parents=True)
-    (folder / "meta").mkdir()
-    random = np.random.default_rng(0)
-    points = []
-    for i, image in enumerate(aligned):
-        angle, scale = random.uniform(-0.4, 0.4), random.uniform(1.2, 2)
-        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        size = (int(220 * scale), int(200 * scale))
-        shift = np.array(size[::-1]) / 2 - turn @ [56, 56]
-        crop = warp(image, np.column_stack([turn, shift]), size)
-        (folder / "loose_crop" / f"{i + 1}.jpg").write_bytes(encode_image(crop, "jpeg"))
-        points.append((ARCFACE_112 @ turn.T + shift).ravel())
-    write_list(folder, "face_tid_mid", [f"{i + 1}.jpg {TEMPLATE[i]} {MEDIA[i]}" for i in range(N)])
-    rows = [f"{i + 1}.jpg {' '.join(f'{x:.3f}' for x in points[i])} {SCORE[i]}" for i in range(N)]
-    write_list(folder, "name_5pts_score", rows)
-    write_list(folder, "template_pair_label", [f"{a} {b} {same}" for a, b, same in PAIRS])
-    return folder
+    return write_ijb(tmp_path / "IJBC", aligned)
 
 
 def test_reads_lists_and_aligns_every_crop(ijb, aligned):

@@ -6,7 +6,6 @@ the HDF5 library meets a real failure of a write, and may take the process down 
 """
 
 import os
-import random
 import resource
 import shutil
 import signal
@@ -14,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.unit.killing import kill_at
+from tests.unit.killing import kill_at, strike_everywhere
 
 ROOT = Path(__file__).parents[2]
 MOMENTS = 12
@@ -85,23 +84,8 @@ def main(folder: Path) -> None:
         print("same" if shard.read_bytes() == whole else f"{made.name} differs")
         shutil.rmtree(made)
 
-    for k in range(MOMENTS):
-        ended, at = run(folder / f"killed{k}", moment=1 + k * (steps - 1) // (MOMENTS - 1))
-        if ended:
-            raise SystemExit(f"not killed at step {at} of {steps}")
-        resumed(folder / f"killed{k}")
-
-    for share in LIMITS:
-        if run(folder / f"full{share}", limit=int(share * len(whole)))[0]:
-            raise SystemExit(f"a disk full at {share} of the shard went unnoticed")
-        resumed(folder / f"full{share}")
-
-    drawn, kills = random.Random(0), 0  # one job, killed again and again
-    while not run(folder / "often", moment=drawn.randint(steps // 6, steps // 2))[0]:
-        kills += 1
-    if kills < 3:
-        raise SystemExit(f"only {kills} kills in {steps} steps")
-    resumed(folder / "often")
+    limits = {share: int(share * len(whole)) for share in LIMITS}
+    strike_everywhere(run, resumed, folder, steps, MOMENTS, limits, least_kills=3)
 
 
 if __name__ == "__main__":

@@ -61,14 +61,20 @@ def copy_project(folder: Path) -> Project:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
     """A small study, run to its end: every kind of stage on real pixels, the embedder a file of pretrained weights."""
+    import numpy as np
     import torch
 
     from semihard.recognizer.backbones import build_backbone
+    from semihard.sources.rendered import rendered_faces
+    from tests.unit.ijb_folder import IDENTITIES, PER_IDENTITY, write_ijb
 
     project = copy_project(tmp_path_factory.mktemp("finished"))
     torch.manual_seed(0)
     backbone = build_backbone("iresnet18", (112, 112), 512)
     torch.save(backbone.state_dict(), project.folder / "iresnet18.pt")
+    write_ijb(
+        project.folder / "ijbc", np.concatenate([batch.images for batch in rendered_faces(IDENTITIES, PER_IDENTITY, 0)])
+    )
     project.configure(SMALL)
     project.snakemake("--cores", "2")
     return project
@@ -86,7 +92,7 @@ SMALL = {
             "embedder": "weights",
             "center": "mean",
             "binning": "quantile-2",
-            "bin": 0,
+            "bin": [0, 1],
         },
         "synthetic": {
             **{
@@ -128,23 +134,29 @@ SMALL = {
             "batch": 16,
             "epochs": 2,
             "milestones": [1],
+            "keep_every": 1,
         },
         "mixed": {
             **{"backbone": "tiny", "embedding_dim": 32, "image_size": 32, "batch": 16, "epochs": 2, "milestones": [1]},
             "domain_mixup": {"real": "few"},
         },
     },
-    "benchmarks": {"held_out": {"source": "rendered", "identities": 20, "pairs": 60}},
+    "benchmarks": {
+        "held_out": {"source": "rendered", "identities": 20, "pairs": 60},
+        "absent": {"source": "bin", "path": "nowhere/lfw.bin"},
+        "ijbc": {"source": "ijb", "path": "ijbc", "name": "ijbc"},
+    },
     "study": {
         **{
             "real": "real",
             "recognizer": "tiny",
-            "benchmarks": ["held_out"],
+            "benchmarks": ["held_out", "absent"],
             "embedder": "weights",
             "binning": "quantile-2",
         },
         "compare": ["synthetic", "other", "easy", {"faceset": "synthetic", "recognizer": "mixed"}],
-        "references": ["weights"],
+        "references": [{"embedder": "weights", "further_benchmarks": ["ijbc"]}],
+        "published": ["cemiface_table1"],
         "attributes": {"labelled": "real"},
     },
 }

@@ -17,8 +17,15 @@ AFTER_A_FACESET = {
     "measure_diversity",
     "annotate_attributes",
 }
-AFTER_A_FACESET |= {"compare_attributes", "audit_leakage", "train_recognizer", "verify", "score_study"}
-PLOTS_OF_ALL = {"plot_accuracy", "plot_roc", "plot_diversity", "plot_similarity_histogram", "plot_recognizer_curves"}
+AFTER_A_FACESET |= {"compare_attributes", "audit_leakage", "train_recognizer", "verify", "verify_epochs", "score_study"}
+PLOTS_OF_ALL = {
+    "plot_accuracy",
+    "plot_accuracy_over_similarity",
+    "plot_roc",
+    "plot_diversity",
+    "plot_similarity_histogram",
+    "plot_recognizer_curves",
+}
 PLOTS_OF_SYNTHETIC = {"plot_leakage", "plot_attributes"}
 
 
@@ -56,9 +63,9 @@ def test_edited_heads_rerun_recognizers_and_verification_only(project):
     text = (project.folder / HEADS).read_text()
     (project.folder / HEADS).write_text(text + "\n\nEDITED = 1\n")
     jobs = project.would_run()
-    verification = {"train_recognizer", "verify", "score_study", "plot_recognizer_curves", "plot_roc", "plot_accuracy"}
-    assert set(jobs) == verification
-    assert jobs["train_recognizer"] == jobs["verify"] == 5
+    verification = {"train_recognizer", "verify", "verify_epochs", "score_study", "plot_recognizer_curves", "plot_roc"}
+    assert set(jobs) == verification | {"plot_accuracy", "plot_accuracy_over_similarity"}
+    assert jobs["train_recognizer"] == jobs["verify"] == 6 and jobs["verify_epochs"] == 5
 
 
 def test_edited_comment_docstring_layout_and_times_rerun_nothing(project):
@@ -115,5 +122,14 @@ def test_more_shards_rerun_that_synthesis_only_and_another_seed_only_trains(proj
     assert jobs["synthesize"] == 3 and "select_inquiries" not in jobs
     project.configure(changed("study.seeds", [0, 1]))
     jobs = project.would_run()
-    assert jobs["train_recognizer"] == jobs["verify"] == 5
-    assert set(jobs) == {"train_recognizer", "verify", "score_study", "plot_accuracy"}
+    assert jobs["train_recognizer"] == jobs["verify"] == 6
+    table = {"score_study", "plot_accuracy", "plot_accuracy_over_similarity"}
+    assert set(jobs) == {"train_recognizer", "verify", "verify_epochs"} | table
+
+
+def test_other_thresholds_verify_again_and_published_lines_only_make_the_table(project):
+    project.configure(changed("study.thresholds", "exact"))
+    jobs = project.would_run()
+    assert not {"train_recognizer", "embed_faces", "synthesize"} & set(jobs) and jobs["verify"] == 6
+    project.configure(changed("study.published", []))
+    assert set(project.would_run()) == {"score_study", "plot_accuracy", "plot_accuracy_over_similarity"}

@@ -128,11 +128,12 @@ def train(
     previous = signal.signal(signal.SIGTERM, ask_to_stop)
     try:
         last = time.monotonic()
-        with progress(what, steps, "step", start) as advance:
+        batch = len(batch_of(start)) if start < steps else 0
+        with progress(what, steps * batch, "images", start * batch) as advance:
             for i in range(start, steps):
                 torch.manual_seed(seed_for(seed, "step", i))
                 pending.append(step(i))
-                advance(1)
+                advance(batch)
                 done = i + 1
                 stop, due = agree(stop, time.monotonic() - last > SECONDS_BETWEEN_CHECKPOINTS)
                 if done % window == 0 or done == steps or stop:

@@ -8,6 +8,7 @@ from semihard import settings
 from semihard.configuration import SECTIONS, check, did_you_mean, expand_sweeps
 from semihard.errors import InputError
 from semihard.inputs import NotThere, data_path
+from semihard.uses import check_uses
 
 # For every section and every field of its entries that names another entry: which section it names.
 REFERENCES = {
@@ -37,7 +38,7 @@ class Plan:
         self.study = self._with_sweeps_resolved(self.config.study)
         self._check_references()
         self.needed = self._walk(("study", ""))
-        self._check_uses()
+        check_uses(self.config, self.study, self.needed)
 
     # ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -117,58 +118,6 @@ class Plan:
 
         visit(start, [])
         return done - {start}
-
-    def _check_uses(self) -> None:
-        for section, name in sorted(self.needed):
-            entry = self._entry(section, name)
-            if isinstance(entry, settings.SyntheticFaces | settings.UnconditionalFaces):
-                self._check_synthesis(f"facesets.{name}", entry)
-            if isinstance(entry, settings.DCFaceGenerator):
-                self._check_labels(f"generators.{name}.trained_on", entry.trained_on, "which dcface learns from")
-            if isinstance(entry, settings.SimilarityBinFaces) and entry.center == "class_weight":
-                self._check_class_weight(f"facesets.{name}", entry.embedder, entry.of)
-        if self.study.center == "class_weight":
-            self._check_class_weight("study", self.study.embedder, self.study.real)
-
-    def _check_labels(self, where: str, faceset: str, why: str) -> None:
-        entry = self.config.facesets[faceset]
-        if isinstance(entry, settings.UnconditionalFaces) or getattr(entry, "labelled", True) is False:
-            raise InputError(f"{where}: the images of {faceset!r} have no identities, {why}; name a labelled face set")
-
-    def _check_synthesis(self, where: str, entry: settings.SyntheticFaces | settings.UnconditionalFaces) -> None:
-        generator = self.config.generators[entry.generator]
-        if entry.steps > generator.timesteps:
-            raise InputError(
-                f"{where}.steps: {entry.steps}, but {entry.generator!r} has {generator.timesteps} timesteps"
-            )
-        given = f"{where}.generator: {entry.generator!r} is of method {generator.method}"
-        if isinstance(entry, settings.UnconditionalFaces):
-            if generator.method != "ddpm":
-                raise InputError(f"{given}, source: unconditional needs one of method: ddpm")
-            return
-        if generator.method == "ddpm":
-            raise InputError(f"{given}, which takes no inquiries; use source: unconditional")
-        operators = [
-            key for key in ("identity_mixup", "angular_perturbation", "negative_identity") if _is_given(entry, key)
-        ]
-        if generator.method == "dcface" and operators:
-            raise InputError(f"{given}, which is conditioned on images; leave out {' and '.join(operators)}")
-        if generator.method != "dcface" and entry.styles:
-            raise InputError(f"{where}.styles: only a generator of method dcface takes styles; leave it out")
-        if entry.identities < 2 and (entry.identity_mixup or entry.negative_identity):
-            raise InputError(f"{where}.identities: {' and '.join(operators)} needs another identity, so 2 at least")
-        if entry.center:
-            self._check_labels(f"{where}.inquiries", entry.inquiries, "and center takes those of identities")
-        if entry.center == "class_weight":
-            self._check_class_weight(where, generator.embedder, entry.inquiries)
-
-    def _check_class_weight(self, where: str, embedder: str, faceset: str) -> None:
-        source = self.config.embedders[embedder]
-        if not isinstance(source, settings.RecognizerEmbedder) or source.trained_on != faceset:
-            raise InputError(
-                f"{where}.center: class_weight needs an embedder that is a recognizer trained on {faceset!r}; "
-                f"{embedder!r} is not. Use center: mean, or such an embedder"
-            )
 
     # ── what the study consists of ───────────────────────────────────────────────────────────────────────────────────
 
@@ -412,8 +361,3 @@ class Plan:
                 problems.append(str(error))
         if problems:
             raise InputError("\n".join(problems))
-
-
-def _is_given(entry: settings.Settings, key: str) -> bool:
-    value = getattr(entry, key)
-    return value is not None and value is not False  # 0.0 is an angle

@@ -12,6 +12,7 @@ from semihard.figures.style import MUTED, REAL, WIDTH, bare, legend_beside, look
 from semihard.verification import roc
 
 FALSE_ACCEPT_RATE = 1e-3
+POINTS = 1000
 TEXT_COLUMNS = ("label", "faceset", "recognizer", "seeds", "gap_reference", "published", "best_epoch")
 
 
@@ -22,7 +23,7 @@ def plot_roc(
 
     verifications: label → artifact "verification" or "template_verification"; real: the label of what was trained on real
     faces. The axis begins at one false accept: below it there is nothing to see. CSV: label, false_accept_rate,
-    true_accept_rate, threshold (squared distance); all points of every curve, of templates the rates they are quoted at.
+    true_accept_rate, threshold (squared distance); all points of every curve, of templates `POINTS` of them.
     """
     tables = []
     with style():
@@ -50,14 +51,17 @@ def plot_roc(
 
 
 def _curve(path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """False and true accept rates, thresholds, and the rate of one false accept."""
-    if kind_of(path) == "template_verification":
-        data = read_artifact(path, "template_verification")
-        known = ~np.isnan(data["true_accept_rate"])
-        far, tar = data["false_accept_rate"][known], data["true_accept_rate"][known]
-        return far, tar, np.full(len(far), np.nan), far.min()
-    data = read_artifact(path, "verification")
-    return *roc(data["distance"], data["same"]), 1 / np.count_nonzero(~data["same"])
+    """False and true accept rates, thresholds, and the rate of one false accept; of templates, which have millions of
+    pairs, at `POINTS` false accept rates."""
+    templates = kind_of(path) == "template_verification"
+    data = read_artifact(path, "template_verification" if templates else "verification")
+    distance = 2 - 2 * data["cosine"] if templates else data["distance"]
+    curve, one = roc(distance, data["same"]), 1 / np.count_nonzero(~data["same"])
+    if templates:
+        rates = np.r_[0, np.geomspace(one, 1, POINTS)]
+        kept = np.unique(np.searchsorted(curve[0], rates * (1 + 1e-9), side="right") - 1)
+        curve = tuple(values[kept] for values in curve)
+    return *curve, one
 
 
 def plot_accuracy_table(scores: Path | str, svg: Path | str, csv: Path | str) -> None:
