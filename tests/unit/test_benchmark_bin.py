@@ -17,7 +17,7 @@ from semihard.sources.benchmark_bin import read_bin, write_bin
 
 FACES = os.environ.get("SEMIHARD_FACES")
 needs_faces = pytest.mark.skipif(not FACES, reason="SEMIHARD_FACES names no folder of real faces")
-PAIRS = 13
+PAIRS = 20
 SAME = [index % 3 == 0 for index in range(PAIRS)]
 
 
@@ -83,7 +83,7 @@ def test_every_form_reads_the_same(tmp_path, variant):
     assert benchmark.first.tolist() == list(range(0, 2 * PAIRS, 2))
     assert benchmark.second.tolist() == list(range(1, 2 * PAIRS, 2))
     assert benchmark.same.tolist() == SAME
-    assert benchmark.fold.tolist() == [0, 0, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert benchmark.fold.tolist() == [fold for fold in range(10) for _ in range(2)]
     assert (benchmark.first.dtype, benchmark.same.dtype, benchmark.fold.dtype) == (np.int64, bool, np.int32)
 
 
@@ -156,9 +156,9 @@ def test_a_number_in_the_place_of_bytes_allocates_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ((IMAGES[:-1], SAME), r"has 25 images for 13 pairs: expected 26, two a pair"),
-        ((IMAGES, SAME[:-1]), r"has 26 images for 12 pairs: expected 24"),
-        ((IMAGES[:18], SAME[:9]), r"has 9 pairs: expected at least one for each of the 10 folds"),
+        ((IMAGES[:-1], SAME), r"has 39 images for 20 pairs: expected 40, two a pair"),
+        ((IMAGES, SAME[:-1]), r"has 40 images for 19 pairs: expected 38"),
+        ((IMAGES[:18], SAME[:9]), r"has 9 pairs, which do not divide into 10 folds"),
         (([*IMAGES[:5], b"\xff\xd8 nothing", *IMAGES[6:]], SAME), r"image 5 \(pair 2\) is not readable"),
         (([*IMAGES[:7], IMAGES[7][:60], *IMAGES[8:]], SAME), r"image 7 \(pair 3\) is not readable"),
         (([*IMAGES[:3], 4, *IMAGES[4:]], SAME), r"image 3 \(pair 1\) is no byte string"),
@@ -188,10 +188,22 @@ def test_refuses_missing_and_damaged_files(tmp_path):
             read_bin(tmp_path / "lfw.bin")
 
 
+def test_a_part_of_a_benchmark_has_its_own_folds_and_one_of_one_kind_is_told(tmp_path, caplog):
+    """LFW's first two folds, 300 genuine and 300 impostor pairs each, are no ten folds of 120."""
+    same = [True] * 5 + [False] * 5
+    (tmp_path / "lfw.bin").write_bytes(pickle.dumps((IMAGES, 2 * same)))
+    with caplog.at_level(logging.WARNING):
+        assert read_bin(tmp_path / "lfw.bin", 2).fold.tolist() == [0] * 10 + [1] * 10
+    assert not caplog.messages
+    with caplog.at_level(logging.WARNING):
+        read_bin(tmp_path / "lfw.bin")
+    assert "fold 0 has genuine pairs only (8 of 10 folds have one kind)" in caplog.text
+
+
 def test_warns_of_swapped_colours(tmp_path, caplog):
     blue = encode_image(np.full((8, 8, 3), (90, 100, 140), np.uint8), "png")
-    write_bin(tmp_path / "rgb.bin", IMAGES, SAME)
-    write_bin(tmp_path / "bgr.bin", [blue] * 2 * PAIRS, SAME)
+    write_bin(tmp_path / "rgb.bin", IMAGES, [True, False] * 10)
+    write_bin(tmp_path / "bgr.bin", [blue] * 2 * PAIRS, [True, False] * 10)
     with caplog.at_level(logging.WARNING):
         read_bin(tmp_path / "rgb.bin")
         assert caplog.messages == []

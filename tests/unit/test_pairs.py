@@ -44,11 +44,17 @@ def test_numbers_may_be_names_and_blanks_may_separate(tmp_path):
     assert same.tolist() == [True, False] * 5
 
 
-@pytest.mark.parametrize("pairs", [10, 11, 19, 1200, 6000, 7003])
-def test_folds_are_contiguous_and_the_first_ones_longer(pairs):
-    fold = contiguous_folds(pairs, "")
+@pytest.mark.parametrize(("pairs", "folds"), [(10, 10), (1200, 2), (6000, 10), (7000, 10)])
+def test_folds_are_contiguous_and_equal(pairs, folds):
+    fold = contiguous_folds(pairs, "", folds)
     assert fold.dtype == np.int32 and (np.diff(fold) >= 0).all()
-    assert np.bincount(fold).tolist() == [pairs // 10 + (block < pairs % 10) for block in range(10)]
+    assert np.bincount(fold).tolist() == [pairs // folds] * folds
+
+
+@pytest.mark.parametrize(("pairs", "folds"), [(9, 10), (0, 2), (6001, 10), (1201, 2)])
+def test_pairs_that_do_not_divide_into_the_folds_are_refused(pairs, folds):
+    with pytest.raises(InputError, match=rf"lfw.bin has {pairs} pairs, which do not divide into {folds} folds"):
+        contiguous_folds(pairs, "lfw.bin", folds)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +64,7 @@ def test_folds_are_contiguous_and_the_first_ones_longer(pairs):
         ("5\t1", PAIRS[:9], r"promises 10 pairs but 9 follow"),
         ("5\t1", [*PAIRS, GENUINE], r"promises 10 pairs but 11 follow"),
         ("7", PAIRS, r"promises 14 pairs but 10 follow"),
-        (None, PAIRS[:9], r"has 9 pairs: expected at least one for each of the 10 folds"),
+        (None, PAIRS[:9], r"has 9 pairs, which do not divide into 10 folds"),
         (None, [], r"has 0 pairs"),
         ("5\t1", [*PAIRS[:3], "Al_B\t1", *PAIRS[4:]], r"line 5 is no pair: expected `name i j` or `name1 i name2 j`"),
         (None, [*PAIRS, "Al_B\tone\ttwo"], r"line 11 is no pair"),

@@ -12,6 +12,9 @@ class BinBenchmark(Settings):
 
     source: Literal["bin"]
     path: str = Field(description="The .bin file. `~` and environment variables are expanded.")
+    folds: int = Field(
+        10, ge=2, description="Its folds, equal blocks in order: ten in all official files, fewer in a part of one."
+    )
     licence: str = LICENCE
 
 

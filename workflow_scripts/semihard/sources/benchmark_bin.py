@@ -19,7 +19,7 @@ from semihard.errors import InputError
 from semihard.pixels import decode_image
 from semihard.sources import Face
 from semihard.sources.colour import warn_if_bgr
-from semihard.sources.pairs import PairImages, contiguous_folds
+from semihard.sources.pairs import FOLDS, PairImages, contiguous_folds, warn_of_one_kind
 
 XZ = b"\xfd7zXZ\x00"
 COLOUR_SAMPLE = 32
@@ -68,11 +68,12 @@ class PairsUnpickler(pickle.Unpickler):
         return STAND_INS[key]
 
 
-def read_bin(path: Path | str) -> PairImages:
-    """The benchmark in a .bin file, its images as encoded in it and its ten folds contiguous; identities are unknown.
+def read_bin(path: Path | str, folds: int = FOLDS) -> PairImages:
+    """The benchmark in a .bin file, its images as encoded in it and its `folds` contiguous; identities are unknown.
 
     Raises InputError for a missing file, one that is no such pickle or asks for anything but bytes and bools (nothing
-    of it is run), another number of images than two a pair, fewer than ten pairs, and an image that does not decode.
+    of it is run), another number of images than two a pair, pairs that do not divide into the folds, and an image that
+    does not decode.
     """
     path = Path(path)
     if not path.is_file():
@@ -87,7 +88,8 @@ def read_bin(path: Path | str) -> PairImages:
             f"{path} has {len(encoded)} images for {len(same)} pairs: expected {2 * len(same)}, two a pair; "
             "the file is incomplete, get it again"
         )
-    fold = contiguous_folds(len(same), path)
+    fold = contiguous_folds(len(same), path, folds)
+    warn_of_one_kind(same, fold, path)
     sampled = set(np.linspace(0, len(encoded) - 1, COLOUR_SAMPLE).astype(int).tolist())
     means = []
     for index, blob in enumerate(encoded):

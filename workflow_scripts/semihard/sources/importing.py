@@ -70,7 +70,7 @@ def import_benchmark(
         _import_templates(settings, output_faces, output_pairs, provenance)
         return
     if isinstance(settings, BinBenchmark):
-        benchmark, source = read_bin(expand_path(settings.path)), settings.path
+        benchmark, source = read_bin(expand_path(settings.path), settings.folds), settings.path
     else:
         aligner = FaceAligner() if settings.align == "mtcnn" else None
         source = settings.folder

@@ -40,15 +40,29 @@ class PairImages:
     center_cropped: tuple[str, ...] = ()
 
 
-def contiguous_folds(pairs: int, origin: object) -> np.ndarray:
-    """The fold of each pair, int32 `[pairs]`: ten blocks in order, the first `pairs % 10` of them one longer.
+def contiguous_folds(pairs: int, origin: object, folds: int = FOLDS) -> np.ndarray:
+    """The fold of each pair, int32 `[pairs]`: `folds` equal blocks in order, the field's protocol.
 
-    The field's protocol (scikit-learn's KFold without shuffling). Raises InputError, naming `origin`, below ten pairs.
+    Raises InputError, naming `origin`, where the pairs do not divide into them.
     """
-    if pairs < FOLDS:
-        raise InputError(f"{origin} has {pairs} pairs: expected at least one for each of the {FOLDS} folds")
-    blocks = np.array_split(np.arange(pairs), FOLDS)
-    return np.repeat(np.arange(FOLDS, dtype=np.int32), [len(block) for block in blocks])
+    if pairs < folds or pairs % folds:
+        raise InputError(
+            f"{origin} has {pairs} pairs, which do not divide into {folds} folds: get a complete file, or say how many "
+            "folds it has"
+        )
+    return np.repeat(np.arange(folds, dtype=np.int32), pairs // folds)
+
+
+def warn_of_one_kind(same: np.ndarray, fold: np.ndarray, origin: object) -> None:
+    """Warn where a fold has pairs of one kind only: its threshold is then chosen on unlike pairs."""
+    share = np.bincount(fold, same) / np.bincount(fold)
+    one_kind = np.flatnonzero((share == 0) | (share == 1))
+    if len(one_kind):
+        logger.warning(
+            "%s: fold %d has %s pairs only (%d of %d folds have one kind), and thresholds chosen on the others will not suit "
+            "it; are these the file's folds?", origin, one_kind[0], "genuine" if share[one_kind[0]] else "impostor",
+            len(one_kind), len(share),
+        )  # fmt: skip
 
 
 def parse_pairs(pairs_txt: Path | str) -> tuple[list[tuple[str, int]], np.ndarray, np.ndarray, np.ndarray]:
