@@ -24,8 +24,8 @@ RESAMPLES = 10_000
 TEMPLATE_FAR = "0.0001"  # what IJB-B and IJB-C are quoted at
 NOTES = (
     "accuracies in percent; AVG: mean over the study's benchmarks; AVG_sd: sample standard deviation over seeds; "
-    "AVG_low, AVG_high: 95 % percentile interval of a bootstrap over pairs; ±: population standard deviation over the folds, "
-    "mean over seeds; the last epoch is the result",
+    "AVG_low, AVG_high: 95 % percentile interval of a bootstrap over pairs; ± (fold_sd): of a benchmark, population standard "
+    "deviation over the folds, mean over seeds; of AVG, over seeds; the last epoch is the result",
     "gap_to_real_points = AVG(gap_reference) - AVG; gap_to_real_relative = (AVG(gap_reference) - AVG) / AVG * 100",
     "best_epoch, best_epoch_AVG: the single epoch of each seed with the highest AVG, chosen on the test sets: not a result",
 )

@@ -1,5 +1,6 @@
 """The discovery experiment as a picture: accuracy over similarity, and what was found, in words."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pandas as pd
 
 from semihard.artifacts import read_artifact
 from semihard.figures.style import BLUE, MUTED, WIDTH, new_figure, save, style
+
+LETTERS = 56  # of a title's line
 
 
 def plot_accuracy_over_similarity(
@@ -23,7 +26,7 @@ def plot_accuracy_over_similarity(
     reference = found["average"][found["faceset"].tolist().index(real)] if real in found["faceset"].tolist() else None
     tables = []
     with style():
-        figure = new_figure(2.7, max(WIDTH / 2, WIDTH * min(len(series), 2) / 2))
+        figure = new_figure(2.9, WIDTH if len(series) > 1 else WIDTH * 0.6)
         panels = figure.subplots(1, len(series), squeeze=False, sharey=True)[0]
         for axes, one in zip(panels, series, strict=True):
             rows = [place[label] for label in one["labels"]]
@@ -38,9 +41,10 @@ def plot_accuracy_over_similarity(
             if reference is not None:
                 axes.axhline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
                 axes.annotate(real, (1, reference), (-2, 2), xycoords=axes.get_yaxis_transform(),
-                              textcoords="offset points", ha="right", fontsize=7, color=MUTED)  # fmt: skip
+                              textcoords="offset points", ha="right", va="bottom", fontsize=7, color=MUTED)  # fmt: skip
             axes.set(xlabel=one["axis"])
-            axes.set_title(f"{one['title']}\n{finding}", fontsize=7.5)
+            axes.margins(y=0.12)
+            axes.set_title("\n".join([one["title"], *textwrap.wrap(finding, LETTERS)]), fontsize=7.5)
             table = pd.DataFrame({"label": found["label"][rows], "similarity": x, "accuracy": y})
             table = table.assign(series=one["title"], low=interval[:, 0], high=interval[:, 1], finding=finding)
             tables.append(table[["series", "label", "similarity", "accuracy", "low", "high", "finding"]])
