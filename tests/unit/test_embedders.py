@@ -235,6 +235,15 @@ class Payload:
         return os.mkdir, (str(self.marker),)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_random_file_is_no_state_dict(tmp_path, seed):
+    (tmp_path / "w.pt").write_bytes(np.random.default_rng(seed).bytes(2000))
+    with pytest.raises(InputError, match=r"w\.pt: (is no PyTorch state dict|not a readable weight file)"):
+        import_embedder(
+            WeightsEmbedder(source="weights", path=str(tmp_path / "w.pt"), layout="iresnet18"), tmp_path / "m"
+        )
+
+
 def test_pickled_code_is_refused_and_does_not_run(tmp_path):
     for path, write in (("new.pt", torch.save), ("plain.pkl", lambda o, p: p.write_bytes(pickle.dumps(o)))):
         write({"a": Payload(tmp_path / "ran")}, tmp_path / path)

@@ -9,6 +9,7 @@ import pytest
 
 from semihard.alignment import center_crop
 from semihard.errors import InputError
+from semihard.pixels import encode_image
 from semihard.sources.pairs import contiguous_folds, parse_pairs, read_pairs
 from tests.unit.test_folder import CornerDetector, save
 
@@ -49,6 +50,22 @@ def test_folds_are_contiguous_and_equal(pairs, folds):
     fold = contiguous_folds(pairs, "", folds)
     assert fold.dtype == np.int32 and (np.diff(fold) >= 0).all()
     assert np.bincount(fold).tolist() == [pairs // folds] * folds
+
+
+def test_pairs_of_one_kind_or_in_one_fold_are_refused_at_the_import(tmp_path):
+    from semihard.provenance import Provenance
+    from semihard.settings import BinBenchmark
+    from semihard.sources.benchmark_bin import write_bin
+    from semihard.sources.importing import import_benchmark
+
+    image = encode_image(np.zeros((8, 8, 3), np.uint8), "png")
+    write_bin(tmp_path / "lfw.bin", [image] * 40, [True] * 20)
+    with pytest.raises(
+        InputError, match=r"lfw.bin: 20 genuine and 0 impostor pairs in 10 fold\(s\); verification needs both"
+    ):
+        settings = BinBenchmark(source="bin", path=str(tmp_path / "lfw.bin"))
+        import_benchmark(settings, tmp_path / "f.h5", tmp_path / "p.h5", Provenance())
+    assert not (tmp_path / "f.h5").exists()
 
 
 @pytest.mark.parametrize(("pairs", "folds"), [(9, 10), (0, 2), (6001, 10), (1201, 2)])

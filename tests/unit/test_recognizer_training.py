@@ -271,7 +271,8 @@ def test_recipes_are_the_papers():
     assert Recognizer(recipe="arcface_torch").rate_schedule == "linear"
     assert learning_rate(tiny, 0) == pytest.approx(0.1)
     # what is given wins over the recipe
-    assert Recognizer(recipe="tiny", head="arcface").margin == 0.2
+    assert Recognizer(recipe="tiny").margin == 0.2 and Recognizer(recipe="tiny", margin=0.3).margin == 0.3
+    assert Recognizer(recipe="tiny", head="arcface").margin is None  # 0.2 was chosen for CosFace
     assert Recognizer(recipe="adaface", head="arcface").head == "arcface"
     assert Recognizer(recipe="adaface", clip_norm=None).clip_norm is None
     for given, message in (
@@ -279,6 +280,11 @@ def test_recipes_are_the_papers():
         ({"width": 113}, "more than the image_size"),
         ({"erasing_scale": (0.2, 0.1)}, "no range"),
         ({"batch": 2, "processes": 2}, "two images or more"),
+        ({"recipe": "synface", "image_size": 32}, "width 96 of recipe synface is more than the image_size 32"),
+        ({"milestones": (5, 2)}, "in rising order"),
+        ({"milestones": (0,)}, "epochs from 1 on"),
+        ({"warmup_epochs": 9, "epochs": 2}, "warmup_epochs 9 are more than the epochs 2"),
+        ({"keep_every": 5, "epochs": 2}, "none would be kept"),
     ):
         with pytest.raises(ValueError, match=message):
             Recognizer(**given)
@@ -319,6 +325,20 @@ def test_a_training_that_cannot_fit_is_refused_before_it_begins(people, tmp_path
     ):
         run(SETTINGS, people, tmp_path)
     assert not list(tmp_path.glob("model*"))
+
+
+def test_what_cannot_be_trained_is_refused(people, tmp_path):
+    with pytest.raises(InputError, match=r"people.h5: a batch of 160 is more than the 80 images"):
+        run(SETTINGS.model_copy(update={"batch": 160}), people, tmp_path)
+    with pytest.raises(InputError, match="domain mixup needs both"):
+        run(with_real(SETTINGS), people, tmp_path)
+    with pytest.raises(InputError, match="domain mixup needs both"):
+        run(SETTINGS, people, tmp_path, real=people)
+    with FaceSetWriter(tmp_path / "wide.h5", (16, 20), "raw") as writer:
+        writer.add(np.zeros((32, 16, 20, 3), np.uint8), ["a", "b"] * 16)
+    with pytest.raises(InputError, match=r"wide.h5 has images of 16x20 pixels .*tiny was made for 16x16"):
+        run(SETTINGS, tmp_path / "wide.h5", tmp_path)
+    assert not list(tmp_path.glob("model"))
 
 
 # ── processes ──

@@ -127,7 +127,7 @@ def test_best_single_epoch_and_paper_style_have_columns_of_their_own(tmp_path, r
         (98, 90, 94)
     )
     assert "chosen on the test sets" in (tmp_path / "t.csv").read_text()
-    assert "93.50 (epoch 3 3)" in (tmp_path / "t.md").read_text()
+    assert "93.50 (epoch 3, 3)" in (tmp_path / "t.md").read_text()
 
 
 def test_published_lines_are_marked_and_have_no_gap(tmp_path, rows):
@@ -137,6 +137,16 @@ def test_published_lines_are_marked_and_have_no_gap(tmp_path, rows):
     assert (line["lfw"], line["AVG"]) == (99.03, 92.30) and line["published"] == "CemiFace, NeurIPS 2024, Table 6"
     assert np.isnan(line["gap_to_real_points"]) and np.isnan(line["cfp"])  # that benchmark is not of this study
     assert table.loc["casia/ir", "published"] is np.nan
+    score_study(rows, "casia", ["cfp"], outputs(tmp_path), published=["synface_domain_mixup"])  # it has LFW alone
+    assert "published" in pd.read_csv(tmp_path / "t.csv", comment="#")
+    score_study(
+        [row for row in rows if row.benchmark == "cfp"],
+        "casia",
+        ["cfp"],
+        outputs(tmp_path),
+        published=["synface_domain_mixup"],
+    )
+    assert len(pd.read_csv(tmp_path / "t.csv", comment="#")) == 4  # nothing to show of it
     assert len(read_artifact(tmp_path / "t.h5", "scores")["label"]) == 4
 
 
@@ -161,7 +171,8 @@ def test_markdown_and_latex_say_the_same(tmp_path, rows):
 
 def test_every_two_lines_are_tested_in_pairs(tmp_path, rows):
     score_study(rows, "casia", ["lfw", "cfp"], outputs(tmp_path))
-    table = pd.read_csv(tmp_path / "mcnemar.csv")
+    table = pd.read_csv(tmp_path / "mcnemar.csv", comment="#")
+    assert "seed 0 alone" in (tmp_path / "mcnemar.csv").read_text()
     assert len(table) == 6 and (table["pairs"] == 400).all()
     line = table[(table["first"] == "casia/ir") & (table["second"] == "synthetic/ir")].iloc[0]
     # the wrong pairs are the first ones of each fold, so the real line's are among the synthetic one's

@@ -97,10 +97,16 @@ def launch(processes: int, function: Callable, *arguments: object) -> None:
             elastic_launch(config, _worker)(files, problems, function, arguments)
         except SignalException:
             raise SystemExit(143) from None
-        except ChildFailedError:
-            if problems.empty():
+        except ChildFailedError as error:
+            if not problems.empty():
+                raise problems.get() from None
+            rank, failure = error.get_first_failure()
+            if failure.exitcode >= 0:
                 raise
-            raise problems.get() from None
+            raise ChildProcessError(
+                f"process {rank} of {processes} was killed (signal {-failure.exitcode}), perhaps for want of memory: lower the "
+                "batch, or run again to go on from the last checkpoint"
+            ) from None
 
 
 def _worker(log_files: list[str], problems: SimpleQueue, function: Callable, arguments: tuple) -> None:

@@ -27,11 +27,17 @@ NOTES = (
     "AVG_low, AVG_high: 95 % percentile interval of a bootstrap over pairs; ± (fold_sd): of a benchmark, population standard "
     "deviation over the folds, mean over seeds; of AVG, over seeds; the last epoch is the result",
     "gap_to_real_points = AVG(gap_reference) - AVG; gap_to_real_relative = (AVG(gap_reference) - AVG) / AVG * 100",
-    "best_epoch, best_epoch_AVG: the single epoch of each seed with the highest AVG, chosen on the test sets: not a result",
+)
+BEST_EPOCH = (
+    "best_epoch, best_epoch_AVG: of each seed the single epoch with the highest AVG, chosen on the test sets: no result"
+)
+MCNEMAR = (
+    "# McNemar's exact test, two-sided, of every two lines, on all pairs of the averaged benchmarks; seed {seed} alone.\n"
+    "# A low p says that these two networks differ, not that their training sets do: that takes several seeds.\n"
 )
 PAPER_STYLE = (
-    "best_of_epochs, best_of_epochs_AVG: the highest accuracy of any epoch, on each benchmark from another one, chosen on the "
-    "test sets, as some papers print it: not a result"
+    "…_best_of_epochs, best_of_epochs_AVG: each benchmark's highest accuracy over the epochs, whichever epoch that is, chosen "
+    "on the test sets, as some papers print it: not a result"
 )
 
 
@@ -101,10 +107,13 @@ def score_study(
         line["seeds"] = " ".join(str(seed) for seed in used if seed >= 0)
         table.append(line | _numbers(found[label], benchmarks, averaged, used, paper_style))
     frame = _with_gaps(pd.DataFrame(table), real)
-    notes = [*NOTES, *([PAPER_STYLE] if paper_style else [])]
+    kept = any(f.epochs for f in found.values())
+    notes = [*NOTES, *([BEST_EPOCH] if kept else []), *([PAPER_STYLE] if kept and paper_style else [])]
     if templates := set(benchmarks) - {name for f in found.values() for name, _ in f.fold_sd}:
+        frame = frame.drop(columns=[f"{name}_fold_sd" for name in templates])
         notes.append(
-            f"{', '.join(sorted(templates))}: true accept rate in percent at the false accept rate {TEMPLATE_FAR}"
+            f"{', '.join(sorted(templates))}: true accept rate in percent at the false accept rate {TEMPLATE_FAR}, empty where "
+            "the impostor pairs are too few"
         )
     full = pd.concat([frame, _published(published, benchmarks)], ignore_index=True)
 
@@ -170,6 +179,7 @@ def _numbers(
 def _published(groups: Sequence[str], benchmarks: Sequence[str]) -> pd.DataFrame:
     """Lines of papers: label, source, AVG as printed, and the accuracies on the benchmarks that the table has."""
     lines = [line for group in groups for line in PUBLISHED[group]]
+    lines = [line for line in lines if line.average is not None or set(line.accuracy) & set(benchmarks)]
     return pd.DataFrame(
         [
             {"label": f"{line.label} (published)", "published": line.source, "AVG": line.average}
@@ -213,9 +223,11 @@ def compare_lines(found: dict[str, _Found], averaged: Sequence[str], output: Pat
                 {"first": first, "second": second, "pairs": len(right[first]), "only_first_right": test.only_a,
                  "only_second_right": test.only_b, "p": test.p}
             )  # fmt: skip
-    with atomic_path(output) as temporary:
+    seeds = sorted({min(s for _, s in line.right) for line in found.values() if line.right} - {-1})
+    with atomic_path(output) as temporary, temporary.open("w") as file:
+        file.write(MCNEMAR.format(seed=seeds[0] if seeds else "none"))
         columns = ["first", "second", "pairs", "only_first_right", "only_second_right", "p"]
-        pd.DataFrame(table, columns=columns).to_csv(temporary, index=False, float_format="%.4g")
+        pd.DataFrame(table, columns=columns).to_csv(file, index=False, float_format="%.4g")
 
 
 def _with_gaps(frame: pd.DataFrame, real: str) -> pd.DataFrame:

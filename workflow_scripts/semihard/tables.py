@@ -8,6 +8,7 @@ import pandas as pd
 from semihard.atomic import atomic_path
 
 SPECIAL = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"} | {"−": "$-$", "×": r"$\times$"})
+BOLD = "bold: the highest AVG of the sets compared with the real one; best single epoch: one epoch per seed"
 
 
 def write_markdown(path: Path | str, frame: pd.DataFrame, benchmarks: Sequence[str], notes: Sequence[str]) -> None:
@@ -16,7 +17,7 @@ def write_markdown(path: Path | str, frame: pd.DataFrame, benchmarks: Sequence[s
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *body]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n")
+        temporary.write_text(text + "\n\n" + "\n".join(f"- {note}" for note in [*notes, BOLD]) + "\n")
 
 
 def write_latex(path: Path | str, frame: pd.DataFrame, benchmarks: Sequence[str], notes: Sequence[str]) -> None:
@@ -61,7 +62,7 @@ def cells(
         row += [_number(line.get("gap_to_real_points")), _number(line.get("gap_to_real_relative"))]
         if with_epochs:
             chosen = _number(line.get("best_epoch_AVG"))
-            row.append(f"{chosen} (epoch {line['best_epoch']})" if chosen else "")
+            row.append(f"{chosen} (epoch {', '.join(str(line['best_epoch']).split())})" if chosen else "")
         body.append(row)
     return header, body
 

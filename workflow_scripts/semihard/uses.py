@@ -19,6 +19,10 @@ def check_uses(config: settings.Config, study: settings.Study, needed: Iterable[
             _check_labels(config, f"generators.{name}.trained_on", entry.trained_on, "which dcface learns from")
         if isinstance(entry, settings.SimilarityBinFaces) and entry.center == "class_weight":
             _check_class_weight(config, f"facesets.{name}", entry.embedder, entry.of)
+    if all(isinstance(config.benchmarks[name], settings.IJBBenchmark) for name in study.benchmarks):
+        raise InputError(
+            "study.benchmarks: templates (ijb) have no accuracy, so there would be no AVG; name a benchmark of pairs, too"
+        )
     if study.center == "class_weight":
         _check_class_weight(config, "study", study.embedder, study.real)
 

@@ -37,7 +37,10 @@ def plot_training_curves(
         for axes, quantity in zip(panels.flat, quantities, strict=False):
             for label, look in looks(tables, real).items():
                 if quantity in tables[label]:
-                    axes.plot(tables[label].index, tables[label][quantity], label=label, linewidth=1.1, **look)
+                    marker = "." if len(tables[label]) == 1 else None
+                    axes.plot(
+                        tables[label].index, tables[label][quantity], marker=marker, label=label, linewidth=1.1, **look
+                    )
             axes.set_title(words(quantity))
         for axes in panels.flat[max(0, len(quantities) - columns) : len(quantities)]:
             axes.set_xlabel("optimizer step")

@@ -34,7 +34,8 @@ def plot_roc(
             far, tar, threshold, one = _curve(verifications[label])
             shown = np.clip(far, one, None)
             at = tar[np.searchsorted(far, FALSE_ACCEPT_RATE, side="right") - 1]
-            axes.plot(shown, tar, drawstyle="steps-post", label=f"{label}  {100 * at:.1f}", **look)
+            number = f"{100 * at:.1f}" if one <= FALSE_ACCEPT_RATE else "–"  # too few impostor pairs to say
+            axes.plot(shown, tar, drawstyle="steps-post", label=f"{label}  {number}", **look)
             tables.append(
                 pd.DataFrame({"false_accept_rate": far, "true_accept_rate": tar, "threshold": threshold}).assign(
                     label=label

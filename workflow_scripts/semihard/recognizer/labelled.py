@@ -24,7 +24,11 @@ class LabelledImages:
         self.label, self.weight = read_targets(self._faces)
 
     def decode(self, spec: EmbedderSpec, device: torch.device, keep_free: int | None = None) -> None:
-        """Decode all images at the network's size; `keep_free` as in DecodedImages."""
+        """Decode all images at the network's size; `keep_free` as in DecodedImages.
+
+        Raises InputError where they have other proportions.
+        """
+        spec.check_proportions(self._faces.image_size, self.path, spec.backbone)
         self._images = DecodedImages(self._faces, spec.image_size, device, spec.crop_from, keep_free)
 
     def __len__(self) -> int:

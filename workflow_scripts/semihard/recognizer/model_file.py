@@ -38,6 +38,18 @@ class EmbedderSpec:
     mean: float = 127.5
     scale: float = 127.5
 
+    def check_proportions(self, size: tuple[int, int], whose: object, network: object) -> None:
+        """Raises InputError where images of `size` would be squeezed; another scale is resized away.
+
+        whose: the images, network: what looks at them, for the message.
+        """
+        square = self.crop_from or self.image_size
+        if not any(size[0] * shape[1] == size[1] * shape[0] for shape in (square, self.image_size)):
+            raise InputError(
+                f"{whose} has images of {size[0]}x{size[1]} pixels (height x width), but {network} was made for "
+                f"{square[0]}x{square[1]}: align them to these proportions"
+            )
+
 
 def save_model(
     path: Path | str,

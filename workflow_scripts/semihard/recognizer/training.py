@@ -60,7 +60,8 @@ def train_recognizer(
     moment, the next call goes on from the last checkpoint beside `output_model`, on CPU to the very same weights.
 
     Raises InputError where the face set has unlabelled images, one identity, labels out of range or identities without
-    images, or where the memory does not suffice; NonFiniteLossError.
+    images, fewer images than a batch, images of other proportions than the network's, or where the memory does not
+    suffice; NonFiniteLossError.
     """
     arguments = (settings, faces_path, output_model, output_history, output_epochs, seed, provenance, real_path)
     launch(settings.processes, _train, *arguments)
@@ -82,8 +83,14 @@ def _train(
             f"{accelerator.num_processes} processes were started for a recognizer of {settings.processes}: set `processes`"
         )
     device, own = accelerator.device, accelerator.process_index
+    if (settings.domain_mixup is None) != (real_path is None):
+        raise InputError("domain mixup needs both: the setting `domain_mixup` and the real face set")
     spec = embedder_spec(settings)
     faces = LabelledImages(faces_path)
+    if settings.batch > len(faces):
+        raise InputError(
+            f"{faces_path}: a batch of {settings.batch} is more than the {len(faces)} images there are; lower `batch`"
+        )
     real = RealFaces(real_path, faces.names, settings.domain_mixup, seed) if real_path else None
     names = real.names if real else faces.names
     half = settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(device))

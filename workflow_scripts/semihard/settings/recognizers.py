@@ -93,7 +93,7 @@ class Recognizer(Settings):
     margin: float | None = Field(
         None,
         ge=0,
-        description="Margin m; where not given, the head's published one: cosface, adaface and uniface 0.4, arcface and curricularface 0.5; magface 0.45, the least of a range that is 0.35 wide.",
+        description="Margin m; where neither you nor the recipe (for its own head) gives one, the head's published one: cosface, adaface and uniface 0.4, arcface and curricularface 0.5; magface 0.45, the least of a range that is 0.35 wide.",
     )
     scale: float = Field(
         64.0,
@@ -176,7 +176,10 @@ class Recognizer(Settings):
     def _recipe(cls, given: object) -> object:
         if not isinstance(given, dict) or given.get("recipe", "cemiface") not in RECIPES:
             return given
-        return RECIPES[given.get("recipe", "cemiface")][1] | given
+        values = RECIPES[given.get("recipe", "cemiface")][1]
+        if given.get("head") not in (None, values.get("head", "cosface")):
+            values = {key: value for key, value in values.items() if key != "margin"}  # it was chosen for another head
+        return values | given
 
     @model_validator(mode="after")
     def _fits(self) -> "Recognizer":
@@ -184,8 +187,15 @@ class Recognizer(Settings):
             raise ValueError(f"a batch of {self.batch} does not divide among {self.processes} processes")
         if self.batch == self.processes:
             raise ValueError("batch norm needs two images or more in each process; raise `batch`")
+        if list(self.milestones) != sorted(set(self.milestones)) or min(self.milestones, default=1) < 1:
+            raise ValueError(f"milestones {list(self.milestones)} must be epochs from 1 on, in rising order")
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs:g} are more than the epochs {self.epochs}")
+        if self.keep_every > self.epochs:
+            raise ValueError(f"keep_every {self.keep_every} is more than the epochs {self.epochs}: none would be kept")
         if self.width and self.width > self.image_size:
-            raise ValueError(f"width {self.width} is more than the image_size {self.image_size} it is cut from")
+            of = f" of recipe {self.recipe}" if RECIPES[self.recipe][1].get("width") == self.width else ""
+            raise ValueError(f"width {self.width}{of} is more than the image_size {self.image_size} it is cut from")
         if (
             self.erasing_scale[0] > self.erasing_scale[1]
             or not 0 <= self.erasing_scale[0] <= self.erasing_scale[1] <= 1

@@ -74,6 +74,7 @@ def embed_faces(
     """
     faces = FaceSet(faces_path)
     embedder = load_embedder(model_path, best_device())
+    embedder.spec.check_proportions(faces.image_size, faces.path, model_path)
     row_bytes = 4 * embedder.embedding_dim
     resume = Resume(output, provenance or Provenance(), [faces_path, model_path])
     with (resume.directory / "features").open("a+b") as file:

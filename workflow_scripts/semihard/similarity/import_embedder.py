@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -48,6 +47,11 @@ def import_embedder(
             )
         check_sha256(path, settings.sha256)
         spec, weights = SPECS[settings.layout], renamed(read_state_dict(path), settings.layout)
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise InputError(
+                f"{path}: tensor {name!r} holds values that are not finite; the file is damaged, get it again"
+            )
     backbone = build_backbone(spec.backbone, spec.image_size, spec.embedding_dim, **spec.options)
     load_weights(backbone, weights, path)
     save_model(output, backbone, spec, provenance=provenance)
@@ -66,13 +70,16 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             if path.suffix == ".safetensors"
             else torch.load(path, map_location="cpu", weights_only=True)
         )
-    except pickle.UnpicklingError:
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" not in str(error):  # it asked for nothing to call: these bytes are no pickle of PyTorch
+            raise InputError(f"{path}: is no PyTorch state dict and no .safetensors file") from None
         raise InputError(
             f"{path}: holds pickled objects other than tensors, refused; save its state_dict() alone and give that "
             "(of a Lightning checkpoint you trust: torch.load(path, weights_only=False)['state_dict'])"
         ) from None
-    except (RuntimeError, EOFError, OSError, SafetensorError) as error:
-        raise InputError(f"{path}: not a readable weight file ({error})") from None
+    except Exception as error:  # whatever torch makes of damaged bytes
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise InputError(f"{path}: not a readable weight file ({reason[0]})") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     state = {
         re.sub(r"^(module\.|model\.|backbone\.)*", "", name): value

@@ -63,6 +63,10 @@ def template_features(
         if total is None:
             total = torch.zeros(len(names), block.shape[1], dtype=torch.float64)
         total.index_add_(0, row[rows], block.double() * weight[rows, None])
+    if len(empty := (total == 0).all(1).nonzero()):
+        raise InputError(
+            f"template {names[int(empty[0])]} has no features: the detector's scores of its images are 0, or its media cancel out"
+        )
     return nn.functional.normalize(total), names
 
 

@@ -48,9 +48,11 @@ def verify_faces(
     names an image or template that is not there, or an embedding is not finite.
     """
     faces = FaceSet(faces_path)
+    if thresholds not in ("grid", "exact"):
+        raise InputError(f"thresholds {thresholds!r} are not known; expected grid or exact")
     device = best_device()
     embedder = load_embedder(model_path, device)
-    _check_proportions(faces, embedder, model_path)
+    embedder.spec.check_proportions(faces.image_size, faces.path, model_path)
     features = _features(faces, embedder, flip)
     if "template" in faces.column_names:
         verify_templates(faces, features, pairs_path, output, device, provenance, {"flip": flip})
@@ -122,14 +124,3 @@ def _features(faces: FaceSet, embedder: Embedder, flip: bool) -> Iterator[tuple[
         for rows, features in embed_blocks(faces, list(faces.blocks()), embedder, flip):
             yield rows, features
             advance(rows.stop - rows.start)
-
-
-def _check_proportions(faces: FaceSet, embedder: Embedder, model_path: Path | str) -> None:
-    """Another scale is resized away; another shape would squeeze the faces."""
-    height, width = faces.image_size
-    expected = embedder.spec.crop_from or embedder.spec.image_size
-    if not any(height * shape[1] == width * shape[0] for shape in (expected, embedder.spec.image_size)):
-        raise InputError(
-            f"{faces.path} has images of {height}x{width} pixels (height x width), but {model_path} was made for "
-            f"{expected[0]}x{expected[1]}: align the benchmark to these proportions"
-        )

@@ -75,6 +75,11 @@ def import_benchmark(
         aligner = FaceAligner() if settings.align == "mtcnn" else None
         source = settings.folder
         benchmark = read_pairs(expand_path(settings.pairs), expand_path(source), aligner, settings.folds)
+    if benchmark.same.all() or not benchmark.same.any() or benchmark.fold.max() < 1:
+        raise InputError(
+            f"{source}: {np.count_nonzero(benchmark.same)} genuine and {np.count_nonzero(~benchmark.same)} impostor pairs in "
+            f"{benchmark.fold.max() + 1} fold(s); verification needs both kinds and two folds"
+        )
     attrs = {"source": source, "licence": settings.licence}
     once: dict[tuple, int] = {}  # a .bin repeats a photograph in each of its pairs: it is stored and embedded once
     keys = [(face.identity, face.image if isinstance(face.image, bytes) else face.key) for face in benchmark.faces]

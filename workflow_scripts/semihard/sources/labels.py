@@ -8,6 +8,8 @@ import numpy as np
 
 from semihard.errors import InputError
 
+LARGEST = 2**31 - 2  # a face set's identities are int32
+
 
 def check_labels(
     path: Path,
@@ -22,7 +24,7 @@ def check_labels(
     records: the images' names in the file, for messages; classes: how many the file itself states, 0 where it does not;
     hint: what else to do about labels that are none.
     """
-    wrong = np.flatnonzero(~np.isfinite(labels) | (labels < 0) | (labels != np.floor(labels)))
+    wrong = np.flatnonzero(~np.isfinite(labels) | (labels < 0) | (labels != np.floor(labels)) | (labels > LARGEST))
     if len(wrong):
         raise InputError(
             f"{path}: record {records[wrong[0]]} has label {labels[wrong[0]]:g}: labels must be whole numbers from 0 on{hint}"
