@@ -95,7 +95,7 @@ def plot_accuracy_table(scores: Path | str, svg: Path | str, csv: Path | str) ->
             bare(axes, "x")
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
-            axes.set_title(name)
+            axes.set_title(name, fontsize=min(8.5, 94 / len(name)))  # a long name fits its panel
             for value in table[name][is_real]:
                 axes.axvline(value, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
             if name == "AVG":
