@@ -40,8 +40,13 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
     """Autocast to bfloat16 for precision "bf16"; for "auto" only where it is fast; for "fp32" nothing."""
-    wanted = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
+    wanted = uses_bf16(device, precision)
     return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
+
+
+def uses_bf16(device: torch.device, precision: str) -> bool:
+    """What the precision "bf16", "fp32" or "auto" means on `device`."""
+    return precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
 
 
 def unet_layout(device: torch.device, compiled: bool) -> torch.memory_format:

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from semihard.artifacts import write_artifact
 from semihard.checkpoint import Resume
 from semihard.decoded import onto_device
-from semihard.device import autocast, best_device, compiled, has_fast_bf16, launch
+from semihard.device import autocast, best_device, compiled, launch, uses_bf16
 from semihard.engine import batch_indices, is_first_process, train
 from semihard.errors import InputError
 from semihard.provenance import Provenance
@@ -93,8 +93,7 @@ def _train(
         )
     real = RealFaces(real_path, faces.names, settings.domain_mixup, seed) if real_path else None
     names = real.names if real else faces.names
-    half = settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(device))
-    needed = training_bytes(settings, len(names), half)
+    needed = training_bytes(settings, len(names), uses_bf16(device, settings.precision))
     check_memory(needed, device, settings.batch)
     for images in (faces, real.faces) if real else (faces,):
         images.decode(spec, device, keep_free=needed)

@@ -1,7 +1,6 @@
 """A model on a benchmark: embed its images once, then verify its pairs."""
 
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -57,14 +56,7 @@ def verify_faces(
     if "template" in faces.column_names:
         verify_templates(faces, features, pairs_path, output, device, provenance, {"flip": flip})
         return
-    pairs = read_artifact(pairs_path, "benchmark")
-    if max(pairs["first"].max(), pairs["second"].max()) >= len(faces):
-        raise InputError(f"{pairs_path}: a pair names an image beyond the {len(faces)} of {faces_path}")
-    embedding = torch.cat([block for _, block in features]).numpy()
-    distance = squared_distances(embedding, pairs["first"], pairs["second"])
-    result = verify(distance, pairs["same"], pairs["fold"], thresholds)
-    data = {"distance": distance, "same": pairs["same"], "fold": pairs["fold"]}
-    data |= {"accuracy": result.accuracy, "threshold": result.threshold}
+    data = _verified(faces, features, pairs_path, thresholds)
     attrs = measures(**data) | {"flip": flip, "thresholds": thresholds}
     write_artifact(output, "verification", data, provenance, attrs)
 
@@ -85,12 +77,12 @@ def verify_epochs(
     models = sorted(Path(epochs_path).glob("epoch*.safetensors"))
     if not models:
         raise InputError(f"{epochs_path}: holds no epoch; train the recognizer again with keep_every above 0")
-    accuracy = []
+    faces, device, accuracy = FaceSet(faces_path), best_device(), []
     for model in models:
-        with tempfile.TemporaryDirectory(prefix="semihard-") as folder:
-            verification = Path(folder) / "verification.h5"
-            verify_faces(faces_path, pairs_path, model, verification, thresholds=thresholds)
-            accuracy.append(read_artifact(verification, "verification")["accuracy"])
+        embedder = load_embedder(model, device)
+        embedder.spec.check_proportions(faces.image_size, faces.path, model)
+        features = _features(faces, embedder, flip=True)
+        accuracy.append(_verified(faces, features, pairs_path, thresholds)["accuracy"])
     data = {"epoch": [int(re.sub(r"\D", "", model.stem)) for model in models], "accuracy": np.stack(accuracy)}
     write_artifact(output, "epochs", data, provenance)
 
@@ -117,6 +109,20 @@ def measures(
     }
     rates = tar_at_far(distance, same, FALSE_ACCEPT_RATES)
     return found | {f"tar_at_far_{far:g}": float(tar) for far, tar in zip(FALSE_ACCEPT_RATES, rates, strict=True)}
+
+
+def _verified(
+    faces: FaceSet, features: Iterator[tuple[slice, torch.Tensor]], pairs_path: Path | str, thresholds: str
+) -> dict[str, np.ndarray]:
+    """The datasets of the artifact "verification"."""
+    pairs = read_artifact(pairs_path, "benchmark")
+    if max(pairs["first"].max(), pairs["second"].max()) >= len(faces):
+        raise InputError(f"{pairs_path}: a pair names an image beyond the {len(faces)} of {faces.path}")
+    embedding = torch.cat([block for _, block in features]).numpy()
+    distance = squared_distances(embedding, pairs["first"], pairs["second"])
+    result = verify(distance, pairs["same"], pairs["fold"], thresholds)
+    data = {"distance": distance, "same": pairs["same"], "fold": pairs["fold"]}
+    return data | {"accuracy": result.accuracy, "threshold": result.threshold}
 
 
 def _features(faces: FaceSet, embedder: Embedder, flip: bool) -> Iterator[tuple[slice, torch.Tensor]]:
