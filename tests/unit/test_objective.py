@@ -60,9 +60,13 @@ def batch():
 @pytest.mark.parametrize("measure", ["cosine", "euclidean"])
 @pytest.mark.parametrize("time_weighting", [True, False])
 @pytest.mark.parametrize("mse", ["epsilon", "velocity"])
-def test_equals_a_loop_over_samples(batch: dict, measure: str, time_weighting: bool, mse: str):
+@pytest.mark.parametrize("weight_cap", [None, 5.0])
+def test_equals_a_loop_over_samples(
+    batch: dict, measure: str, time_weighting: bool, mse: str, weight_cap: float | None
+):
     lambda_ = 0.05
     choices = {"measure": measure, "time_weighting": time_weighting, "mse": mse, "network": "tiny"}
+    choices["weight_cap"] = weight_cap
     got = losses_of(batch, lambda_=lambda_, **choices)
 
     betas = [1e-4 + (0.02 - 1e-4) * i / 999 for i in range(1000)]
@@ -78,8 +82,11 @@ def test_equals_a_loop_over_samples(batch: dict, measure: str, time_weighting: b
         if measure == "euclidean":
             achieved = 1 - (a / a.norm() - b / b.norm()).norm().item()
         gamma_t = t / 1000 if time_weighting else 0.5
-        denoising, rec, sim = ((predicted - eps) ** 2).mean().item(), (1 - achieved) ** 2, (m - achieved) ** 2
-        denoising /= abar if mse == "velocity" else 1
+        rec, sim = (1 - achieved) ** 2, (m - achieved) ** 2
+        weight = abar / (1 - abar) + (mse == "velocity")  # of the squared error of x̂0
+        weight = weight if weight_cap is None else min(weight, weight_cap)
+        unclipped = (x_t - math.sqrt(1 - abar) * predicted) / math.sqrt(abar)
+        denoising = weight * ((unclipped - x) ** 2).mean().item()
         values = {"loss_mse": denoising, "loss_rec": rec, "loss_sim": sim}
         values["loss"] = denoising + lambda_ * ((1 - gamma_t) * rec + gamma_t * sim)
         for name, value in values.items():

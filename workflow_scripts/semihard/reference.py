@@ -54,18 +54,21 @@ def _configuration() -> str:
                     )
             lines.append("")
             if model is settings.Recognizer:
-                lines += _recipes()
+                lines += _recipes("recipe", settings.RECIPES)
+            if model is settings.UnconditionalGenerator:
+                lines += _recipes("network", settings.NETWORKS)
     return "\n".join(lines)
 
 
-def _recipes() -> list[str]:
+def _recipes(key: str, recipes: dict[str, tuple[str, dict]]) -> list[str]:
+    base = next(name for name, (_, values) in recipes.items() if not values)
     lines = [
-        "Recipes, and what each sets where it differs from `cemiface`:",
+        f"The values that `{key}` stands for, where they differ from those of `{base}`:",
         "",
-        "| recipe | source | values |",
+        f"| `{key}` | source | values |",
         "|---|---|---|",
     ]
-    for name, (source, values) in settings.RECIPES.items():
+    for name, (source, values) in recipes.items():
         given = ", ".join(f"`{key}: {_plain(value)}`" for key, value in values.items())
         lines.append(f"| `{name}` | {source} | {given or 'the defaults above'} |")
     return [*lines, ""]

@@ -17,15 +17,17 @@ from semihard.errors import InputError
 
 @dataclass(frozen=True)
 class Shape:
-    """Channels per level; the levels with attention, 0 the finest; channels per head; the levels that do not halve;
-    whether the U-Net's output is the velocity v instead of ε; tokens that C_att is split into (the papers: one); whether
-    identity and similarity enter by the time embedding, too (the paper: no)."""
+    """Channels per level; the levels with attention, 0 the finest; channels per head; pixels per side folded into channels
+    before the first level; the levels that do not halve. Where a network departs from the papers: `clean`, its output is
+    the image x̂0 instead of ε; `tokens` that C_att is split into (the papers: one); `added`, identity and similarity
+    enter by the time embedding, too, and as their product (the papers: no)."""
 
     channels: tuple[int, ...]
     attention: tuple[int, ...]
     head_dim: int
+    fold: int = 1
     undivided: tuple[int, ...] = ()
-    velocity: bool = False
+    clean: bool = False
     tokens: int = 1
     added: bool = False
 
@@ -33,7 +35,8 @@ class Shape:
 SHAPES = {
     # DCFace's U-Net: 128 × (1, 1, 2, 2, 4, 4), one block per level, attention at 7 × 7. Its fifth halving does nothing.
     "dcface_112": Shape((128, 128, 256, 256, 512, 512), attention=(4,), head_dim=64, undivided=(4,)),
-    "tiny": Shape((64, 96, 128), attention=(1, 2), head_dim=32, velocity=True, tokens=8, added=True),
+    "small_64": Shape((192, 384, 512), attention=(1, 2), head_dim=64, fold=4, clean=True, tokens=8, added=True),
+    "tiny": Shape((64, 128), attention=(1,), head_dim=32, fold=4, clean=True, tokens=8, added=True),
 }
 
 
@@ -61,11 +64,11 @@ class GroupNorm(nn.GroupNorm):
 class Denoiser(nn.Module):
     """ε′ = net(x_t, t, tokens): the U-Net of `network` for images of `image_size` pixels.
 
-    network: "dcface_112" or "tiny"; schedule: of the noise; tokens: extra keys and values of its attentions, None for an
+    network: a name of `SHAPES`; schedule: of the noise; tokens: extra keys and values of its attentions, None for an
     unconditional network. With `added` something is added to the time embedding too (DCFace's f_id).
-    "tiny" folds pixels into channels, and its U-Net's output is the velocity v, ε′ = √(1 − ᾱ_t) x_t + √ᾱ_t v (Salimans &
-    Ho, ICLR 2022): the objective is the same, but a short training need not first learn to copy the noise where there is
-    little else. Convolutions and projections that end a residual branch, and the last one, start at zero (guided
+    The small networks fold pixels into channels, and their U-Net's output is the image itself, ε′ = (x_t − √ᾱ_t x̂0) /
+    √(1 − ᾱ_t): the objective is the same, but no noise passes from x_t to the result before the network has learned to see
+    it (docs/results.md compares with ε, the velocity and EDM's preconditioning). Convolutions and projections that end a residual branch, and the last one, start at zero (guided
     diffusion: Dhariwal & Nichol, NeurIPS 2021). Raises InputError where the side does not divide by what it halves.
     """
 
@@ -75,11 +78,10 @@ class Denoiser(nn.Module):
         super().__init__()
         self.shape = shape = SHAPES[network]
         levels = len(shape.channels)
-        self.fold = 1 if network == "dcface_112" else 2 if image_size < 64 else 4
+        self.fold = shape.fold
         divisor = self.fold << (levels - 1 - len(shape.undivided))
         if image_size % divisor:
             raise InputError(f"image_size {image_size}: the network {network!r} takes multiples of {divisor} pixels")
-        self.velocity = shape.velocity
         self.register_buffer("abar", schedule.alphas_cumprod, persistent=False)
         attends = [level in shape.attention for level in range(levels)]
         attending = "SimpleCrossAttn{}Block2D" if conditional else "Attn{}Block2D"
@@ -140,10 +142,10 @@ class Denoiser(nn.Module):
         conditions = {} if tokens is None else {"encoder_hidden_states": tokens, "class_labels": added}
         output = self.unet(folded, t, **conditions).sample
         output = nn.functional.pixel_shuffle(output, self.fold) if self.fold > 1 else output
-        if not self.velocity:
+        if not self.shape.clean:
             return output
         abar_t = self.abar[t][:, None, None, None]
-        return (1 - abar_t).sqrt() * x_t + abar_t.sqrt() * output
+        return (x_t - abar_t.sqrt() * output.to(x_t.dtype)) / (1 - abar_t).sqrt()
 
 
 class UnconditionalUNet(Denoiser):
@@ -160,9 +162,10 @@ class UnconditionalUNet(Denoiser):
 class SimilarityUNet(Denoiser):
     """ε′ = net(x_t, t, C_att), C_att = F2(concat(C_id, F1(m))) (CemiFace Eqs. 5–8).
 
-    embedding_dim: D. "dcface_112" has 96.2 M parameters with a 512-d embedding, "tiny" 5.1 M with a 128-d one. In "tiny"
-    a function of C_id and F1(m) is added to the time embedding as well, as DCFace does with its f_id: attention alone
-    takes longer to learn than a CPU has (docs/results.md).
+    embedding_dim: D. "dcface_112" has 96.2 M parameters with a 512-d embedding, "small_64" 73.5 M, "tiny" 3.9 M with a
+    128-d one. In the small ones F2 takes F1(m) + m C_id in place of F1(m), so that "less of this person" need not be
+    learned as a function of two inputs, and a function of what F2 takes is added to the time embedding as well, as DCFace
+    does with its f_id: attention alone takes longer to learn than a CPU has (docs/results.md).
     """
 
     def __init__(self, network: str, image_size: int, schedule: DDPMScheduler, embedding_dim: int):
@@ -181,6 +184,7 @@ class SimilarityUNet(Denoiser):
         """
         C_id = identity * self.embedding_dim**0.5  # unit variance per entry, the scale of F1(m)
         C_sim = self.F1(m[:, None])
-        both = torch.cat([C_id, C_sim], 1)
-        C_att = self.F2(both).unflatten(1, (self.tokens, -1))
-        return self.predict(x_t, t, C_att, None if self.adding is None else self.adding(both))
+        if self.adding is None:
+            return self.predict(x_t, t, self.F2(torch.cat([C_id, C_sim], 1)).unflatten(1, (self.tokens, -1)))
+        both = torch.cat([C_id, C_sim + m[:, None] * C_id], 1)
+        return self.predict(x_t, t, self.F2(both).unflatten(1, (self.tokens, -1)), self.adding(both))

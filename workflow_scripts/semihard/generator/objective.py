@@ -37,13 +37,20 @@ def one_step_estimate(x_t: torch.Tensor, eps: torch.Tensor, abar_t: torch.Tensor
     return ((x_t - (1 - abar_t).sqrt() * eps) / abar_t.sqrt()).clamp(-1, 1)
 
 
-def denoising_loss(predicted: torch.Tensor, eps: torch.Tensor, abar_t: torch.Tensor, mse: str) -> torch.Tensor:
+def denoising_loss(
+    predicted: torch.Tensor, eps: torch.Tensor, abar_t: torch.Tensor, mse: str, weight_cap: float | None = None
+) -> torch.Tensor:
     """L_MSE, a scalar: per pixel, averaged over the batch.
 
     mse: "epsilon", ‖ε′ − ε‖² (CemiFace Eq. 10), or "velocity", ‖v′ − v‖² = ‖ε′ − ε‖² / ᾱ_t (Salimans & Ho, ICLR 2022).
+    In terms of ‖x̂0 − x‖² these are weights SNR and SNR + 1, SNR = ᾱ_t / (1 − ᾱ_t); weight_cap: γ, their greatest
+    (min-SNR-γ; Hang et al., ICCV 2023), None for no bound.
     """
     errors = (predicted - eps).square().mean((1, 2, 3))
-    return (errors / abar_t if mse == "velocity" else errors).mean()
+    weight = 1 / abar_t if mse == "velocity" else torch.ones_like(abar_t)
+    if weight_cap is not None:
+        weight = torch.minimum(weight, weight_cap * (1 - abar_t) / abar_t)  # of ‖ε′ − ε‖² = SNR ‖x̂0 − x‖²
+    return (weight * errors).mean()
 
 
 def achieved_similarity(identity: torch.Tensor, embedding: torch.Tensor, measure: str) -> torch.Tensor:
@@ -80,7 +87,7 @@ class UnconditionalObjective:
     """L_MSE (Ho et al., NeurIPS 2020, Eq. 14)."""
 
     def __init__(self, settings: UnconditionalGenerator, device: torch.device):
-        self.mse = settings.mse
+        self.settings = settings
         self.schedule = noise_schedule(settings.timesteps, settings.beta_start, settings.beta_end)
         self.abar = self.schedule.alphas_cumprod = self.schedule.alphas_cumprod.to(device)
 
@@ -93,7 +100,7 @@ class UnconditionalObjective:
     ) -> dict[str, torch.Tensor]:
         """ "loss" and "loss_mse", which are the same."""
         predicted = network(self.schedule.add_noise(x, eps, t), t).to(x.dtype)
-        loss = denoising_loss(predicted, eps, self.abar[t], self.mse)
+        loss = denoising_loss(predicted, eps, self.abar[t], self.settings.mse, self.settings.weight_cap)
         return {"loss": loss, "loss_mse": loss}
 
 
@@ -134,7 +141,7 @@ class CemiFaceObjective:
         settings, abar_t = self.settings, self.abar[t]
         x_t = self.schedule.add_noise(x, eps, t)
         predicted = network(x_t, t, identity, m).to(x.dtype)
-        loss_mse = denoising_loss(predicted, eps, abar_t, settings.mse)
+        loss_mse = denoising_loss(predicted, eps, abar_t, settings.mse, settings.weight_cap)
         made = self.embedder(one_step_estimate(x_t, predicted, abar_t))
         gamma_t = t / settings.timesteps if settings.time_weighting else torch.full_like(abar_t, 0.5)
         losses = similarity_losses(achieved_similarity(identity, made, settings.measure), m, gamma_t)

@@ -21,6 +21,7 @@ from semihard.settings.facesets import (
     UnconditionalFaces,
 )
 from semihard.settings.generators import (
+    NETWORKS,
     CemiFaceGenerator,
     DCFaceGenerator,
     Diffusion,
@@ -32,6 +33,7 @@ from semihard.settings.study import AttributeStudy, Comparison, Config, LeakageA
 
 __all__ = [
     "BINNING",
+    "NETWORKS",
     "RECIPES",
     "AttributeStudy",
     "BenchmarkEntry",
