@@ -1,16 +1,39 @@
 """
-The audit of every compared face set: attributes, leakage, diversity.
+The audit of every compared face set: attributes, leakage, diversity, fidelity.
 
 REQUIRED INPUTS: <results>/facesets/{faceset}.h5 and its embeddings by the study's embedder
-OUTPUTS: <results>/audit/{attributes,divergence,leakage,diversity}/{faceset}.h5 or .csv
+OUTPUTS: <results>/audit/{attributes,divergence,leakage,diversity,fidelity}/{faceset}.h5 or .csv,
+         <results>/audit/attribute_classifier.safetensors
 """
 
 
-rule annotate_attributes:
-    """The attribute classifier on embeddings, and its annotation of a face set (Neto et al., FG 2024; Terhörst et al., TIFS 2021)."""
+rule train_attribute_classifier:
+    """The attribute classifier on embeddings, trained once for all sets (Neto et al., FG 2024; Terhörst et al., TIFS 2021)."""
     input:
         labelled=lambda wildcards: PLAN.faces(STUDY.attributes.labelled),
-        labelled_embeddings=lambda wildcards: PLAN.embeddings(STUDY.embedder, STUDY.attributes.labelled),
+        embeddings=lambda wildcards: PLAN.embeddings(STUDY.embedder, STUDY.attributes.labelled),
+    output:
+        classifier="<results>/audit/attribute_classifier.safetensors",
+    log:
+        "<results>/logs/train_attribute_classifier.log",
+    conda:
+        "../envs/training.yaml"
+    threads: 4
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=STUDY.attributes.model_dump(mode="json", exclude={"reliability"}) if STUDY.attributes else {},
+        code=code("train_attribute_classifier.py"),
+    script:
+        "../workflow_scripts/train_attribute_classifier.py"
+
+
+rule annotate_attributes:
+    """Attributes of a face set by that classifier, undefined where it is not sure."""
+    input:
+        classifier="<results>/audit/attribute_classifier.safetensors",
+        labelled=lambda wildcards: PLAN.faces(STUDY.attributes.labelled),
         faces="<results>/facesets/{faceset}.h5",
         embeddings=f"<results>/embeddings/{STUDY.embedder}/{{faceset}}.h5",
     output:
@@ -19,7 +42,6 @@ rule annotate_attributes:
         "<results>/logs/annotate_attributes/{faceset}.log",
     conda:
         "../envs/training.yaml"
-    threads: 4
     resources:
         mem_mb=8000,
         runtime=60,
@@ -90,3 +112,29 @@ rule measure_diversity:
         code=code("measure_diversity.py"),
     script:
         "../workflow_scripts/measure_diversity.py"
+
+
+rule measure_fidelity:
+    """Fréchet distance, precision, recall, density and coverage against the real set, each with its null."""
+    input:
+        real=PLAN.faces(STUDY.real),
+        real_embeddings=PLAN.embeddings(PLAN.fidelity_embedder(), STUDY.real),
+        faces="<results>/facesets/{faceset}.h5",
+        embeddings=f"<results>/embeddings/{PLAN.fidelity_embedder()}/{{faceset}}.h5",
+        **PLAN.inception_weights(),
+    output:
+        fidelity="<results>/audit/fidelity/{faceset}.h5",
+    log:
+        "<results>/logs/measure_fidelity/{faceset}.log",
+    conda:
+        "../envs/training.yaml"
+    threads: 8
+    resources:
+        gpu=len(PLAN.inception_weights()),
+        mem_mb=16000,
+        runtime=120,
+    params:
+        settings=STUDY.fidelity.model_dump(mode="json"),
+        code=code("measure_fidelity.py"),
+    script:
+        "../workflow_scripts/measure_fidelity.py"

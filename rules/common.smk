@@ -77,6 +77,17 @@ def generator_inputs(wildcards):
     return {"faces": PLAN.faces(generator.trained_on)} | embedder
 
 
+def learning_inputs(wildcards):
+    """The training set and who measures; for a generator with an embedder, that too."""
+    generator, judge = entry("generator", wildcards.generator), PLAN.fidelity_embedder()
+    guide = {} if generator.method == "ddpm" else {"guide": PLAN.embedder_model(generator.embedder)}
+    return guide | {
+        "faces": PLAN.faces(generator.trained_on),
+        "embeddings": PLAN.embeddings(judge, generator.trained_on),
+        "model": PLAN.embedder_model(judge),
+    }
+
+
 def calibration_inputs(wildcards):
     embedder = entry("generator", wildcards.generator).embedder
     inquiries = PLAN.inquiries_of(wildcards.generator)

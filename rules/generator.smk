@@ -2,7 +2,7 @@
 Diffusion generators: CemiFace's, DCFace's, and a plain DDPM.
 
 REQUIRED INPUTS: <results>/facesets/{faceset}.h5 and, but for a DDPM, an embedder's model
-OUTPUTS: <results>/generators/{generator}/model.safetensors, history.h5 and calibration.h5
+OUTPUTS: <results>/generators/{generator}/model.safetensors, history.h5, epochs/, calibration.h5 and learning.h5
 """
 
 
@@ -13,6 +13,7 @@ rule train_generator:
     output:
         model="<results>/generators/{generator}/model.safetensors",
         history="<results>/generators/{generator}/history.h5",
+        epochs=directory("<results>/generators/{generator}/epochs"),
     log:
         "<results>/logs/train_generator/{generator}.log",
     conda:
@@ -50,3 +51,29 @@ rule calibrate_similarity:
         code=code("calibrate_similarity.py"),
     script:
         "../workflow_scripts/calibrate_similarity.py"
+
+
+rule measure_learning:
+    """Fidelity of what every kept epoch draws, over the images the generator has seen by then."""
+    input:
+        unpack(learning_inputs),
+        epochs="<results>/generators/{generator}/epochs",
+    output:
+        learning="<results>/generators/{generator}/learning.h5",
+    log:
+        "<results>/logs/measure_learning/{generator}.log",
+    conda:
+        "../envs/training.yaml"
+    threads: 16
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=240,
+    params:
+        settings=lambda wildcards: {
+            "fidelity": STUDY.fidelity.model_dump(mode="json"),
+            "generator": PLAN.settings_of("generators", wildcards.generator),
+        },
+        code=code("measure_learning.py"),
+    script:
+        "../workflow_scripts/measure_learning.py"

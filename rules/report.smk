@@ -7,6 +7,7 @@ OUTPUTS: <results>/figures/…, <results>/export/{faceset}/{form}
 
 SYNTHETIC = PLAN.synthetic_facesets()
 COMPARED = PLAN.compared_facesets()
+MEASURED = PLAN.measured_facesets()
 
 
 rule plot_sample_sheet:
@@ -99,6 +100,29 @@ rule plot_training_curves:
         code=code("plot_training_curves.py"),
     script:
         "../workflow_scripts/plot_training_curves.py"
+
+
+rule plot_learning:
+    """Fidelity over images seen, from the epochs that a generator's training kept."""
+    input:
+        learning="<results>/generators/{generator}/learning.h5",
+    output:
+        picture=report(
+            "<results>/figures/generators/{generator}/learning.svg",
+            caption="../report/learning.rst",
+            category="Generators",
+            labels={"generator": "{generator}", "figure": "fidelity over images seen"},
+        ),
+        table="<results>/figures/generators/{generator}/learning.csv",
+    log:
+        "<results>/logs/plot_learning/{generator}.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        settings={},
+        code=code("plot_learning.py"),
+    script:
+        "../workflow_scripts/plot_learning.py"
 
 
 use rule plot_training_curves as plot_recognizer_curves with:
@@ -262,6 +286,29 @@ rule plot_diversity:
         code=code("plot_diversity.py"),
     script:
         "../workflow_scripts/plot_diversity.py"
+
+
+rule plot_fidelity:
+    """Fréchet distance, precision, recall, density and coverage of every compared face set, and their null."""
+    input:
+        fidelities=expand("<results>/audit/fidelity/{faceset}.h5", faceset=MEASURED),
+    output:
+        picture=report(
+            "<results>/figures/fidelity.svg",
+            caption="../report/fidelity.rst",
+            category="Audit",
+            labels={"figure": "fidelity"},
+        ),
+        table="<results>/figures/fidelity.csv",
+    log:
+        "<results>/logs/plot_fidelity.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        settings={"labels": MEASURED},
+        code=code("plot_fidelity.py"),
+    script:
+        "../workflow_scripts/plot_fidelity.py"
 
 
 rule plot_leakage:

@@ -70,6 +70,7 @@ rule score_study:
     input:
         [run["path"] for run in PLAN.runs()],
         [run["epochs"] for run in PLAN.runs() if run["epochs"]],
+        PLAN.fidelities().values(),
     output:
         csv=report("<results>/study/scores.csv", caption="../report/scores.rst", category="Results"),
         markdown="<results>/study/scores.md",
@@ -88,6 +89,7 @@ rule score_study:
             "averaged": list(STUDY.benchmarks),
             "published": list(STUDY.published),
             "paper_style": STUDY.paper_style,
+            "fidelities": PLAN.fidelities(),
         },
         code=code("score_study.py"),
     script:

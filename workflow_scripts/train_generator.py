@@ -10,4 +10,5 @@ if __name__ == "__main__":  # the processes that share a batch import this file,
     with job(snakemake) as provenance:
         inputs, outputs = snakemake.input, snakemake.output
         settings = TypeAdapter(GeneratorEntry).validate_python(dict(snakemake.params.settings))
-        train_generator(settings, inputs.faces, outputs.model, outputs.history, provenance, inputs.get("embedder"))
+        written = (outputs.model, outputs.history, outputs.epochs)
+        train_generator(settings, inputs.faces, *written, provenance, inputs.get("embedder"))

@@ -17,6 +17,7 @@ from semihard.audit.attributes import (
     _fit_temperature,
     _folds,
     annotate_attributes,
+    train_attribute_classifier,
     balanced_accuracy,
 )
 from semihard.audit.divergence import compare_attributes, divergence
@@ -36,6 +37,13 @@ def make(
         writer.add(np.zeros((len(values), 4, 4, 3), np.uint8), identity, columns)
     write_artifact(folder / f"{name}_embeddings.h5", "embeddings", {"embedding": values})
     return folder / f"{name}.h5", folder / f"{name}_embeddings.h5"
+
+
+def annotate(taught: tuple, wanted: tuple, output: Path, provenance: Provenance) -> None:
+    """Train on one set, annotate another: both face set and embeddings."""
+    classifier = output.with_suffix(".safetensors")
+    train_attribute_classifier(STUDY, *taught, classifier, provenance)
+    annotate_attributes(STUDY, classifier, taught[0], *wanted, output, provenance)
 
 
 def people(count: int, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -60,7 +68,7 @@ def study(tmp_path_factory):
     taught = make(folder, "taught", values, [f"p{i // 3}" for i in range(1500)], labels)
     fresh_values, truth = people(800, 1)
     fresh = make(folder, "fresh", fresh_values, [""] * 800, {})
-    annotate_attributes(STUDY, *taught, *fresh, folder / "out.h5", Provenance(rule="annotate_attributes"))
+    annotate(taught, fresh, folder / "out.h5", Provenance(rule="annotate_attributes"))
     return folder, taught, fresh, truth, read_artifact(folder / "out.h5", "attributes")
 
 
@@ -87,7 +95,7 @@ def test_labels_follow_the_probabilities_and_the_reliability(study):
 def test_the_same_data_give_the_same_annotation(study, tmp_path):
     _, taught, fresh, _, found = study
     torch.rand(7)  # whatever was drawn before
-    annotate_attributes(STUDY, *taught, *fresh, tmp_path / "again.h5", Provenance())
+    annotate(taught, fresh, tmp_path / "again.h5", Provenance())
     again = read_artifact(tmp_path / "again.h5", "attributes")
     assert all(np.array_equal(found[name], again[name]) for name in found)
 
@@ -105,7 +113,7 @@ def test_one_bad_label_is_refused_in_a_sentence(tmp_path):
     for n, (sentence, (embedding, columns)) in enumerate(cases.items()):
         taught = make(tmp_path, f"taught{n}", embedding, identity, columns)
         with pytest.raises(InputError, match=sentence):
-            annotate_attributes(STUDY, *taught, *fresh, tmp_path / "out.h5", Provenance())
+            annotate(taught, fresh, tmp_path / "out.h5", Provenance())
     assert not (tmp_path / "out.h5").exists()
 
 
@@ -124,7 +132,7 @@ def test_faces_are_never_annotated_by_a_classifier_that_knows_their_labels(tmp_p
     taught = make(
         tmp_path, "taught", rng.normal(size=(400, 256)).astype(np.float32), [f"p{i}" for i in range(400)], labels
     )
-    annotate_attributes(STUDY, *taught, *taught, tmp_path / "out.h5", Provenance())
+    annotate(taught, taught, tmp_path / "out.h5", Provenance())
     probability = read_artifact(tmp_path / "out.h5", "attributes")["probability"][:, 0]
     assert 0.42 < ((probability > 0.5) == labels["Coin"]).mean() < 0.58
 
@@ -215,7 +223,7 @@ def test_attribute_without_two_sides_stays_undefined(tmp_path, caplog):
     values, labels = people(60, 0)
     identity = [f"p{i}" for i in range(60)]
     taught = make(tmp_path, "taught", values, identity, {"Common": labels["Common"], "Never": 0 * labels["Common"]})
-    annotate_attributes(STUDY, *taught, *taught, tmp_path / "out.h5", Provenance())
+    annotate(taught, taught, tmp_path / "out.h5", Provenance())
     found = read_artifact(tmp_path / "out.h5", "attributes")
     never = found["name"].tolist().index("Never")
     assert (found["label"][:, never] == -1).all() and np.isnan(found["probability"][:, never]).all()

@@ -58,7 +58,8 @@ def inputs(tmp_path_factory) -> tuple[Path, Path]:
 
 
 def run(settings: CemiFaceGenerator, inputs: tuple[Path, Path], folder: Path) -> Path:
-    train_generator(settings, inputs[0], folder / "model.safetensors", folder / "history.h5", PROVENANCE, inputs[1])
+    outputs = [folder / name for name in ("model.safetensors", "history.h5", "epochs")]
+    train_generator(settings, inputs[0], *outputs, PROVENANCE, inputs[1])
     return folder / "model.safetensors"
 
 
@@ -183,7 +184,7 @@ def stop_at_the_seventh(marks: Path, *arguments: object) -> None:
 def test_two_processes_make_the_same_and_go_on_after_sigterm(inputs, tmp_path, undivided):
     (marks := tmp_path / "marks").mkdir()
     settings = entry(learning_rate=1e-4, processes=2)
-    outputs = [tmp_path / "model.safetensors", tmp_path / "history.h5"]
+    outputs = [tmp_path / name for name in ("model.safetensors", "history.h5", "epochs")]
     with pytest.raises(SystemExit) as stopped:
         launch(2, stop_at_the_seventh, marks, settings, inputs[0], *outputs, PROVENANCE, inputs[1])
     assert stopped.value.code == 143

@@ -69,9 +69,9 @@ def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
         kill_in_training(moment, report)
         engine.SECONDS_BETWEEN_CHECKPOINTS = 0.0
         training.train = functools.partial(engine.train, window=WINDOW)
-        given = {"network": "tiny", "image_size": 16, "batch": 2, "epochs": STEPS / 2, "precision": "fp32"}
+        given = {"network": "tiny", "image_size": 16, "batch": 2, "epochs": STEPS / 2, "precision": "fp32", "keep_every": 2}
         settings = CemiFaceGenerator(trained_on="f", embedder="e", learning_rate=1e-3, compile=False, **given)
-        outputs = [folder / name for name in ("model.safetensors", "history.h5")]
+        outputs = [folder / name for name in ("model.safetensors", "history.h5", "epochs")]
         training.train_generator(settings, inputs / "faces.h5", *outputs, Provenance(), inputs / "embedder.safetensors")
         os._exit(0)
     status = os.waitpid(child, 0)[1]
@@ -91,8 +91,10 @@ def main(folder: Path) -> None:
     toy_faces(folder / "faces.h5", 4, 1)
     toy_embedder(folder / "embedder.safetensors")
     _, moments = run(folder / "whole")
-    whole = {path.name: path.read_bytes() for path in (folder / "whole").iterdir()}
-    if set(whole) != {"model.safetensors", "history.h5"}:
+    files = [path for path in (folder / "whole").rglob("*") if path.is_file()]
+    whole = {str(path.relative_to(folder / "whole")): path.read_bytes() for path in files}
+    kept = {f"epochs/epoch{epoch:04}.safetensors" for epoch in range(2, STEPS // 2 + 1, 2)}
+    if set(whole) != {"model.safetensors", "history.h5"} | kept:
         raise SystemExit(f"left beside the outputs: {sorted(whole)}")
 
     drawn, total = random.Random(0), 0

@@ -140,6 +140,20 @@ SCHEMAS: dict[str, dict[str, tuple[str, str, str]]] = {
             "cosine at the false match rate asked for, between different identities of the reference set",
         ),
     },
+    "fidelity": {
+        "features": ("str", "F", "what is compared: embedding and, where the weights are there, inception"),
+        "name": ("str", "Q", "measure"),
+        "value": ("float64", "F,Q", "the measure against one half of the real set; NaN where there are too few images"),
+        "null": ("float64", "F,Q", "the same between the two halves of the real set"),
+        "count": ("int64", "F", "images of each of them"),
+    },
+    "learning": {
+        "epoch": ("int64", "E", "the epochs kept"),
+        "images": ("int64", "E", "images seen by then"),
+        "name": ("str", "Q", "measure, as in fidelity"),
+        "value": ("float64", "E,Q", "of what the averaged weights of that epoch draw"),
+        "null": ("float64", "Q", "of the two halves of the training set"),
+    },
     "diversity": {
         "name": ("str", "S", "quantity"),
         "value": ("float64", "S", "its value"),

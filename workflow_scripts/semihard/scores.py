@@ -6,9 +6,10 @@ All numbers are percent. AVG is the mean over the study's benchmarks of the mean
     gap_to_real_relative = (AVG(real) − AVG) / AVG · 100    (DCFace, CVPR 2023, main paper; its supplement divides by real)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,10 @@ NOTES = (
 )
 BEST_EPOCH = (
     "best_epoch, best_epoch_AVG: of each seed the single epoch with the highest AVG, chosen on the test sets: no result"
+)
+FIDELITY = (
+    "frechet_distance, precision, recall, density, coverage: of the face set against one half of the real one, on unit embeddings "
+    "or Inception features; null: the same between the two halves of the real set"
 )
 MCNEMAR = (
     "# McNemar's exact test, two-sided, of every two lines, on all pairs of the averaged benchmarks; seed {seed} alone.\n"
@@ -88,13 +93,15 @@ def score_study(
     provenance: Provenance | None = None,
     published: Sequence[str] = (),
     paper_style: bool = False,
+    fidelities: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write the study table.
 
     real: the face set that gaps refer to, with the same recognizer where there is such a line, else its first line;
     the column gap_reference names it. Reference embedders have no gap. averaged: the benchmarks that enter AVG (templates
     have no accuracy and never do); published: groups of `PUBLISHED` shown below, marked with their source;
-    paper_style: also the per-benchmark maximum over the epochs kept.
+    paper_style: also the per-benchmark maximum over the epochs kept; fidelities: face set → artifact "fidelity", whose
+    measures and nulls are columns.
     """
     lines = list(dict.fromkeys((row.label, row.faceset, row.recognizer) for row in rows))
     benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
@@ -107,8 +114,11 @@ def score_study(
         line["seeds"] = " ".join(str(seed) for seed in used if seed >= 0)
         table.append(line | _numbers(found[label], benchmarks, averaged, used, paper_style))
     frame = _with_gaps(pd.DataFrame(table), real)
+    measured = {faceset: read_fidelity(path) for faceset, path in fidelities.items()}
+    frame = frame.join(pd.DataFrame([measured.get(faceset, {}) for faceset in frame["faceset"]], index=frame.index))
     kept = any(f.epochs for f in found.values())
     notes = [*NOTES, *([BEST_EPOCH] if kept else []), *([PAPER_STYLE] if kept and paper_style else [])]
+    notes += [FIDELITY] if measured else []
     if templates := set(benchmarks) - {name for f in found.values() for name, _ in f.fold_sd}:
         frame = frame.drop(columns=[f"{name}_fold_sd" for name in templates])
         notes.append(
@@ -130,6 +140,17 @@ def score_study(
     write_markdown(outputs.markdown, full, benchmarks, notes)
     write_latex(outputs.latex, full, benchmarks, notes)
     compare_lines(found, averaged, outputs.mcnemar)
+
+
+def read_fidelity(path: Path | str) -> dict[str, float]:
+    """Columns of the table from an artifact "fidelity": `<measure>_<features>` and `<measure>_<features>_null`."""
+    found = read_artifact(path, "fidelity")
+    return {
+        f"{name}_{features}{ending}": float(found[which][i, j])
+        for i, features in enumerate(found["features"])
+        for j, name in enumerate(found["name"])
+        for which, ending in (("value", ""), ("null", "_null"))
+    }
 
 
 def _read(rows: Sequence[Row]) -> _Found:

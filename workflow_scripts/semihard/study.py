@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from semihard import settings
-from semihard.configuration import SECTIONS, check, did_you_mean, expand_sweeps
+from semihard.configuration import SECTIONS, check, did_you_mean, expand_path, expand_sweeps
 from semihard.errors import InputError
 from semihard.inputs import NotThere, data_path
 from semihard.uses import check_uses
@@ -68,6 +68,7 @@ class Plan:
                 ("real", "facesets", study.real),
                 ("recognizer", "recognizers", study.recognizer),
                 ("embedder", "embedders", study.embedder),
+                ("fidelity.embedder", "embedders", self.fidelity_embedder()),
             ]
             for comparison in self.comparisons():
                 used += [("compare", "facesets", comparison.faceset), ("compare", "recognizers", comparison.recognizer)]
@@ -149,6 +150,23 @@ class Plan:
     def compared_facesets(self) -> list[str]:
         """The face sets of the table, the real one first, each once."""
         return list(dict.fromkeys(row.faceset for row in self.comparisons()))
+
+    def measured_facesets(self) -> list[str]:
+        """Those of them that are measured against the real one."""
+        return [name for name in self.compared_facesets() if name != self.study.real]
+
+    def fidelities(self) -> dict[str, str]:
+        """Their artifacts "fidelity", by face set."""
+        return {name: f"{self.results}/audit/fidelity/{name}.h5" for name in self.measured_facesets()}
+
+    def fidelity_embedder(self) -> str:
+        """Whose features fidelity is measured on."""
+        return self.study.fidelity.embedder or self.study.embedder
+
+    def inception_weights(self) -> dict[str, str]:
+        """FID's Inception weights as an input of a rule, where they are there."""
+        path = expand_path(self.study.fidelity.inception)
+        return {"inception": str(path)} if path.is_file() else {}
 
     def synthetic_facesets(self) -> list[str]:
         """Those of them that a generator made."""
@@ -300,9 +318,11 @@ class Plan:
         pictures += [f"generators/{generator}/training.svg" for generator in self.generators()]
         for generator in self.calibrated_generators():
             pictures += [f"generators/{generator}/ladder.png", f"generators/{generator}/calibration.svg"]
+        pictures += [f"generators/{g}/learning.svg" for g in self.generators() if self.config.generators[g].keep_every]
         pictures += ["similarity.svg", "bins.svg", "diversity.svg", "recognizers.svg", "accuracy.svg"]
         pictures += ["accuracy_over_similarity.svg"] if self.similarity_series() else []
         pictures += [f"roc/{benchmark}.svg" for benchmark in dict.fromkeys(run["benchmark"] for run in self.runs())]
+        pictures += ["fidelity.svg"] if self.measured_facesets() else []
         synthetic = self.synthetic_facesets()
         if synthetic:
             pictures.append("leakage.svg")

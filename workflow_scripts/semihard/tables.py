@@ -8,6 +8,11 @@ import pandas as pd
 from semihard.atomic import atomic_path
 
 SPECIAL = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"} | {"−": "$-$", "×": r"$\times$"})
+FIDELITY = {  # column → header
+    "frechet_distance_embedding": "Fréchet distance, embeddings (null)",
+    "frechet_distance_inception": "FID, Inception (null)",
+    "coverage_embedding": "coverage (null)",
+}
 BOLD = "bold: the highest AVG of the sets compared with the real one; best single epoch: one epoch per seed"
 
 
@@ -41,7 +46,8 @@ def write_latex(path: Path | str, frame: pd.DataFrame, benchmarks: Sequence[str]
 def cells(
     frame: pd.DataFrame, benchmarks: Sequence[str], escape: Callable[[str], str], strong: str
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of text: label, mean ± fold sd per benchmark, AVG ± sd over seeds [interval], both gaps, best epoch.
+    """Header and rows of text: label, mean ± fold sd per benchmark, AVG ± sd over seeds [interval], both gaps, best epoch,
+    Fréchet distances and coverage with their null.
 
     The highest AVG of the lines that have a gap is made strong: the best of what the study compares.
     """
@@ -50,6 +56,8 @@ def cells(
     header = ["trained on", *map(escape, benchmarks), "AVG", "gap, points", escape("gap, %")]
     with_epochs = "best_epoch_AVG" in frame and frame["best_epoch_AVG"].notna().any()
     header += ["best single epoch"] if with_epochs else []
+    shown = [name for name in FIDELITY if name in frame and frame[name].notna().any()]
+    header += [escape(FIDELITY[name]) for name in shown]
     body = []
     for line in frame.to_dict("records"):
         source = line.get("published")
@@ -63,8 +71,13 @@ def cells(
         if with_epochs:
             chosen = _number(line.get("best_epoch_AVG"))
             row.append(f"{chosen} (epoch {', '.join(str(line['best_epoch']).split())})" if chosen else "")
+        row += [_beside_null(line.get(name), line.get(f"{name}_null")) for name in shown]
         body.append(row)
     return header, body
+
+
+def _beside_null(value: float | None, null: float | None) -> str:
+    return "" if value is None or pd.isna(value) else f"{value:.3g} ({null:.3g})"
 
 
 def _number(value: float | None, spread: float | None = None) -> str:

@@ -4,15 +4,19 @@ Network and balanced loss: Terhörst et al., MAAD-Face (IEEE TIFS 2021); its use
 Neto et al. (FG 2024). Their code puts a softmax before the cross-entropy; here the loss takes logits.
 """
 
+import json
 import logging
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from semihard.artifacts import write_artifact
+from semihard.atomic import atomic_path
 from semihard.audit.vectors import identity_of_each, unit_embeddings
 from semihard.device import best_device
 from semihard.engine import batch_indices
@@ -20,6 +24,7 @@ from semihard.errors import InputError
 from semihard.faceset import FaceSet
 from semihard.progress import progress
 from semihard.provenance import Provenance
+from semihard.recognizer.model_file import KEY
 from semihard.settings import AttributeStudy
 
 log = logging.getLogger("semihard")
@@ -49,63 +54,98 @@ class AttributeClassifier(nn.Module):
         return self.logits(self.hidden(unit)[:, :, None])[:, :, 0]
 
 
-def annotate_attributes(
+def train_attribute_classifier(
     settings: AttributeStudy,
     labelled_faces: Path | str,
     labelled_embeddings: Path | str,
-    faces: Path | str,
-    embeddings: Path | str,
     output: Path | str,
     provenance: Provenance,
 ) -> None:
-    """Train the classifier on the labelled set and write the artifact "attributes" of `faces`.
+    """Train the classifier on the labelled set, once for all sets that it annotates; write it as a safetensors file.
 
-    The labelled set has a column `attribute_<Name>` per attribute: 1 present, 0 absent, −1 undefined. A fifth of the
-    identities (an unlabelled image counts as one) is held out: on it balanced accuracy is measured and the temperature
-    of each attribute's probability fitted. Classes are weighted to equal parts, so a probability supposes an even
-    prior; where the predicted side has less than `settings.reliability`, the label is −1. On the CPU the result is a
-    function of the data alone. Faces of the labelled set itself are annotated by five classifiers, each on the fifth
-    of identities it was not taught: a classifier is surer of faces it knows, and a real set must not gain by that.
+    The labelled set has a column `attribute_<Name>` per attribute: 1 present, 0 absent, −1 undefined. Identities (an
+    unlabelled image counts as one) are dealt into five folds, and five classifiers are trained, each without one fold;
+    on the first fold, which the first one was not taught, balanced accuracy is measured and the temperature of each
+    attribute's probability fitted. Classes are weighted to equal parts, so a probability supposes an even prior. On the
+    CPU the file is a function of the data alone.
 
-    An attribute that is never present or never absent in the training faces stays undefined, and is named in the log.
-    Raises InputError where the labelled set has no attribute column, a value other than those three, or nothing to
-    learn; and where the two embeddings are of different lengths.
+    An attribute that is never present or never absent in the training faces is not learnt, and is named in the log.
+    Raises InputError where the labelled set has no attribute column, a value other than those three, or nothing to learn.
     """
     taught = FaceSet(labelled_faces)
     names, truth = _read_labels(taught)
-    unit, wanted = unit_embeddings(labelled_embeddings, taught), unit_embeddings(embeddings, FaceSet(faces))
-    if unit.shape[1] != wanted.shape[1]:
-        raise InputError(
-            f"{embeddings}: embeddings of length {wanted.shape[1]}, "
-            f"{labelled_embeddings} has {unit.shape[1]}; use one embedder"
-        )
-
+    unit = unit_embeddings(labelled_embeddings, taught)
     fold = _folds(identity_of_each(taught))
     learnt = ((truth[fold > 0] == 1).any(0) & (truth[fold > 0] == 0).any(0)).numpy()
     for name in np.array(names)[~learnt]:
         log.warning("attribute %s is present in none or all of the training faces: left undefined", name)
     if not learnt.any():
         raise InputError(f"{labelled_faces}: no attribute is present in some faces and absent in others; label more")
-    classifier = _train(unit[fold != 0], truth[fold != 0])
-    logits, target = _predict(classifier, unit[fold == 0]), truth[fold == 0]
-    temperature = _fit_temperature(logits, target)
+    classifiers = [_train(unit[fold != k], truth[fold != k]) for k in range(FOLDS)]
+    logits, target = _predict(classifiers[0], unit[fold == 0]), truth[fold == 0]
     accuracy = balanced_accuracy(logits.numpy() > 0, target.numpy())
     log.info("attributes: mean balanced accuracy %.3f on held-out identities", np.nanmean(accuracy))
+    accuracy[~learnt] = np.nan
+    tensors = {f"{k}.{name}": value.cpu() for k in range(FOLDS) for name, value in classifiers[k].state_dict().items()}
+    tensors |= {"temperature": _fit_temperature(logits, target), "held_out_accuracy": torch.from_numpy(accuracy)}
+    about = {"kind": "attribute_classifier", "names": names, "provenance": provenance.attributes()}
+    with atomic_path(output) as temporary:
+        save_file(tensors, temporary, {KEY: json.dumps(about)})
 
-    if Path(faces).samefile(labelled_faces):  # never annotate a face with a classifier that was told its labels
-        raw = torch.empty(truth.shape)
-        for k in range(FOLDS):
-            raw[fold == k] = logits if k == 0 else _predict(_train(unit[fold != k], truth[fold != k]), unit[fold == k])
-    else:
-        raw = _predict(classifier, wanted)
-    probability = torch.sigmoid(raw / temperature).numpy()
+
+def annotate_attributes(
+    settings: AttributeStudy,
+    classifier_path: Path | str,
+    labelled_faces: Path | str,
+    faces: Path | str,
+    embeddings: Path | str,
+    output: Path | str,
+    provenance: Provenance,
+) -> None:
+    """Write the artifact "attributes" of `faces`, by the classifier of `train_attribute_classifier`.
+
+    Where the predicted side has a probability below `settings.reliability`, the label is −1. Faces of the labelled set
+    itself are annotated by five classifiers, each on the fifth of identities it was not taught: a classifier is surer of
+    faces it knows, and a real set must not gain by that. Attributes that were not learnt stay undefined.
+    Raises InputError where the file is no classifier, or was taught embeddings of another length.
+    """
+    names, tensors = _read_classifier(classifier_path)
+    annotated = FaceSet(faces)
+    unit = unit_embeddings(embeddings, annotated)
+    length = tensors["0.hidden.0.weight"].shape[1]
+    if unit.shape[1] != length:
+        raise InputError(
+            f"{embeddings}: embeddings of length {unit.shape[1]}, {classifier_path} was taught {length}; use one embedder"
+        )
+    raw = torch.empty(len(unit), len(names))
+    known = Path(faces).samefile(labelled_faces)  # never annotate a face with a classifier that was told its labels
+    fold = _folds(identity_of_each(annotated)) if known else np.zeros(len(unit), np.int64)
+    for k in np.unique(fold):
+        classifier = AttributeClassifier(length, len(names))
+        prefix = f"{k}."
+        classifier.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+        raw[fold == k] = _predict(classifier.to(best_device()).eval(), unit[fold == k])
+    accuracy = tensors["held_out_accuracy"].numpy()
+    probability = torch.sigmoid(raw / tensors["temperature"]).numpy()
     label = (probability > 0.5).astype(np.int8)
     label[np.maximum(probability, 1 - probability) < settings.reliability] = -1
-    label[:, ~learnt], probability[:, ~learnt], accuracy[~learnt] = -1, np.nan, np.nan
+    unlearnt = np.isnan(accuracy)
+    label[:, unlearnt], probability[:, unlearnt] = -1, np.nan
     data = {"name": names, "label": label, "probability": probability, "held_out_accuracy": accuracy}
-    write_artifact(
-        output, "attributes", data, provenance, {"labelled": taught.path.stem, "reliability": settings.reliability}
-    )
+    attrs = {"labelled": Path(labelled_faces).stem, "reliability": settings.reliability}
+    write_artifact(output, "attributes", data, provenance, attrs)
+
+
+def _read_classifier(path: Path | str) -> tuple[list[str], dict[str, torch.Tensor]]:
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get(KEY, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a readable attribute classifier ({error})") from None
+    if about.get("kind") != "attribute_classifier":
+        raise InputError(f"{path}: is no attribute classifier; make it with the rule train_attribute_classifier")
+    return about["names"], tensors
 
 
 def balanced_accuracy(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -162,3 +162,39 @@ def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Pat
             axes.set_ylabel(f"share of pairs per {BIN_WIDTH:g}")
         legend_above(figure, panels.flat[0])
         save(figure, svg, pd.DataFrame(rows, columns=["faceset", "quantity", "low", "high", "value"]), csv)
+
+
+def plot_fidelity(fidelities: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:
+    """Draw every measure of every face set as a dot, a panel per measure and a row per set, the null as a black line.
+
+    fidelities: face set → artifact "fidelity" against the same real set. CSV: faceset, features, quantity, value, null,
+    images.
+    """
+    lines = []
+    for faceset, path in fidelities.items():
+        data = read_artifact(path, "fidelity")
+        for i, features in enumerate(data["features"]):
+            for j, name in enumerate(data["name"]):
+                lines.append(
+                    {"faceset": faceset, "features": features, "quantity": name, "value": data["value"][i, j],
+                     "null": data["null"][i, j], "images": data["count"][i]}
+                )  # fmt: skip
+    table = pd.DataFrame(lines)
+    spaces, names, sets = (list(dict.fromkeys(table[key])) for key in ("features", "quantity", "faceset"))
+    with style():
+        figure = new_figure(0.5 + len(spaces) * (0.45 + 0.2 * len(sets)))
+        panels = figure.subplots(len(spaces), len(names), squeeze=False, sharey=True)
+        for row, features in zip(panels, spaces, strict=True):
+            row[0].set_ylabel(f"{features}s" if features == "embedding" else "Inception")
+            for axes, name in zip(row, names, strict=True):
+                part = table[(table["features"] == features) & (table["quantity"] == name)].set_index("faceset").loc[sets]
+                place = np.arange(len(sets))[::-1]
+                bare(axes, "x")
+                axes.vlines(part["null"], place - 0.35, place + 0.35, color=REAL, linewidth=1.4, label="null: real against real")
+                axes.scatter(part["value"], place, color=BLUE, s=18, zorder=3, label="face set")
+                axes.set_yticks(place, sets)
+                axes.set_ylim(-0.6, len(sets) - 0.4)
+                axes.set_xlim(0, max(1.05 * np.nanmax([*part["value"], *part["null"], 1e-9]), 0))
+                axes.set_title(words(name))
+        legend_above(figure, panels[0, 0])
+        save(figure, svg, table, csv)

@@ -1,4 +1,4 @@
-"""Training curves, a panel per quantity."""
+"""Training curves, a panel per quantity; fidelity over images seen."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from semihard.artifacts import read_artifact
-from semihard.figures.style import WIDTH, legend_above, looks, new_figure, save, style, words
+from semihard.figures.style import BLUE, REAL, WIDTH, legend_above, looks, new_figure, save, style, words
 
 COLUMNS = 3
 
@@ -51,3 +51,30 @@ def plot_training_curves(
             table.reset_index().melt("step", var_name="quantity").assign(label=label) for label, table in tables.items()
         )
         save(figure, svg, numbers[["label", "step", "quantity", "value"]], csv)
+
+
+def plot_learning(learning: Path | str, svg: Path | str, csv: Path | str) -> None:
+    """Draw each measure of an artifact "learning" over the images seen, the null a dashed line.
+
+    CSV: epoch, images, quantity, value, null.
+    """
+    data = read_artifact(learning, "learning")
+    names = list(data["name"])
+    with style():
+        figure = new_figure(0.3 + 1.9 * -(-len(names) // COLUMNS))
+        panels = figure.subplots(-(-len(names) // COLUMNS), COLUMNS, squeeze=False, sharex=True)
+        for axes in panels.flat[len(names) :]:
+            axes.remove()
+        for i, (axes, name) in enumerate(zip(panels.flat, names, strict=False)):
+            axes.plot(data["images"], data["value"][:, i], marker="o", markersize=3, color=BLUE, label="drawn")
+            axes.axhline(data["null"][i], color=REAL, linestyle="--", linewidth=0.9, label="null: real against real")
+            axes.set_title(words(name))
+            axes.set_ylim(bottom=0)
+            if i >= len(names) - COLUMNS:
+                axes.set_xlabel("images seen")
+                axes.tick_params(labelbottom=True)
+        legend_above(figure, panels.flat[0])
+        table = pd.DataFrame(data["value"], columns=names).assign(epoch=data["epoch"], images=data["images"])
+        table = table.melt(["epoch", "images"], var_name="quantity")
+        table["null"] = table["quantity"].map(dict(zip(names, data["null"], strict=True)))
+        save(figure, svg, table, csv)

@@ -12,7 +12,7 @@ from semihard.generator.network import Denoiser
 from semihard.recognizer.backbones import build_backbone
 from semihard.similarity.embedders import Embedder
 
-E_ID = {"dcface_112": "iresnet50", "tiny": "tiny"}
+E_ID = {"dcface_112": "iresnet50", "small_64": "iresnet18", "tiny": "tiny"}
 DROPOUT = 0.3
 EPSILON = 1e-5  # keeps the slope of the square root finite where a cell is of one colour
 

@@ -27,14 +27,16 @@ def gather_shards(
     """Join face sets in the order given: bytes untouched, identities by name, memory that of the columns.
 
     With `settings`, `settings.inquiry_copies` copies of each identity's inquiry image follow the synthesized images
-    (CemiFace's oversampling, after DCFace), at their size, encoded once, with m = NaN, partner = −1, phi = 1, index on
-    from per_identity, and similarity = 1, but NaN where the condition was an identity center; the licence is then that
+    (CemiFace's oversampling, after DCFace), at their size, encoded once, with inquiry_copy = 1, m = NaN, partner = −1,
+    phi = 1, index on from per_identity, and similarity = 1, but NaN where the condition was an identity center; the licence is then that
     of the inquiries. The file depends on the images alone, not on where they were cut.
     """
     parts = [FaceSet(path) for path in shard_paths]
     ends = np.cumsum([len(part) for part in parts])
     names = np.concatenate([np.array([*part.identity_names, ""], object)[part.identity] for part in parts])
     columns = {name: np.concatenate([part.column(name) for part in parts]) for name in parts[0].column_names}
+    if settings is not None:
+        columns["inquiry_copy"] = np.zeros(len(names), np.int8)
     inherited = {name: parts[0].attrs[name] for name in ("alignment", "source", "licence")}
     copies = bool(settings and settings.inquiry_copies)
     if copies:
@@ -74,6 +76,7 @@ def copies_of_inquiries(
             "similarity": np.full(n, 1 if settings.center is None else np.nan, np.float32),
             "partner": np.full(n, -1, np.int32),
             "phi": np.ones(n, np.float32),
+            "inquiry_copy": np.ones(n, np.int8),
             "index": np.tile(settings.per_identity + np.arange(copies, dtype=np.int32), len(chosen)),
         }
         yield blobs, names, columns

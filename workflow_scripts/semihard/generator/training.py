@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,18 @@ from diffusers.training_utils import EMAModel
 from semihard.artifacts import write_artifact
 from semihard.checkpoint import Resume
 from semihard.decoded import DecodedImages
-from semihard.device import autocast, best_device, compiled, launch, unet_layout
+from semihard.device import autocast, best_device, compiled, launch, unet_layout, uses_bf16
 from semihard.engine import batch_indices, is_first_process, train
 from semihard.errors import InputError
 from semihard.faceset import FaceSet
+from semihard.generator.cost import check_cost, training_cost
 from semihard.generator.dcface import StyleFeatures
 from semihard.generator.dcface_objective import DCFaceObjective
 from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_of
 from semihard.generator.objective import CemiFaceObjective, Objective, UnconditionalObjective
 from semihard.provenance import Provenance
 from semihard.settings import CemiFaceGenerator, DCFaceGenerator, Diffusion
-from semihard.similarity.embedders import load_embedder
+from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import unit_embeddings
 from semihard.tensors import to_float
 
@@ -34,16 +36,19 @@ def train_generator(
     faces_path: Path | str,
     output_model: Path | str,
     output_history: Path | str,
+    output_epochs: Path | str,
     provenance: Provenance,
     embedder_model_path: Path | str | None = None,
 ) -> None:
-    """Train on the images of a face set; write the averaged weights and the history of the losses.
+    """Train on the images of a face set; write the averaged weights, the history of the losses and the folder of the
+    epochs kept (`keep_every`), one generator file `epoch0012.safetensors` each.
 
     embedder_model_path: the frozen embedder, for cemiface and dcface. The weights do not depend on `processes` and
     `accumulation` but for rounding (dcface's batch norms and dropout excepted), and going on after a kill gives the same
-    weights to the bit on a CPU (engine.train). Raises InputError for bad input, NonFiniteLossError where training diverges.
+    weights to the bit on a CPU (engine.train). Memory and time are said before it starts.
+    Raises InputError for bad input and where the memory does not suffice, NonFiniteLossError where training diverges.
     """
-    arguments = (settings, faces_path, output_model, output_history, provenance, embedder_model_path)
+    arguments = (settings, faces_path, output_model, output_history, output_epochs, provenance, embedder_model_path)
     launch(settings.processes, _train, *arguments)
 
 
@@ -52,6 +57,7 @@ def _train(
     faces_path: Path | str,
     output_model: Path | str,
     output_history: Path | str,
+    output_epochs: Path | str,
     provenance: Provenance,
     embedder_model_path: Path | str | None,
 ) -> None:
@@ -62,8 +68,12 @@ def _train(
         )
     device = accelerator.device
     faces = FaceSet(faces_path)
+    embedder = load_guide(settings, embedder_model_path, device)
+    spec = generator_spec(settings, embedder, embedder_model_path)
+    cost = training_cost(settings, spec, embedder, uses_bf16(device, settings.precision))
+    check_cost(settings, cost, len(faces), device)
     images = DecodedImages(faces, settings.image_size, device)
-    objective, spec = build_objective(settings, faces, images, embedder_model_path, device)
+    objective = build_objective(settings, faces, images, embedder, device)
     rows = getattr(objective, "rows", np.arange(len(images)))
 
     torch.manual_seed(settings.seed)
@@ -106,44 +116,75 @@ def _train(
         optimizer.step()
         optimizer.zero_grad()
         average.step(parameters)
+        if is_first_process() and (done := kept_epoch(settings, i, len(rows))):
+            average.store(parameters)
+            average.copy_to(parameters)
+            save_generator(kept / f"epoch{done:04}.safetensors", network, spec, provenance)
+            average.restore(parameters)
         return sums
 
     state = {"network": network, "optimizer": optimizer, "average": average}
     inputs = [faces_path, *([embedder_model_path] if embedder_model_path else [])]
     with accelerator.main_process_first():
         resume = Resume(output_model, provenance, inputs)
+    kept = resume.directory / "epochs"
     history = train("train generator", step, steps, state, resume, settings.seed, batch_of)
 
     if is_first_process():
         average.copy_to(parameters)
         losses = {f"columns/{name}": values for name, values in history.items() if name != "step"}
         write_artifact(output_history, "history", {"step": history["step"]} | losses, provenance)
+        kept.mkdir(exist_ok=True)
+        shutil.rmtree(output_epochs, ignore_errors=True)
+        shutil.copytree(kept, output_epochs)  # a copy: what Snakemake throws away after a kill is still there
         save_generator(output_model, network, spec, provenance)
         resume.discard()
     accelerator.end_training()
 
 
-def build_objective(
-    settings: Diffusion,
-    faces: FaceSet,
-    images: DecodedImages,
-    embedder_model_path: Path | str | None,
-    device: torch.device,
-) -> tuple[Objective, GeneratorSpec]:
-    """What a generator is trained to do, and what it will be. Raises InputError where the face set does not serve it."""
+def load_guide(settings: Diffusion, path: Path | str | None, device: torch.device) -> Embedder | None:
+    """The frozen embedder of the losses, None for a ddpm. Raises InputError where its input has other proportions than
+    the square images that the generator makes."""
+    if not isinstance(settings, CemiFaceGenerator | DCFaceGenerator):
+        return None
+    embedder = load_embedder(path, device)
+    embedder.spec.check_proportions((settings.image_size, settings.image_size), "what the generator makes", path)
+    return embedder
+
+
+def generator_spec(settings: Diffusion, embedder: Embedder | None, embedder_path: Path | str | None) -> GeneratorSpec:
+    """What the generator will be."""
     names = ("method", "network", "image_size", "timesteps", "beta_start", "beta_end")
     about = {name: getattr(settings, name) for name in names}
-    if not isinstance(settings, CemiFaceGenerator | DCFaceGenerator):
-        return UnconditionalObjective(settings, device), GeneratorSpec(**about)
-    embedder = load_embedder(embedder_model_path, device)
-    embeddings = unit_embeddings(embedder, images.split(EMBEDDING_BATCH), len(images))
-    embedder.forward = compiled(embedder.forward, settings.compile)  # not before: the batches were of another size
-    about |= {"embedding_dim": embedder.embedding_dim, "embedder_sha256": sha256_of(embedder_model_path)}
+    if embedder is not None:
+        about |= {"embedding_dim": embedder.embedding_dim, "embedder_sha256": sha256_of(embedder_path)}
     if isinstance(settings, CemiFaceGenerator):
         about |= {name: getattr(settings, name) for name in ("m_min", "m_max", "m_step")}
-        return CemiFaceObjective(settings, embeddings, embedder, device), GeneratorSpec(**about)
-    about |= {"style_grid": settings.style_grid, "style_channels": StyleFeatures(embedder).channels}
-    return DCFaceObjective(settings, faces, images, embeddings, embedder, device), GeneratorSpec(**about)
+    if isinstance(settings, DCFaceGenerator):
+        about |= {"style_grid": settings.style_grid, "style_channels": StyleFeatures(embedder).channels}
+    return GeneratorSpec(**about)
+
+
+def build_objective(
+    settings: Diffusion, faces: FaceSet, images: DecodedImages, embedder: Embedder | None, device: torch.device
+) -> Objective:
+    """What a generator is trained to do. Raises InputError where the face set does not serve it."""
+    if embedder is None:
+        return UnconditionalObjective(settings, device)
+    embeddings = unit_embeddings(embedder, images.split(EMBEDDING_BATCH), len(images))
+    embedder.forward = compiled(embedder.forward, settings.compile)  # not before: the batches were of another size
+    if isinstance(settings, CemiFaceGenerator):
+        return CemiFaceObjective(settings, embeddings, embedder, device)
+    return DCFaceObjective(settings, faces, images, embeddings, embedder, device)
+
+
+def kept_epoch(settings: Diffusion, step: int, images: int) -> int | None:
+    """The epoch that ends with optimizer step `step`, if it is one to be kept; the last step ends the last epoch."""
+    if not settings.keep_every:
+        return None
+    before, after = (round(steps * settings.batch / images, 6) for steps in (step, step + 1))
+    last = int(after) - int(after) % settings.keep_every  # a small set may end several epochs in a step
+    return last if before < last <= settings.epochs else None
 
 
 def own_parts(settings: Diffusion, process: int) -> list[slice]:

@@ -34,8 +34,8 @@ def training_bytes(settings: Recognizer, identities: int, half: bool) -> int:
     return int(IN_FLIGHT * (4 * floats + (2 * weights if half else 0) + kept * batch / COUNTED_BATCH))
 
 
-def activation_bytes(network: nn.Module, x: torch.Tensor) -> int:
-    """Bytes of all tensors but the weights that a forward pass of `x` keeps for the backward pass, each storage once."""
+def activation_bytes(network: nn.Module, *inputs: torch.Tensor) -> int:
+    """Bytes of all tensors but the weights that a forward pass keeps for the backward pass, each storage once."""
     weights = {parameter.untyped_storage()._cdata for parameter in network.parameters()}
     kept: dict[int, torch.UntypedStorage] = {}
 
@@ -46,17 +46,23 @@ def activation_bytes(network: nn.Module, x: torch.Tensor) -> int:
         return value
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
-        network(x)
+        network(*inputs)
     return sum(storage.nbytes() for storage in kept.values())
 
 
 def check_memory(needed: int, device: torch.device, batch: int) -> None:
     """Raises InputError where `needed` bytes are not free on `device` (for a CPU: of the machine's memory)."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    free, where = free_memory(device)
     if needed > free:
-        where = torch.cuda.get_device_name(device) if device.type == "cuda" else "this machine"
         raise InputError(
             f"the training needs about {needed / 1e9:.1f} GB beside its images, {where} has {free / 1e9:.1f} GB free; "
             f"lower `batch` ({batch}), spread it over more `processes`, set `sampled_share` where identities are many, "
             "or take a smaller backbone"
         )
+
+
+def free_memory(device: torch.device) -> tuple[int, str]:
+    """Bytes that are free on `device` (for a CPU: of the machine's memory), and what it is called."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0], torch.cuda.get_device_name(device)
+    return psutil.virtual_memory().available, "this machine"

@@ -29,7 +29,7 @@ from semihard.settings.generators import (
     UnconditionalGenerator,
 )
 from semihard.settings.recognizers import RECIPES, DomainMixup, Recognizer
-from semihard.settings.study import AttributeStudy, Comparison, Config, LeakageAudit, Reference, Study
+from semihard.settings.study import AttributeStudy, Comparison, Config, FidelityAudit, LeakageAudit, Reference, Study
 
 __all__ = [
     "BINNING",
@@ -47,6 +47,7 @@ __all__ = [
     "EmbedderEntry",
     "FaceSetEntry",
     "FacenetEmbedder",
+    "FidelityAudit",
     "FolderFaces",
     "GeneratorEntry",
     "IJBBenchmark",

@@ -60,6 +60,11 @@ class Diffusion(Settings):
         1, description="Parts a process works its share of a batch off in: less memory, the same gradient."
     )
     epochs: float = Field(10, gt=0, description="Passes over the face set (CemiFace Sec. 4.1).")
+    keep_every: int = Field(
+        0,
+        ge=0,
+        description="Keep the averaged weights every so many epochs, for the curve of fidelity over images seen (docs/generators.md); the last step is the result all the same. 0: none but the last.",
+    )
     flip: bool = Field(
         True, description="Mirror images at random. The papers are silent; DDPM (Ho et al., 2020, App. B) does."
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from semihard.published import PUBLISHED
-from semihard.settings.base import BINNING, Name, Settings
+from semihard.settings.base import BINNING, Name, Positive, Settings
 from semihard.settings.benchmarks import BenchmarkEntry
 from semihard.settings.embedders import EmbedderEntry
 from semihard.settings.facesets import FaceSetEntry
@@ -50,6 +50,23 @@ class LeakageAudit(Settings):
     )
 
 
+class FidelityAudit(Settings):
+    """How near every compared set is to the real one, and how varied: Fréchet distance, precision, recall, density, coverage,
+    each beside its null, the two halves of the real set against each other."""
+
+    embedder: Name | None = Field(
+        None, description="Whose features are compared; the study's embedder where not given. Best one that no loss has seen."
+    )
+    images: Positive = Field(
+        10_000, description="At most so many images of each, drawn at random (Naeem et al., ICML 2020: 10,000)."
+    )
+    nearest: Positive = Field(5, description="k of the balls of precision, recall, density, coverage (the same: 5).")
+    inception: str = Field(
+        "~/.cache/torch/hub/checkpoints/weights-inception-2015-12-05-6726825d.pth",
+        description="FID's Inception weights, where torch-fidelity and torchmetrics put them; where they are not there, those columns are left out.",
+    )
+
+
 class Study(Settings):
     """What is compared with what."""
 
@@ -85,6 +102,7 @@ class Study(Settings):
     )
     attributes: AttributeStudy | None = Field(None, description="The attribute study; left out where not given.")
     leakage: LeakageAudit = Field(LeakageAudit(), description="The leakage audit.")
+    fidelity: FidelityAudit = Field(FidelityAudit(), description="How near the compared sets are to the real one.")
 
     @model_validator(mode="after")
     def _once(self) -> "Study":

@@ -1,0 +1,21 @@
+"""The epochs that a generator's training kept → fidelity over images seen."""
+
+from pydantic import TypeAdapter
+
+from semihard.generator.learning_curve import measure_learning
+from semihard.job import job
+from semihard.settings import FidelityAudit, GeneratorEntry
+
+with job(snakemake) as provenance:
+    inputs, given = snakemake.input, snakemake.params.settings
+    measure_learning(
+        FidelityAudit(**given["fidelity"]),
+        TypeAdapter(GeneratorEntry).validate_python(given["generator"]),
+        inputs.epochs,
+        inputs.faces,
+        inputs.embeddings,
+        inputs.model,
+        snakemake.output.learning,
+        provenance,
+        inputs.get("guide"),
+    )

@@ -1,0 +1,8 @@
+"""Fidelity of face sets → dots beside their null."""
+
+from semihard.figures.audits import plot_fidelity
+from semihard.job import job
+
+with job(snakemake):
+    labelled = dict(zip(snakemake.params.settings["labels"], snakemake.input.fidelities, strict=True))
+    plot_fidelity(labelled, snakemake.output.picture, snakemake.output.table)

@@ -1,0 +1,9 @@
+"""Labelled faces → the attribute classifier."""
+
+from semihard.audit.attributes import train_attribute_classifier
+from semihard.job import job
+from semihard.settings import AttributeStudy
+
+with job(snakemake) as provenance:
+    inputs, settings = snakemake.input, AttributeStudy(**snakemake.params.settings)
+    train_attribute_classifier(settings, inputs.labelled, inputs.embeddings, snakemake.output.classifier, provenance)
