@@ -4,7 +4,7 @@ CORES ?= all
 # uv does not read pip's setting for local wheels, and leaves byte-compiling to the first start of every job.
 INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode
 
-.PHONY: demo test lint docs lock clean
+.PHONY: demo test lint docs lock wheels clean
 
 demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/demo and report.zip
 	.venv/bin/snakemake --cores $(CORES)
@@ -40,6 +40,14 @@ lock: .venv/bin/uv  ## pin pyproject.toml's dependencies anew (CUDA packages com
 	  .venv/bin/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11 --no-emit-package triton \
 	    $$(sed 's/^/--no-emit-package /' envs/cuda-packages.txt) --extra slurm $$extra pyproject.toml \
 	    -o requirements$$(test -n "$$extra" && echo -test).txt; done
+
+WHEEL_TAGS = --python-version 3.12 --implementation cp $(foreach n,2_28 2_27 2_17,--platform manylinux_$(n)_x86_64) \
+  --platform manylinux2014_x86_64 --platform manylinux1_x86_64
+
+wheels: .venv/bin/uv  ## wheels/: what a GPU machine without network lacks (Python 3.12, PyTorch there already)
+	sed '/^#/d; /^connection-pool/d' envs/offline-wheels.txt > .venv/offline-wheels.txt
+	.venv/bin/pip download --quiet --no-deps --only-binary=:all: $(WHEEL_TAGS) -d wheels -r .venv/offline-wheels.txt
+	.venv/bin/pip wheel --quiet --no-deps -w wheels $$(grep ^connection-pool envs/offline-wheels.txt)
 
 clean:  ## remove the environment; results stay
 	rm -rf .venv

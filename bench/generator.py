@@ -1,6 +1,6 @@
 """Training and sampling of a generator: images per second, memory and TFLOP/s by precision, layout and compilation.
 
-    python bench/generator.py [--network tiny|dcface_112] [--batch N] [--seconds S] [--compile]
+    python bench/generator.py [--network tiny|small_64|dcface_112] [--batch N] [--seconds S] [--compile]
 
 The network, objective, embedder and sampler are those of the workflow; images and weights are random. The share is that
 of the matrix product the device was measured at in the same run and precision; the ratio is to the first row.
@@ -25,7 +25,11 @@ from semihard.similarity.embedders import Embedder
 from semihard.tensors import to_float
 
 STEPS = 20
-SIZES = {"tiny": (32, "tiny", 128, 32), "dcface_112": (112, "iresnet50", 512, 160)}  # side, embedder, D, batch
+SIZES = {  # side, embedder, its side, D, batch
+    "tiny": (32, "tiny", 32, 128, 64),
+    "small_64": (64, "mobilefacenet", 112, 128, 256),
+    "dcface_112": (112, "iresnet50", 112, 512, 160),
+}
 
 
 def seconds_of(work: Callable[[], object], device: torch.device, seconds: float) -> float:
@@ -80,16 +84,16 @@ class Case:
     """One generator, ready to train and to sample at a precision and layout."""
 
     def __init__(self, network: str, batch: int, device: torch.device, precision: str, layout: torch.memory_format):
-        self.size, backbone, dim, _ = SIZES[network]
+        self.size, backbone, side, dim, _ = SIZES[network]
         self.batch, self.device, self.precision, self.layout = batch, device, precision, layout
         torch.manual_seed(0)
-        spec = EmbedderSpec(backbone, (self.size, self.size), dim)
+        spec = EmbedderSpec(backbone, (side, side), dim)
         embedder = Embedder(build_backbone(backbone, spec.image_size, dim), spec)
         embedder.backbone.to(device, memory_format=layout)
         if layout == torch.contiguous_format:  # Embedder.prepare asks for channels-last
             prepare = embedder.prepare
             embedder.prepare = lambda images: prepare(images).contiguous()
-        settings = CemiFaceGenerator(trained_on="f", embedder="e", network=network, image_size=self.size)
+        settings = CemiFaceGenerator(trained_on="f", embedder="e", network=network)
         self.identity = torch.nn.functional.normalize(torch.randn(batch, dim))
         self.objective = CemiFaceObjective(settings, self.identity, embedder, device)
         self.spec = GeneratorSpec("cemiface", network, self.size, 1000, 1e-4, 0.02, embedding_dim=dim)
@@ -126,11 +130,11 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", choices=list(SIZES), default="tiny")
-    parser.add_argument("--batch", type=int, help="images per step; for dcface_112 the paper's 160 where not given")
+    parser.add_argument("--batch", type=int, help="images per step; the recipe's where not given")
     parser.add_argument("--seconds", type=float, default=5.0, help="per row")
     parser.add_argument("--compile", action="store_true", help="a row with torch.compile, too")
     given = parser.parse_args()
-    batch, device = given.batch or SIZES[given.network][3], best_device()
+    batch, device = given.batch or SIZES[given.network][-1], best_device()
     torch.set_float32_matmul_precision("high")  # TF32, which convolutions take on their own
     peaks = {"fp32": matmul_peak(device, torch.float32), "bf16": matmul_peak(device, torch.bfloat16)}
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"

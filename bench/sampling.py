@@ -1,6 +1,6 @@
 """Samplers and steps of a trained generator: seconds, distance to the limit of many steps, similarity obeyed.
 
-    python bench/sampling.py GENERATOR EMBEDDER [EMBEDDINGS]
+    python bench/sampling.py GENERATOR EMBEDDER [EMBEDDINGS] [--compile]
 
 GENERATOR and EMBEDDER are model files (the embedder it was trained with), EMBEDDINGS the inquiries' embeddings; without
 them, the conditions are random directions. The same noise everywhere; the limit is DDIM in 250 steps; the ratio is to
@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from semihard.artifacts import read_artifact
-from semihard.device import best_device
+from semihard.device import autocast, best_device, compiled
 from semihard.generator.model_file import load_generator
 from semihard.generator.samplers import denoise, draw_noise
 from semihard.similarity.embedders import load_embedder
 
-COUNT, M = 64, 0.4
+COUNT, COUNT_ON_GPU, M = 64, 512, 0.4
 RUNS = [
     ("ddim", 20),
     ("ddim", 5),
@@ -33,16 +33,19 @@ RUNS = [
 
 def main() -> None:
     """Print the table."""
-    if len(sys.argv) not in (3, 4):
+    given = [argument for argument in sys.argv[1:] if argument != "--compile"]
+    if len(given) not in (2, 3):
         sys.exit(__doc__)
-    device = best_device()
-    network, spec = load_generator(sys.argv[1], device)
-    embedder = load_embedder(sys.argv[2], device)
-    spec.check_embedder(sys.argv[2], embedder)
-    if len(sys.argv) == 4:
-        identity = torch.from_numpy(read_artifact(sys.argv[3], "embeddings")["embedding"][:COUNT])
+    device, wanted = best_device(), "--compile" in sys.argv
+    count = COUNT if device.type == "cpu" else COUNT_ON_GPU
+    network, spec = load_generator(given[0], device, wanted)
+    network.predict = compiled(network.predict, wanted)
+    embedder = load_embedder(given[1], device)
+    spec.check_embedder(given[1], embedder)
+    if len(given) == 3:
+        identity = torch.from_numpy(read_artifact(given[2], "embeddings")["embedding"][:count])
     else:
-        identity = torch.randn(COUNT, spec.embedding_dim, generator=torch.Generator().manual_seed(0))
+        identity = torch.randn(count, spec.embedding_dim, generator=torch.Generator().manual_seed(0))
     identity = torch.nn.functional.normalize(identity).to(device)
     noise = draw_noise(0, np.arange(len(identity)), np.zeros(len(identity), int), spec.image_size).to(device)
     m = torch.full((len(identity),), M, device=device)
@@ -50,7 +53,8 @@ def main() -> None:
     @torch.inference_mode()
     def draw(sampler: str, steps: int) -> tuple[torch.Tensor, float]:
         start = time.perf_counter()
-        images = denoise(lambda x_t, t: network(x_t, t, identity, m), spec, noise, sampler, steps)
+        with autocast(device, "auto" if device.type == "cuda" else "fp32"):
+            images = denoise(lambda x_t, t: network(x_t, t, identity, m), spec, noise, sampler, steps)
         return images.cpu(), time.perf_counter() - start
 
     draw("ddim", 2)

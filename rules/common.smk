@@ -103,7 +103,9 @@ def inquiry_inputs(wildcards):
     faceset = entry("faceset", wildcards.faceset)
     embedder = entry("generator", faceset.generator).embedder
     centers = {"centers": PLAN.centers(embedder, faceset.inquiries, faceset.center)} if faceset.center else {}
-    return centers | {
+    other = faceset.inquiry_embedder
+    told_apart = {"told_apart_by": PLAN.embeddings(other, faceset.inquiries)} if other else {}
+    return centers | told_apart | {
         "faces": PLAN.faces(faceset.inquiries),
         "embeddings": PLAN.embeddings(embedder, faceset.inquiries),
     }

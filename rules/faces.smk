@@ -72,6 +72,28 @@ rule subset_faces:
         "../workflow_scripts/subset_faces.py"
 
 
+rule unite_faces:
+    """Several face sets become one."""
+    input:
+        faces=lambda wildcards: [PLAN.faces(name) for name in entry("faceset", wildcards.faceset).sets],
+    output:
+        faces="<results>/facesets/{faceset}.h5",
+    log:
+        "<results>/logs/unite_faces/{faceset}.log",
+    wildcard_constraints:
+        faceset=names_from("facesets", "union"),
+    conda:
+        "../envs/faces.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=settings("faceset"),
+        code=code("unite_faces.py"),
+    script:
+        "../workflow_scripts/unite_faces.py"
+
+
 rule extract_bin:
     """The faces of one similarity bin become a face set of their own."""
     input:

@@ -48,7 +48,9 @@ rule synthesize:
         runtime=1440,
     params:
         # what only the selection before and the gathering after depend on is left out
-        settings=settings("faceset", "inquiry_threshold", "inquiry_rounds", "quality_quantile", "inquiry_copies"),
+        settings=settings(
+            "faceset", "inquiry_threshold", "inquiry_embedder", "inquiry_rounds", "quality_quantile", "inquiry_copies"
+        ),
         code=code("synthesize.py"),
     script:
         "../workflow_scripts/synthesize.py"

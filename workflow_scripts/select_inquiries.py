@@ -12,4 +12,5 @@ with job(snakemake) as provenance:
         snakemake.output.inquiries,
         provenance,
         snakemake.input.get("centers"),
+        snakemake.input.get("told_apart_by"),
     )

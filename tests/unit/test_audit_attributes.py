@@ -17,8 +17,8 @@ from semihard.audit.attributes import (
     _fit_temperature,
     _folds,
     annotate_attributes,
-    train_attribute_classifier,
     balanced_accuracy,
+    train_attribute_classifier,
 )
 from semihard.audit.divergence import compare_attributes, divergence
 from semihard.errors import InputError

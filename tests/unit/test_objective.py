@@ -58,14 +58,12 @@ def batch():
 
 
 @pytest.mark.parametrize("measure", ["cosine", "euclidean"])
-@pytest.mark.parametrize("time_weighting", [True, False])
+@pytest.mark.parametrize("gamma", ["linear", "half", "one"])
 @pytest.mark.parametrize("mse", ["epsilon", "velocity"])
 @pytest.mark.parametrize("weight_cap", [None, 5.0])
-def test_equals_a_loop_over_samples(
-    batch: dict, measure: str, time_weighting: bool, mse: str, weight_cap: float | None
-):
+def test_equals_a_loop_over_samples(batch: dict, measure: str, gamma: str, mse: str, weight_cap: float | None):
     lambda_ = 0.05
-    choices = {"measure": measure, "time_weighting": time_weighting, "mse": mse, "network": "tiny"}
+    choices = {"measure": measure, "gamma": gamma, "mse": mse, "network": "tiny"}
     choices["weight_cap"] = weight_cap
     got = losses_of(batch, lambda_=lambda_, **choices)
 
@@ -81,7 +79,7 @@ def test_equals_a_loop_over_samples(
         achieved = (a @ b / (a.norm() * b.norm())).item()
         if measure == "euclidean":
             achieved = 1 - (a / a.norm() - b / b.norm()).norm().item()
-        gamma_t = t / 1000 if time_weighting else 0.5
+        gamma_t = {"linear": t / 1000, "half": 0.5, "one": 1.0}[gamma]
         rec, sim = (1 - achieved) ** 2, (m - achieved) ** 2
         weight = abar / (1 - abar) + (mse == "velocity")  # of the squared error of x̂0
         weight = weight if weight_cap is None else min(weight, weight_cap)

@@ -69,7 +69,14 @@ def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
         kill_in_training(moment, report)
         engine.SECONDS_BETWEEN_CHECKPOINTS = 0.0
         training.train = functools.partial(engine.train, window=WINDOW)
-        given = {"network": "tiny", "image_size": 16, "batch": 2, "epochs": STEPS / 2, "precision": "fp32", "keep_every": 2}
+        given = {
+            "network": "tiny",
+            "image_size": 16,
+            "batch": 2,
+            "epochs": STEPS / 2,
+            "precision": "fp32",
+            "keep_every": 2,
+        }
         settings = CemiFaceGenerator(trained_on="f", embedder="e", learning_rate=1e-3, compile=False, **given)
         outputs = [folder / name for name in ("model.safetensors", "history.h5", "epochs")]
         training.train_generator(settings, inputs / "faces.h5", *outputs, Provenance(), inputs / "embedder.safetensors")

@@ -123,7 +123,8 @@ SMALL = {
             "network": "tiny",
             "image_size": 32,
             "batch": 8,
-            "epochs": 0.5,
+            "epochs": 1,
+            "keep_every": 1,
         }
     },
     "recognizers": {

@@ -17,12 +17,21 @@ AFTER_A_FACESET = {
     "measure_diversity",
     "annotate_attributes",
 }
-AFTER_A_FACESET |= {"compare_attributes", "audit_leakage", "train_recognizer", "verify", "verify_epochs", "score_study"}
+AFTER_A_FACESET |= {
+    "compare_attributes",
+    "audit_leakage",
+    "measure_fidelity",
+    "train_recognizer",
+    "verify",
+    "verify_epochs",
+    "score_study",
+}
 PLOTS_OF_ALL = {
     "plot_accuracy",
     "plot_accuracy_over_similarity",
     "plot_roc",
     "plot_diversity",
+    "plot_fidelity",
     "plot_similarity_histogram",
     "plot_recognizer_curves",
 }

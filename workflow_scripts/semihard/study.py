@@ -16,6 +16,7 @@ REFERENCES = {
     "exclude": "facesets",
     "exclude_benchmark": "benchmarks",
     "inquiries": "facesets",
+    "inquiry_embedder": "embedders",
     "styles": "facesets",
     "trained_on": "facesets",
     "real": "facesets",
@@ -81,6 +82,8 @@ class Plan:
         entry = self._entry(section, name)
         fields = [(field, value) for field, value in entry if field in REFERENCES and isinstance(value, str)]
         used = [(field, REFERENCES[field], value) for field, value in fields]
+        if isinstance(entry, settings.UnionFaces):
+            used += [("sets", "facesets", name) for name in entry.sets]
         if isinstance(entry, settings.Recognizer) and entry.domain_mixup:
             used.append(("domain_mixup.real", "facesets", entry.domain_mixup.real))
         return used
@@ -278,7 +281,7 @@ class Plan:
     def inquiry_settings(self, faceset: str) -> dict:
         """What the selection of a synthetic set's inquiries depends on: not on m, nor on anything that comes after."""
         kept = ("source", "generator", "inquiries", "identities", "seed", "center")
-        kept += ("inquiry_threshold", "inquiry_rounds", "quality_quantile")
+        kept += ("inquiry_threshold", "inquiry_embedder", "inquiry_rounds", "quality_quantile")
         return {key: value for key, value in self.settings_of("facesets", faceset).items() if key in kept}
 
     # ── paths ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -57,6 +57,10 @@ def _check_synthesis(
         raise InputError(f"{where}.identities: {' and '.join(operators)} needs another identity, so 2 at least")
     if entry.center:
         _check_labels(config, f"{where}.inquiries", entry.inquiries, "and center takes those of identities")
+    if entry.center and entry.inquiry_embedder:
+        raise InputError(
+            f"{where}.inquiry_embedder: centers are told apart by the generator's own embedder; leave it out"
+        )
     if entry.center == "class_weight":
         _check_class_weight(config, where, generator.embedder, entry.inquiries)
 

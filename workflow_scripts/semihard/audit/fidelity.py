@@ -164,4 +164,3 @@ def prdc(real: torch.Tensor, made: torch.Tensor, nearest: int) -> tuple[float, f
 def neighbour_distance(features: torch.Tensor, nearest: int) -> torch.Tensor:
     """Distance of each row to its `nearest`-th neighbour, itself not counted, `[n]`."""
     return torch.cat([torch.cdist(rows, features).kthvalue(nearest + 1, 1).values for rows in features.split(ROWS)])
-

@@ -187,14 +187,21 @@ def plot_fidelity(fidelities: Mapping[str, Path | str], svg: Path | str, csv: Pa
         for row, features in zip(panels, spaces, strict=True):
             row[0].set_ylabel(f"{features}s" if features == "embedding" else "Inception")
             for axes, name in zip(row, names, strict=True):
-                part = table[(table["features"] == features) & (table["quantity"] == name)].set_index("faceset").loc[sets]
+                part = (
+                    table[(table["features"] == features) & (table["quantity"] == name)].set_index("faceset").loc[sets]
+                )
                 place = np.arange(len(sets))[::-1]
                 bare(axes, "x")
-                axes.vlines(part["null"], place - 0.35, place + 0.35, color=REAL, linewidth=1.4, label="null: real against real")
+                axes.vlines(
+                    part["null"], place - 0.35, place + 0.35, color=REAL, linewidth=1.4, label="null: real against real"
+                )
                 axes.scatter(part["value"], place, color=BLUE, s=18, zorder=3, label="face set")
                 axes.set_yticks(place, sets)
                 axes.set_ylim(-0.6, len(sets) - 0.4)
-                axes.set_xlim(0, max(1.05 * np.nanmax([*part["value"], *part["null"], 1e-9]), 0))
+                found = np.nan_to_num([*part["value"], *part["null"]])
+                axes.set_xlim(0, 1.05 * found.max() if found.any() else 1)
+                if part["value"].isna().all():
+                    axes.text(0.5, 0.5, "too few images", ha="center", color=MUTED, transform=axes.transAxes)
                 axes.set_title(words(name))
         legend_above(figure, panels[0, 0])
         save(figure, svg, table, csv)

@@ -109,7 +109,7 @@ def legend_beside(figure: Figure, axes: Axes, title: str) -> None:
 
 def words(name: str) -> str:
     """An identifier as a reader writes it: learning_rate → learning rate."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("frechet", "Fréchet")
 
 
 def percent(axis: Axis) -> None:

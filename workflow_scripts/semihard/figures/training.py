@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from semihard.artifacts import read_artifact
-from semihard.figures.style import BLUE, REAL, WIDTH, legend_above, looks, new_figure, save, style, words
+from semihard.figures.style import BLUE, MUTED, REAL, WIDTH, legend_above, looks, new_figure, save, style, words
 
 COLUMNS = 3
 
@@ -66,10 +67,13 @@ def plot_learning(learning: Path | str, svg: Path | str, csv: Path | str) -> Non
         for axes in panels.flat[len(names) :]:
             axes.remove()
         for i, (axes, name) in enumerate(zip(panels.flat, names, strict=False)):
+            if np.isnan(data["value"][:, i]).all():
+                axes.text(0.5, 0.5, "too few images", ha="center", color=MUTED, transform=axes.transAxes)
             axes.plot(data["images"], data["value"][:, i], marker="o", markersize=3, color=BLUE, label="drawn")
             axes.axhline(data["null"][i], color=REAL, linestyle="--", linewidth=0.9, label="null: real against real")
             axes.set_title(words(name))
             axes.set_ylim(bottom=0)
+            axes.set_xlim(left=0)
             if i >= len(names) - COLUMNS:
                 axes.set_xlabel("images seen")
                 axes.tick_params(labelbottom=True)

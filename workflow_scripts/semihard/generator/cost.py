@@ -21,7 +21,9 @@ from semihard.similarity.embedders import Embedder
 log = logging.getLogger("semihard")
 COUNTED_BATCH = 2
 STATES = 5  # floats a weight: itself, gradient, AdamW's two moments, its average
-IN_FLIGHT = 1.15  # workspaces and what is on its way: measured 1.06 (tiny) to 1.13 (small_64), fp32 on a CPU
+IN_FLIGHT = (
+    1.25  # workspaces and what is on its way: measured 0.99 and 1.06 (small_64), 1.37 and 1.52 (tiny), fp32 on a CPU
+)
 # Share of the speed of a large matrix product that a training reaches: measured on two AVX-512 cores (tiny 0.6), and on
 # an H100 in bf16 (dcface_112: 0.16, compiled 0.23).
 SHARE = {"cpu": 0.6, "cuda": 0.16}
@@ -87,7 +89,8 @@ def check_cost(settings: Diffusion, cost: Cost, images: int, device: torch.devic
     at_once = settings.batch // (settings.processes * settings.accumulation)
     needed, (free, where) = cost.needed(at_once), free_memory(device)
     seen = settings.epochs * images
-    speed = SHARE.get(device.type, 0.1) * matmul_speed(device, settings.precision) * settings.processes
+    precision = settings.precision if device.type == "cuda" else "fp32"  # a CPU's bf16 convolutions are no faster
+    speed = SHARE.get(device.type, 0.1) * matmul_speed(device, precision) * settings.processes
     log.info(
         "train generator: %d steps of %d images, about %.1f GB beside the images decoded, %.2f GFLOP an image, very roughly %s",
         max(1, round(seen / settings.batch)), settings.batch, needed / 1e9, cost.flops / 1e9, duration(seen * cost.flops / speed),
@@ -95,7 +98,9 @@ def check_cost(settings: Diffusion, cost: Cost, images: int, device: torch.devic
     if needed > free:
         share = settings.batch // settings.processes
         fitting = [a for a in range(1, share + 1) if share % a == 0 and cost.needed(share // a) <= free]
-        advice = f"set `accumulation` to {fitting[0]}" if fitting else "no `accumulation` would do: take a smaller network"
+        advice = (
+            f"set `accumulation` to {fitting[0]}" if fitting else "no `accumulation` would do: take a smaller network"
+        )
         raise InputError(
             f"a batch of {settings.batch} with {settings.processes} process(es) and accumulation {settings.accumulation} needs "
             f"about {needed / 1e9:.1f} GB beside its images, {where} has {free / 1e9:.1f} GB free; {advice}"

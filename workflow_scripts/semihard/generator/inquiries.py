@@ -29,8 +29,11 @@ def select_inquiries(
     output: Path | str,
     provenance: Provenance,
     centers_path: Path | str | None = None,
+    told_apart_by: Path | str | None = None,
 ) -> None:
     """Write `settings.identities` inquiries of a face set, no two of them as similar as `settings.inquiry_threshold`.
+
+    embeddings_path: by the generator's embedder; told_apart_by: embeddings by another one, whose cosine it then is.
 
     Candidates come in random order, one image per labelled identity (CemiFace: "1-shot") and every unlabelled image,
     without those of the lowest quality. While too few survive, each identity not taken yet sends another image, in up
@@ -60,7 +63,7 @@ def select_inquiries(
             for start in range(0, len(good), BLOCK):
                 block = good[start : start + BLOCK]
                 if centers_path is None:
-                    unit = read_unit_embeddings(embeddings_path, block, len(faces))
+                    unit = read_unit_embeddings(told_apart_by or embeddings_path, block, len(faces))
                 else:
                     with open_artifact(centers_path, "centers") as h5:
                         unit = _read_rows(h5["center"], faces.identity[block])
@@ -81,10 +84,13 @@ def select_inquiries(
         )
     names = np.array([*faces.identity_names, ""], object)
     nearest[0] = np.nan
+    embedding = torch.cat(packing.kept).numpy()
+    if told_apart_by:
+        embedding = read_unit_embeddings(embeddings_path, chosen, len(faces))
     data = {
         "source_index": chosen,
         "source_name": names[faces.identity[chosen]],
-        "embedding": torch.cat(packing.kept).numpy(),
+        "embedding": embedding,
         "nearest": nearest,
     }
     data = {name: values[: settings.identities] for name, values in data.items()}

@@ -71,6 +71,13 @@ def similarity_losses(achieved: torch.Tensor, m: torch.Tensor, gamma_t: torch.Te
     return {"loss_rec": loss_rec, "loss_sim": loss_sim, "loss_simmat": (1 - gamma_t) * loss_rec + gamma_t * loss_sim}
 
 
+def time_weight(gamma: str, t: torch.Tensor, timesteps: int) -> torch.Tensor:
+    """γ_t, float32 `[n]`, of t int64 `[n]`: "linear" t / T, "half" ½, "one" 1."""
+    return (
+        t / timesteps if gamma == "linear" else torch.full(t.shape, {"half": 0.5, "one": 1.0}[gamma], device=t.device)
+    )
+
+
 class Objective(Protocol):
     def draw(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
         """What `losses` needs besides x, t and ε for the images `rows`, int64 `[B]` on the CPU: tensors `[B, …]`."""
@@ -143,7 +150,7 @@ class CemiFaceObjective:
         predicted = network(x_t, t, identity, m).to(x.dtype)
         loss_mse = denoising_loss(predicted, eps, abar_t, settings.mse, settings.weight_cap)
         made = self.embedder(one_step_estimate(x_t, predicted, abar_t))
-        gamma_t = t / settings.timesteps if settings.time_weighting else torch.full_like(abar_t, 0.5)
+        gamma_t = time_weight(settings.gamma, t, settings.timesteps)
         losses = similarity_losses(achieved_similarity(identity, made, settings.measure), m, gamma_t)
         return {
             "loss": loss_mse + settings.lambda_ * losses["loss_simmat"].mean(),

@@ -19,6 +19,7 @@ from semihard.settings.facesets import (
     SubsetFaces,
     SyntheticFaces,
     UnconditionalFaces,
+    UnionFaces,
 )
 from semihard.settings.generators import (
     NETWORKS,
@@ -69,5 +70,6 @@ __all__ = [
     "SyntheticFaces",
     "UnconditionalFaces",
     "UnconditionalGenerator",
+    "UnionFaces",
     "WeightsEmbedder",
 ]

@@ -97,6 +97,13 @@ class SubsetFaces(Settings):
     seed: int = SEED
 
 
+class UnionFaces(Settings):
+    """Other face sets one after the other; identities of one name are one identity."""
+
+    source: Literal["union"]
+    sets: tuple[Name, ...] = Field(min_length=2, description="The face sets, images of one size and codec.")
+
+
 class SimilarityBinFaces(Settings):
     """The faces of one similarity bin: CemiFace's discovery experiment (NeurIPS 2024, Sec. 3.1)."""
 
@@ -170,6 +177,10 @@ class SyntheticFaces(SampledFaces):
     inquiry_threshold: Similarity = Field(
         0.3, description="Greatest cosine between two inquiries (CemiFace Sec. 4.1, after DCFace)."
     )
+    inquiry_embedder: Name | None = Field(
+        None,
+        description="By whose cosine inquiries are told apart; the generator's embedder where not given. One that no loss has seen does not favour what the generator finds easy.",
+    )
     inquiry_rounds: Positive = Field(
         5,
         description="Passes over the inquiries' face set while too few survive, each with another image of the identities not taken yet. Our bound; the papers draw once.",
@@ -220,6 +231,7 @@ FaceSetEntry = Annotated[
     | LMDBFaces
     | RenderedFaces
     | SubsetFaces
+    | UnionFaces
     | SimilarityBinFaces
     | SyntheticFaces
     | UnconditionalFaces,

@@ -6,7 +6,6 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from semihard.settings.base import COMPILE, PRECISION, SEED, Name, Positive, Precision, Settings, Similarity
 
-
 # network → (source, the values in which a generator of it differs from the defaults below, which are the papers')
 NETWORKS: dict[str, tuple[str, dict[str, object]]] = {
     "dcface_112": ("CemiFace, NeurIPS 2024, and where it is silent DCFace, CVPR 2023. 38 GMAC at 112 pixels.", {}),
@@ -93,7 +92,8 @@ class Diffusion(Settings):
     def _recipe(cls, given: object) -> object:
         if not isinstance(given, dict) or given.get("network", "dcface_112") not in NETWORKS:
             return given
-        return NETWORKS[given.get("network", "dcface_112")][1] | given
+        values = NETWORKS[given.get("network", "dcface_112")][1]
+        return {key: value for key, value in values.items() if key in cls.model_fields} | given
 
     @model_validator(mode="after")
     def _training(self) -> "Diffusion":
@@ -131,8 +131,9 @@ class CemiFaceGenerator(Diffusion):
         "cosine",
         description="What m is compared with: the cosine, or 1 − the Euclidean distance of the unit embeddings, also in [−1, 1] (CemiFace's ablation, which gives no formula; this one is ours).",
     )
-    time_weighting: bool = Field(
-        True, description="γ_t = t/T in L_SimMat (CemiFace Eq. 13). False: γ_t = ½ at all t, the ablation."
+    gamma: Literal["linear", "half", "one"] = Field(
+        "linear",
+        description="γ_t in L_SimMat. linear: t/T (CemiFace Eq. 13). half: ½ at all t, the ablation. one: L_sim alone, for short trainings: what asks for cosine 1 whatever m is leaves them no time to learn m.",
     )
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)

@@ -55,7 +55,8 @@ class FidelityAudit(Settings):
     each beside its null, the two halves of the real set against each other."""
 
     embedder: Name | None = Field(
-        None, description="Whose features are compared; the study's embedder where not given. Best one that no loss has seen."
+        None,
+        description="Whose features are compared; the study's embedder where not given. Best one that no loss has seen.",
     )
     images: Positive = Field(
         10_000, description="At most so many images of each, drawn at random (Naeem et al., ICML 2020: 10,000)."

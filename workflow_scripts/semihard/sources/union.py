@@ -1,0 +1,43 @@
+"""Several face sets as one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from semihard.errors import InputError
+from semihard.faceset import ROWS_PER_CHUNK, FaceSet, FaceSetWriter
+from semihard.provenance import Provenance
+
+
+def unite_faces(paths: Sequence[Path | str], output: Path | str, provenance: Provenance) -> None:
+    """Write the face sets one after the other: bytes and names are kept, identities of one name become one.
+
+    Columns that all sets have with one shape and type are kept; `partner`, a class index, is not, where the numbers of classes
+    change. The licences and alignments are all named. Raises InputError where the images are of different sizes or
+    codecs.
+    """
+    sets = [FaceSet(path) for path in paths]
+    first = sets[0]
+    for faces in sets[1:]:
+        if (faces.image_size, faces.codec) != (first.image_size, first.codec):
+            raise InputError(
+                f"{faces.path}: images of {faces.image_size} pixels, {faces.codec}; {first.path} has {first.image_size}, "
+                f"{first.codec}: only face sets of one size and codec can be united"
+            )
+
+    def kind(faces: FaceSet, name: str) -> tuple:
+        column = faces.column(name)
+        return column.dtype.kind, column.shape[1:]
+
+    shared = [name for name in first.column_names if all(name in faces.column_names for faces in sets)]
+    shared = [name for name in shared if len({kind(faces, name) for faces in sets}) == 1 and name != "partner"]
+    told = ("alignment", "source", "licence")
+    attrs = {name: ", ".join(dict.fromkeys(str(faces.attrs[name]) for faces in sets)) for name in told}
+    with FaceSetWriter(output, first.image_size, first.codec, provenance, attrs) as writer:
+        for faces in sets:
+            names = np.array([*faces.identity_names, ""], object)
+            for rows in faces.blocks(ROWS_PER_CHUNK):
+                indices = range(rows.start, rows.stop)
+                columns = {name: faces.column(name)[rows] for name in shared}
+                writer.add([faces.encoded(i) for i in indices], names[faces.identity[rows]], columns)
