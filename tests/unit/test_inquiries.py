@@ -76,6 +76,23 @@ def test_writes_dissimilar_inquiries_of_different_identities(faces, tmp_path, mo
     assert (found["candidates"], found["gated"], found["rounds"], found["rule"]) == (50, 0, 1, "r")
 
 
+def test_another_embedder_can_tell_inquiries_apart(faces, tmp_path):
+    """Its cosines decide who is taken; what is written is still the generator's embedder's view of them."""
+    faces_path, embeddings_path, raw = faces
+    other = unit(np.random.default_rng(7), 110)
+    told_apart_by = write_embeddings(tmp_path / "other.h5", 3 * other)
+    asked = entry(identities=12, seed=3, inquiry_embedder="o")
+    select_inquiries(asked, faces_path, embeddings_path, tmp_path / "i.h5", Provenance(), None, told_apart_by)
+    found = read_artifact(tmp_path / "i.h5", "inquiries")
+    order = one_per_identity(FaceSet(faces_path), 3)
+    expected = order[naive(other[order], 0.6)][:12]
+    assert found["source_index"].tolist() == expected.tolist()
+    vectors = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    assert np.allclose(found["embedding"], vectors[expected], atol=1e-6)
+    similarity = np.where(np.tri(12, k=-1, dtype=bool), other[expected] @ other[expected].T, -np.inf).max(1)
+    assert np.allclose(found["nearest"][1:], similarity[1:], atol=1e-5)
+
+
 def test_candidates_are_one_image_per_identity_and_every_unlabelled_one(faces):
     source = FaceSet(faces[0])
     order = one_per_identity(source, 0)

@@ -33,8 +33,8 @@ BEST_EPOCH = (
     "best_epoch, best_epoch_AVG: of each seed the single epoch with the highest AVG, chosen on the test sets: no result"
 )
 FIDELITY = (
-    "frechet_distance, precision, recall, density, coverage: of the face set against one half of the real one, on unit embeddings "
-    "or Inception features; null: the same between the two halves of the real set"
+    "frechet_distance, precision, recall, density, coverage: of the face set against one half of the real one, on unit "
+    "embeddings or Inception features; null: the same between the two halves of the real set"
 )
 MCNEMAR = (
     "# McNemar's exact test, two-sided, of every two lines, on all pairs of the averaged benchmarks; seed {seed} alone.\n"

@@ -28,8 +28,8 @@ def gather_shards(
 
     With `settings`, `settings.inquiry_copies` copies of each identity's inquiry image follow the synthesized images
     (CemiFace's oversampling, after DCFace), at their size, encoded once, with inquiry_copy = 1, m = NaN, partner = −1,
-    phi = 1, index on from per_identity, and similarity = 1, but NaN where the condition was an identity center; the licence is then that
-    of the inquiries. The file depends on the images alone, not on where they were cut.
+    phi = 1, index on from per_identity, and similarity = 1, but NaN where the condition was an identity center; the
+    licence is then that of the inquiries. The file depends on the images alone, not on where they were cut.
     """
     parts = [FaceSet(path) for path in shard_paths]
     ends = np.cumsum([len(part) for part in parts])

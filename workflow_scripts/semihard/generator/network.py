@@ -67,9 +67,10 @@ class Denoiser(nn.Module):
     network: a name of `SHAPES`; schedule: of the noise; tokens: extra keys and values of its attentions, None for an
     unconditional network. With `added` something is added to the time embedding too (DCFace's f_id).
     The small networks fold pixels into channels, and their U-Net's output is the image itself, ε′ = (x_t − √ᾱ_t x̂0) /
-    √(1 − ᾱ_t): the objective is the same, but no noise passes from x_t to the result before the network has learned to see
-    it (docs/results.md compares with ε, the velocity and EDM's preconditioning). Convolutions and projections that end a residual branch, and the last one, start at zero (guided
-    diffusion: Dhariwal & Nichol, NeurIPS 2021). Raises InputError where the side does not divide by what it halves.
+    √(1 − ᾱ_t): the objective is the same, but no noise passes from x_t to the result before the network has learned to
+    see it (docs/results.md compares with ε, the velocity and EDM's preconditioning). Convolutions and projections that
+    end a residual branch, and the last one, start at zero (guided diffusion: Dhariwal & Nichol, NeurIPS 2021).
+    Raises InputError where the side does not divide by what it halves.
     """
 
     def __init__(

@@ -1,0 +1,152 @@
+"""Epochs kept by a generator's training, and fidelity over images seen, for every method."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from semihard.artifacts import read_artifact
+from semihard.errors import InputError
+from semihard.figures.audits import plot_fidelity
+from semihard.figures.training import plot_learning
+from semihard.generator import training
+from semihard.generator.learning_curve import measure_learning
+from semihard.generator.training import kept_epoch, train_generator
+from semihard.provenance import Provenance
+from semihard.settings import CemiFaceGenerator, FidelityAudit, UnconditionalGenerator
+from semihard.similarity.embedding import embed_faces
+from tests.unit.toy_generator import SIZE, toy_embedder, toy_faces, toy_generator
+
+PROVENANCE = Provenance(rule="r")
+SMALL = {"trained_on": "f", "network": "tiny", "image_size": SIZE, "batch": 8, "precision": "fp32"}
+
+
+def entry(**given) -> CemiFaceGenerator:
+    return CemiFaceGenerator(**(SMALL | {"embedder": "e"} | given))
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    faces, embedder = toy_faces(folder / "faces.h5", 24, 2), toy_embedder(folder / "embedder.safetensors")
+    judge = toy_embedder(folder / "judge.safetensors", dim=6, seed=3)
+    embed_faces(faces, judge, folder / "embeddings.h5")
+    return faces, embedder, judge, folder / "embeddings.h5"
+
+
+def train(settings, inputs, folder):
+    folder.mkdir(exist_ok=True)
+    outputs = [folder / name for name in ("model.safetensors", "history.h5", "epochs")]
+    guide = None if settings.method == "ddpm" else inputs[1]
+    train_generator(settings, inputs[0], *outputs, PROVENANCE, guide)
+    return outputs
+
+
+def curve(settings, inputs, epochs, output) -> dict[str, np.ndarray]:
+    guide = None if settings.method == "ddpm" else inputs[1]
+    faces, _, judge, embeddings = inputs
+    measure_learning(FidelityAudit(), settings, epochs, faces, embeddings, judge, output, PROVENANCE, guide)
+    return read_artifact(output, "learning")
+
+
+def test_every_so_many_epochs_are_kept_and_the_last_is_the_result(inputs, tmp_path):
+    model, _, epochs = train(entry(epochs=6, keep_every=2), inputs, tmp_path)
+    assert sorted(path.name for path in epochs.iterdir()) == [f"epoch000{n}.safetensors" for n in (2, 4, 6)]
+    last, result = load_file(epochs / "epoch0006.safetensors"), load_file(model)
+    assert all(torch.equal(last[name], result[name]) for name in result)
+    plain, _, none = train(entry(epochs=6), inputs, tmp_path / "plain")
+    assert not list(none.iterdir())
+    assert all(torch.equal(value, result[name]) for name, value in load_file(plain).items())  # keeping changes nothing
+
+
+@pytest.mark.parametrize(("images", "batch", "every", "epochs"), [(48, 8, 1, 3), (50, 8, 2, 7), (5, 8, 3, 10), (48, 7, 1, 2)])
+def test_kept_epochs_are_those_whose_images_have_been_seen(images: int, batch: int, every: int, epochs: int):
+    settings = entry(epochs=epochs, keep_every=every, batch=batch)
+    steps = round(epochs * images / batch)
+    kept = {i: epoch for i in range(steps) if (epoch := kept_epoch(settings, i, images))}
+    for i, epoch in kept.items():
+        assert epoch % every == 0 and i * batch < epoch * images <= (i + 1) * batch + 1e-3
+    if images >= batch and steps * batch >= epochs * images:
+        assert sorted(kept.values()) == list(range(every, epochs + 1, every))
+    assert kept_epoch(entry(epochs=epochs, batch=batch), 5, images) is None
+
+
+def test_a_resumed_training_keeps_what_it_kept_before(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr("semihard.engine.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    settings, calls = entry(epochs=6, keep_every=2), []
+    save = training.save_generator
+
+    def failing(*given):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        save(*given)
+
+    monkeypatch.setattr(training, "save_generator", failing)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, inputs, tmp_path)
+    monkeypatch.setattr(training, "save_generator", save)
+    _, _, epochs = train(settings, inputs, tmp_path)
+    assert len(list(epochs.iterdir())) == 3
+
+
+def test_the_curve_has_every_epoch_and_falls_as_the_generator_learns(inputs, tmp_path):
+    """From noise, a hundred steps take a toy nearer to its training set."""
+    settings = entry(epochs=20, keep_every=10, learning_rate=2e-3)
+    _, _, epochs = train(settings, inputs, tmp_path)
+    toy_generator(epochs / "epoch0000.safetensors", inputs[1])  # random weights: what training begins with, and worse
+    found = curve(settings, inputs, epochs, tmp_path / "learning.h5")
+    assert found["epoch"].tolist() == [0, 10, 20] and found["images"].tolist() == [0, 480, 960]
+    distance = found["value"][:, list(found["name"]).index("frechet_distance")]
+    assert distance[2] < distance[0] / 2 and found["null"].shape == (5,)
+    again = curve(settings, inputs, epochs, tmp_path / "again.h5")
+    assert np.array_equal(found["value"], again["value"])
+    plot_learning(tmp_path / "learning.h5", tmp_path / "f.svg", tmp_path / "f.csv")
+    table = pd.read_csv(tmp_path / "f.csv")
+    assert len(table) == 15 and table["value"].tolist() == pytest.approx(found["value"].T.ravel().tolist(), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["ddpm", "dcface"])
+def test_every_method_has_a_curve(inputs, tmp_path, method):
+    epochs = tmp_path / "epochs"
+    epochs.mkdir()
+    toy_generator(epochs / "epoch0001.safetensors", inputs[1], method)
+    given = SMALL | {"method": "ddpm", "epochs": 1, "keep_every": 1}
+    settings = UnconditionalGenerator(**given)
+    if method == "dcface":
+        from semihard.settings import DCFaceGenerator
+
+        settings = DCFaceGenerator(**(given | {"method": "dcface", "embedder": "e"}))
+    assert np.isfinite(curve(settings, inputs, epochs, tmp_path / "learning.h5")["value"][0, 1:]).all()
+
+
+def test_epochs_removed_by_hand_are_named(inputs, tmp_path, caplog):
+    epochs = tmp_path / "epochs"
+    epochs.mkdir()
+    settings = entry(epochs=4, keep_every=1)
+    toy_generator(epochs / "epoch0003.safetensors", inputs[1])
+    assert curve(settings, inputs, epochs, tmp_path / "learning.h5")["epoch"].tolist() == [3]
+    assert "no epoch 1, 2, 4: left out of the curve" in caplog.text
+    shutil.rmtree(epochs)
+    epochs.mkdir()
+    with pytest.raises(InputError, match="holds none of the epochs that keep_every: 1 asks for"):
+        curve(settings, inputs, epochs, tmp_path / "none.h5")
+
+
+def test_the_picture_of_fidelity_shows_every_number_and_says_what_is_missing(tmp_path):
+    from semihard.artifacts import write_artifact
+
+    names = ["frechet_distance", "precision", "recall", "density", "coverage"]
+    for faceset, first in (("a", 0.5), ("b", np.nan)):
+        value = np.array([[first, 0.1, 0.2, 0.3, 0.4], [np.nan, 0.5, 0.6, 0.7, 0.8]])
+        data = {"features": ["embedding", "inception"], "name": names, "value": value, "null": value / 2, "count": [9, 9]}
+        write_artifact(tmp_path / f"{faceset}.h5", "fidelity", data)
+    paths = {faceset: tmp_path / f"{faceset}.h5" for faceset in "ab"}
+    plot_fidelity(paths, tmp_path / "f.svg", tmp_path / "f.csv")
+    table = pd.read_csv(tmp_path / "f.csv").set_index(["faceset", "features", "quantity"])
+    assert len(table) == 20 and table.loc[("a", "embedding", "frechet_distance"), "value"] == 0.5
+    assert table.loc[("b", "inception", "coverage"), "null"] == 0.4
+    assert (tmp_path / "f.svg").stat().st_size > 5000

@@ -1,0 +1,35 @@
+"""Face sets one after the other: bytes, names and shared columns are kept, and what does not fit is refused."""
+
+import numpy as np
+import pytest
+
+from semihard.errors import InputError
+from semihard.faceset import FaceSet, FaceSetWriter
+from semihard.provenance import Provenance
+from semihard.sources.union import unite_faces
+
+
+def write(path, names: list[str], columns: dict, size: int = 4, licence: str = "CC0", codec: str = "raw"):
+    with FaceSetWriter(path, (size, size), codec, attrs={"licence": licence}) as writer:
+        images = np.random.default_rng(len(names)).integers(0, 256, (len(names), size, size, 3), np.uint8)
+        writer.add(images, names, {name: np.asarray(values) for name, values in columns.items()})
+    return path
+
+
+def test_images_names_and_shared_columns_follow_each_other(tmp_path):
+    first = write(tmp_path / "a.h5", ["anna", "bert", ""], {"age": [1, 2, 3], "partner": [1, 0, -1], "x": [0.0] * 3})
+    second = write(tmp_path / "b.h5", ["", "bert"], {"age": [4, 5], "partner": [-1, 0], "x": ["p", "q"]}, licence="MIT")
+    unite_faces([first, second], tmp_path / "out.h5", Provenance(rule="unite_faces"))
+    out, a, b = (FaceSet(tmp_path / name) for name in ("out.h5", "a.h5", "b.h5"))
+    assert [[*out.identity_names, ""][i] for i in out.identity] == ["anna", "bert", "", "", "bert"]
+    assert out.column_names == ["age"] and out.column("age").tolist() == [1, 2, 3, 4, 5]
+    assert [out.encoded(i) for i in range(5)] == [*map(a.encoded, range(3)), *map(b.encoded, range(2))]
+    assert out.attrs["licence"] == "CC0, MIT" and out.attrs["rule"] == "unite_faces"
+
+
+@pytest.mark.parametrize("other", [{"size": 5}, {"codec": "png"}])
+def test_other_sizes_and_codecs_are_refused(tmp_path, other):
+    paths = [write(tmp_path / "a.h5", ["anna"], {}), write(tmp_path / "b.h5", ["bert"], {}, **other)]
+    with pytest.raises(InputError, match="only face sets of one size and codec can be united"):
+        unite_faces(paths, tmp_path / "out.h5", Provenance())
+    assert not (tmp_path / "out.h5").exists()
