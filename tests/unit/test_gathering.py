@@ -77,6 +77,7 @@ def test_copies_follow_the_synthesized_images(tmp_path, monkeypatch, inquiries, 
         assert np.array_equal(faces.column(name)[:n], plain.column(name))
         assert faces.column(name).dtype == plain.column(name).dtype
     assert np.isnan(faces.column("m")[n:]).all() and (faces.column("similarity")[n:] == 1).all()
+    assert (faces.column("inquiry_copy")[:n] == 0).all() and (faces.column("inquiry_copy")[n:] == 1).all()
     assert (faces.column("partner")[n:] == -1).all() and (faces.column("phi")[n:] == 1).all()
     assert faces.column("index")[n:].tolist() == [PER_IDENTITY, PER_IDENTITY + 1] * IDENTITIES
     assert (faces.attrs["licence"], plain.attrs["licence"]) == ("for research", "")

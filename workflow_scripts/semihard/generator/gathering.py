@@ -35,11 +35,10 @@ def gather_shards(
     ends = np.cumsum([len(part) for part in parts])
     names = np.concatenate([np.array([*part.identity_names, ""], object)[part.identity] for part in parts])
     columns = {name: np.concatenate([part.column(name) for part in parts]) for name in parts[0].column_names}
-    if settings is not None:
-        columns["inquiry_copy"] = np.zeros(len(names), np.int8)
     inherited = {name: parts[0].attrs[name] for name in ("alignment", "source", "licence")}
     copies = bool(settings and settings.inquiry_copies)
     if copies:
+        columns["inquiry_copy"] = np.zeros(len(names), np.int8)
         inquiry_faces = FaceSet(inquiry_faces_path)
         inherited["licence"] = inquiry_faces.attrs["licence"]
     with FaceSetWriter(output, parts[0].image_size, parts[0].codec, provenance, inherited) as writer:
