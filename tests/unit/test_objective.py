@@ -60,11 +60,13 @@ def batch():
 @pytest.mark.parametrize("measure", ["cosine", "euclidean"])
 @pytest.mark.parametrize("gamma", ["linear", "half", "one"])
 @pytest.mark.parametrize("mse", ["epsilon", "velocity"])
-@pytest.mark.parametrize("weight_cap", [None, 5.0])
-def test_equals_a_loop_over_samples(batch: dict, measure: str, gamma: str, mse: str, weight_cap: float | None):
+@pytest.mark.parametrize(("weight_cap", "guide_every"), [(None, 1), (5.0, 2)])
+def test_equals_a_loop_over_samples(
+    batch: dict, measure: str, gamma: str, mse: str, weight_cap: float | None, guide_every: int
+):
     lambda_ = 0.05
     choices = {"measure": measure, "gamma": gamma, "mse": mse, "network": "tiny"}
-    choices["weight_cap"] = weight_cap
+    choices |= {"weight_cap": weight_cap, "guide_every": guide_every}
     got = losses_of(batch, lambda_=lambda_, **choices)
 
     betas = [1e-4 + (0.02 - 1e-4) * i / 999 for i in range(1000)]
@@ -85,8 +87,9 @@ def test_equals_a_loop_over_samples(batch: dict, measure: str, gamma: str, mse: 
         weight = weight if weight_cap is None else min(weight, weight_cap)
         unclipped = (x_t - math.sqrt(1 - abar) * predicted) / math.sqrt(abar)
         denoising = weight * ((unclipped - x) ** 2).mean().item()
-        values = {"loss_mse": denoising, "loss_rec": rec, "loss_sim": sim}
-        values["loss"] = denoising + lambda_ * ((1 - gamma_t) * rec + gamma_t * sim)
+        looked_at = guide_every if i % guide_every == 0 else 0  # of the others the embedder sees nothing
+        values = {"loss_mse": denoising, "loss_rec": looked_at * rec, "loss_sim": looked_at * sim}
+        values["loss"] = denoising + looked_at * lambda_ * ((1 - gamma_t) * rec + gamma_t * sim)
         for name, value in values.items():
             totals[name] += value / len(batch["t"])
     assert {name: loss.item() for name, loss in got.items()} == pytest.approx(totals, rel=1e-4)

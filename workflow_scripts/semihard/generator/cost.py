@@ -58,10 +58,11 @@ def training_cost(settings: Diffusion, spec: GeneratorSpec, embedder: Embedder |
         frozen = copy.deepcopy(embedder.backbone).to("meta", dtype)
         height, width = embedder.spec.image_size
         x = torch.empty(COUNTED_BATCH, 3, height, width, dtype=dtype, device="meta", requires_grad=True)
-        kept += activation_bytes(frozen, x)
+        share = getattr(settings, "guide_every", 1)
+        kept += activation_bytes(frozen, x) // share
         with FlopCounterMode(display=False) as counter:
             frozen(x).sum().backward()
-        flops += counter.get_total_flops()
+        flops += counter.get_total_flops() // share
         fixed += 4 * sum(parameter.numel() for parameter in frozen.parameters())
     # noise, noisy image, prediction, x̂0 and their gradients, float32
     kept += 8 * 4 * 3 * settings.image_size**2 * COUNTED_BATCH

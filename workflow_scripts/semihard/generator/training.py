@@ -22,6 +22,7 @@ from semihard.generator.dcface import StyleFeatures
 from semihard.generator.dcface_objective import DCFaceObjective
 from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_of
 from semihard.generator.objective import CemiFaceObjective, Objective, UnconditionalObjective
+from semihard.generator.optimizer import Optimizer
 from semihard.provenance import Provenance
 from semihard.settings import CemiFaceGenerator, DCFaceGenerator, Diffusion
 from semihard.similarity.embedders import Embedder, load_embedder
@@ -79,9 +80,7 @@ def _train(
     torch.manual_seed(settings.seed)
     network = spec.build().to(device, memory_format=unet_layout(device, settings.compile)).train()
     parameters = list(network.parameters())
-    optimizer = torch.optim.AdamW(
-        parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=device.type != "mps"
-    )
+    optimizer = Optimizer(network, settings, device)
     average = WeightAverage(
         parameters, decay=settings.ema_decay, use_ema_warmup=True, inv_gamma=1.0, power=settings.ema_power, foreach=True
     )
@@ -93,8 +92,6 @@ def _train(
         return rows[batch_indices(i, settings.batch, len(rows), settings.seed)]
 
     def step(i: int) -> dict[str, torch.Tensor]:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(settings, i, steps)
         chosen = torch.from_numpy(batch_of(i))
         drawn = objective.draw(chosen)
         drawn["t"] = torch.randint(settings.timesteps, (len(chosen),), device=device)
@@ -113,7 +110,7 @@ def _train(
                 sums[name] = sums.get(name, 0) + loss.detach() / settings.accumulation
         if settings.clip_norm:
             sums["gradient_norm"] = torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm, foreach=True)
-        optimizer.step()
+        optimizer.step(rate_factor(settings, i, steps))
         optimizer.zero_grad()
         average.step(parameters)
         if is_first_process() and (done := kept_epoch(settings, i, len(rows))):
@@ -203,8 +200,8 @@ class WeightAverage(EMAModel):
         self.to(device)
 
 
-def learning_rate(settings: Diffusion, step: int, steps: int) -> float:
-    """Of optimizer step `step` of `steps`: linear warm-up, then constant or cosine to zero."""
+def rate_factor(settings: Diffusion, step: int, steps: int) -> float:
+    """Of the learning rates at optimizer step `step` of `steps`: linear warm-up, then 1 or cosine to zero."""
     warm = min(1.0, (step + 1) / (settings.warmup_steps + 1))
     decay = (1 + math.cos(math.pi * step / steps)) / 2 if settings.rate_schedule == "cosine" else 1.0
-    return settings.learning_rate * warm * decay
+    return warm * decay

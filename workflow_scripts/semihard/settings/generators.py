@@ -70,6 +70,11 @@ class Diffusion(Settings):
     learning_rate: float = Field(
         1e-4, gt=0, description="AdamW. CemiFace is silent; DCFace's released script (its paper says 1e-3)."
     )
+    muon_learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="Where given, Muon (Jordan et al., 2024; torch.optim.Muon) with this rate for matrices and convolution kernels, AdamW for the rest. The papers have AdamW for all.",
+    )
     rate_schedule: Literal["constant", "cosine"] = Field(
         "constant",
         description="Of the learning rate, after warm-up. The papers are silent; short trainings gain by cosine.",
@@ -131,6 +136,10 @@ class CemiFaceGenerator(Diffusion):
         "cosine",
         description="What m is compared with: the cosine, or 1 − the Euclidean distance of the unit embeddings, also in [−1, 1] (CemiFace's ablation, which gives no formula; this one is ours).",
     )
+    guide_every: Positive = Field(
+        1,
+        description="L_SimMat is taken on every so-manieth image of a batch (the papers: 1, on all): where the embedder costs more than the network, its gradient from a part of the batch is the better bargain.",
+    )
     gamma: Literal["linear", "half", "one"] = Field(
         "linear",
         description="γ_t in L_SimMat. linear: t/T (CemiFace Eq. 13). half: ½ at all t, the ablation. one: L_sim alone, for short trainings: what asks for cosine 1 whatever m is leaves them no time to learn m.",
@@ -142,6 +151,8 @@ class CemiFaceGenerator(Diffusion):
     def _grid(self) -> "CemiFaceGenerator":
         if self.m_min > self.m_max:
             raise ValueError(f"m_min {self.m_min} is above m_max {self.m_max}")
+        if self.batch // (self.processes * self.accumulation) % self.guide_every:
+            raise ValueError(f"guide_every {self.guide_every} does not divide the images that are worked off at a time")
         return self
 
 
