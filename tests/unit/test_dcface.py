@@ -247,9 +247,9 @@ class Linear(nn.Module):
         return 0.8 * x_t + 0.1 * x_id + (t / 1000 + style.mean((1, 2, 3)))[:, None, None, None] * 0.01
 
 
-@pytest.mark.parametrize("mse", ["epsilon", "velocity"])
-def test_losses_equal_a_loop_over_samples(tmp_path, embedder, mse):
-    objective = objective_of(tmp_path, embedder, ["a", "b"] * 6, mse=mse, **{"lambda": 0.3})
+@pytest.mark.parametrize(("mse", "cap"), [("epsilon", None), ("velocity", None), ("velocity", 5.0)])
+def test_losses_equal_a_loop_over_samples(tmp_path, embedder, mse, cap):
+    objective = objective_of(tmp_path, embedder, ["a", "b"] * 6, mse=mse, weight_cap=cap, **{"lambda": 0.3})
     torch.manual_seed(0)
     rows, t = torch.tensor([0, 3, 4, 7, 9, 11]), torch.tensor([0, 1, 250, 500, 750, 999])
     x, drawn = to_float(objective.images[rows]), objective.draw(rows)
@@ -266,7 +266,9 @@ def test_losses_equal_a_loop_over_samples(tmp_path, embedder, mse):
         x0 = ((x_t - math.sqrt(1 - abar) * predicted) / math.sqrt(abar)).clamp(-1, 1)
         made = embedder(x0[None])[0].numpy()
         cosines = [float(made @ wanted[i].numpy()) / np.linalg.norm(made) for wanted in (drawn["f_id"], drawn["f_sty"])]
-        loss_mse = float(((predicted - eps[i]) ** 2).mean()) / (abar if mse == "velocity" else 1)
+        weight = 1 / abar if mse == "velocity" else 1
+        weight = weight if cap is None else min(weight, cap * (1 - abar) / abar)
+        loss_mse = weight * float(((predicted - eps[i]) ** 2).mean())
         loss_id = -step / 1000 * cosines[0] - (1 - step / 1000) * cosines[1]
         for name, value in (("loss", loss_mse + 0.3 * loss_id), ("loss_mse", loss_mse), ("loss_id", loss_id)):
             totals[name] += value / len(t)

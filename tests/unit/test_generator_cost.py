@@ -32,10 +32,10 @@ def entry(network: str, **given) -> CemiFaceGenerator:
 
 @pytest.mark.parametrize(("network", "mmac"), [("tiny", 80), ("small_64", 8000)])
 def test_the_small_networks_are_as_small_as_they_are_said_to_be(network: str, mmac: float):
-    """Three forward passes' worth of operations an image, less what needs no gradient; the guide's are added."""
+    """Three forward passes, a little more where attention is worked out anew; the guide is added."""
     settings = entry(network)
     alone = training_cost(settings, spec_of(network, settings.image_size), None, half=False)
-    assert 0.9 * 6 * mmac * 1e6 * (1 if network == "tiny" else 0.35) < alone.flops < 6 * mmac * 1e6
+    assert 0.9 * 6 * mmac * 1e6 * (1 if network == "tiny" else 0.35) < alone.flops < 6.6 * mmac * 1e6
     guided = training_cost(settings, spec_of(network, settings.image_size), guide(), half=False)
     assert guided.flops > alone.flops and guided.per_image > alone.per_image and guided.fixed > alone.fixed
 
@@ -68,16 +68,16 @@ def test_a_batch_that_does_not_fit_names_the_accumulation_that_would(monkeypatch
     monkeypatch.setattr(costs, "free_memory", lambda device: (10e9, "this machine"))
     each = Cost(fixed=int(1e9), per_image=int(1e9 / IN_FLIGHT), flops=1)
     with pytest.raises(InputError, match=r"a batch of 64 .* needs about 65\.\d GB .* 10\.0 GB free; set `accumulation` to 8$"):
-        check_cost(entry("tiny"), each, 100, CPU)
+        check_cost(entry("tiny", batch=64), each, 100, CPU)
     with pytest.raises(InputError, match="no `accumulation` would do: take a smaller network"):
-        check_cost(entry("tiny"), Cost(int(9e9), int(2e9), 1), 100, CPU)
-    check_cost(entry("tiny", accumulation=8), each, 100, CPU)
+        check_cost(entry("tiny", batch=64), Cost(int(9e9), int(2e9), 1), 100, CPU)
+    check_cost(entry("tiny", batch=64, accumulation=8), each, 100, CPU)
 
 
 def test_steps_memory_and_time_are_said(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(costs, "matmul_speed", lambda device, precision: 1e9)
-    check_cost(entry("tiny", epochs=2), Cost(0, 0, int(6e8)), 3200, CPU)
+    check_cost(entry("tiny", epochs=2, batch=64), Cost(0, 0, int(6e8)), 3200, CPU)
     assert "100 steps of 64 images, about 0.0 GB beside the images decoded, 0.60 GFLOP an image" in caplog.text
     assert duration(3200 * 2 * 6e8 / (costs.SHARE["cpu"] * 1e9)) in caplog.text
     assert [duration(s) for s in (12, 600, 36000)] == ["12 s", "10 min", "10.0 h"]
@@ -87,9 +87,9 @@ def test_a_network_is_a_recipe_and_any_value_of_it_can_be_changed():
     for network, (_, values) in NETWORKS.items():
         settings = entry(network)
         assert {key: getattr(settings, key) for key in values} == values
-    assert entry("tiny", batch=32).batch == 32 and entry("tiny", batch=32).learning_rate == entry("tiny").learning_rate
+    assert entry("tiny", batch=16).batch == 16 and entry("tiny", batch=16).learning_rate == entry("tiny").learning_rate
     paper = entry("dcface_112")
     assert (paper.mse, paper.weight_cap, paper.gamma, paper.batch, paper.image_size) == ("epsilon", None, "linear", 160, 112)
-    again = CemiFaceGenerator(**entry("tiny", batch=32).model_dump(mode="json"))
-    assert again == entry("tiny", batch=32)  # what a job is given is what was configured
+    again = CemiFaceGenerator(**entry("tiny", batch=16).model_dump(mode="json"))
+    assert again == entry("tiny", batch=16)  # what a job is given is what was configured
     assert UnconditionalGenerator(trained_on="f", method="ddpm", network="tiny").batch == entry("tiny").batch

@@ -94,7 +94,7 @@ def test_dcface_network_keeps_seven_pixels_below_its_fifth_level():
 def test_tiny_network_keeps_the_shape(size: int):
     network = SimilarityUNet("tiny", size, SCHEDULE, 8)
     assert network(*inputs(2, size, 8)).shape == (2, 3, size, size)
-    assert 3.4e6 < parameters(network) < 4e6
+    assert 1.4e6 < parameters(network) < 1.8e6
 
 
 @pytest.mark.parametrize("network", ["tiny", "small_64", "dcface_112"])
@@ -169,3 +169,12 @@ def test_identity_and_similarity_enter_by_the_added_keys_and_values_only(monkeyp
                 nn.init.zeros_(parameter)
         assert torch.equal(network(x_t, t, identity, m), network(x_t, t, identity.flip(0), -m))
     assert network_module.SHAPES["dcface_112"].added is False and network_module.SHAPES["dcface_112"].tokens == 1
+
+
+@pytest.mark.parametrize(("network", "size", "most"), [("tiny", 32, 80e6), ("small_64", 64, 8e9)])
+def test_the_small_networks_take_no_more_than_they_are_said_to(network: str, size: int, most: float):
+    """Multiply-accumulates of a forward pass at the size that is theirs."""
+    made = SimilarityUNet(network, size, SCHEDULE, 128)
+    with FlopCounterMode(display=False) as counter:
+        made(*inputs(1, size, 128))
+    assert 0.3 * most < counter.get_total_flops() / 2 <= most

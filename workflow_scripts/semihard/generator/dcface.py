@@ -102,13 +102,16 @@ class IdentityExtractor(nn.Module):
         super().__init__()
         *layers, self.fc, self.features = build_backbone(E_ID[network], (image_size, image_size), width).children()
         self.layers = nn.Sequential(*layers)
-        self.position = nn.Parameter(0.02 * torch.randn(self.fc.in_features // width + 1, width))
+        places = (-(-image_size // 16)) ** 2  # of its last map
+        channels = self.fc.in_features // places
+        self.narrow = nn.Identity() if channels == width else nn.Linear(channels, width)
+        self.position = nn.Parameter(0.02 * torch.randn(places + 1, width))
 
     def forward(self, x_id: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens `[n, k, width]` and f_id `[n, width]` of RGB images in [−1, 1] `[n, 3, s, s]`."""
         last = self.layers(x_id)
         f_id = self.features(self.fc(last.flatten(1)))
-        return torch.cat([f_id[:, None], last.flatten(2).transpose(1, 2)], 1) + self.position, f_id
+        return torch.cat([f_id[:, None], self.narrow(last.flatten(2).transpose(1, 2))], 1) + self.position, f_id
 
 
 class DCFaceUNet(Denoiser):

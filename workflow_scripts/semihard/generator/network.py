@@ -36,7 +36,7 @@ SHAPES = {
     # DCFace's U-Net: 128 × (1, 1, 2, 2, 4, 4), one block per level, attention at 7 × 7. Its fifth halving does nothing.
     "dcface_112": Shape((128, 128, 256, 256, 512, 512), attention=(4,), head_dim=64, undivided=(4,)),
     "small_64": Shape((192, 384, 512), attention=(1, 2), head_dim=64, fold=4, clean=True, tokens=8, added=True),
-    "tiny": Shape((64, 128), attention=(1,), head_dim=32, fold=4, clean=True, tokens=8, added=True),
+    "tiny": Shape((32, 64, 64), attention=(1, 2), head_dim=32, fold=2, clean=True, tokens=4, added=True),
 }
 
 
@@ -163,7 +163,7 @@ class UnconditionalUNet(Denoiser):
 class SimilarityUNet(Denoiser):
     """ε′ = net(x_t, t, C_att), C_att = F2(concat(C_id, F1(m))) (CemiFace Eqs. 5–8).
 
-    embedding_dim: D. "dcface_112" has 96.2 M parameters with a 512-d embedding, "small_64" 73.5 M, "tiny" 3.9 M with a
+    embedding_dim: D. "dcface_112" has 96.2 M parameters with a 512-d embedding, "small_64" 73.5 M, "tiny" 1.7 M with a
     128-d one. In the small ones F2 takes F1(m) + m C_id in place of F1(m), so that "less of this person" need not be
     learned as a function of two inputs, and a function of what F2 takes is added to the time embedding as well, as DCFace
     does with its f_id: attention alone takes longer to learn than a CPU has (docs/results.md).

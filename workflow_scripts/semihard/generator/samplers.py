@@ -1,5 +1,6 @@
 """From noise to images: DDIM and DPM-Solver++ around any noise prediction."""
 
+import warnings
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -53,8 +54,10 @@ def build_scheduler(spec: GeneratorSpec, sampler: str, steps: int) -> DDIMSchedu
         scheduler = DDIMScheduler(*schedule, prediction_type="sample")
         scheduler.set_timesteps(steps)
     else:
-        scheduler = DPMSolverMultistepScheduler(*schedule, prediction_type="sample", algorithm_type="dpmsolver++")
         i = np.arange(steps)
         t = np.round((spec.timesteps - 1) * (i / max(steps - 1, 1)) ** 2)
-        scheduler.set_timesteps(timesteps=np.maximum(t, i)[::-1].tolist())  # none twice
+        with warnings.catch_warnings():  # diffusers hands a tensor to numpy in a way that numpy 2 deprecates
+            warnings.simplefilter("ignore", DeprecationWarning)
+            scheduler = DPMSolverMultistepScheduler(*schedule, prediction_type="sample", algorithm_type="dpmsolver++")
+            scheduler.set_timesteps(timesteps=np.maximum(t, i)[::-1].tolist())  # none twice
     return scheduler
