@@ -117,11 +117,11 @@ rule measure_diversity:
 rule measure_fidelity:
     """Fréchet distance, precision, recall, density and coverage against the real set, each with its null."""
     input:
+        **PLAN.inception_weights(),
         real=PLAN.faces(STUDY.real),
         real_embeddings=PLAN.embeddings(PLAN.fidelity_embedder(), STUDY.real),
         faces="<results>/facesets/{faceset}.h5",
         embeddings=f"<results>/embeddings/{PLAN.fidelity_embedder()}/{{faceset}}.h5",
-        **PLAN.inception_weights(),
     output:
         fidelity="<results>/audit/fidelity/{faceset}.h5",
     log:

@@ -105,10 +105,14 @@ def inquiry_inputs(wildcards):
     centers = {"centers": PLAN.centers(embedder, faceset.inquiries, faceset.center)} if faceset.center else {}
     other = faceset.inquiry_embedder
     told_apart = {"told_apart_by": PLAN.embeddings(other, faceset.inquiries)} if other else {}
-    return centers | told_apart | {
-        "faces": PLAN.faces(faceset.inquiries),
-        "embeddings": PLAN.embeddings(embedder, faceset.inquiries),
-    }
+    return (
+        centers
+        | told_apart
+        | {
+            "faces": PLAN.faces(faceset.inquiries),
+            "embeddings": PLAN.embeddings(embedder, faceset.inquiries),
+        }
+    )
 
 
 def synthesis_inputs(wildcards):

@@ -67,7 +67,9 @@ def test_every_method_is_counted(method: str):
 def test_a_batch_that_does_not_fit_names_the_accumulation_that_would(monkeypatch):
     monkeypatch.setattr(costs, "free_memory", lambda device: (10e9, "this machine"))
     each = Cost(fixed=int(1e9), per_image=int(1e9 / IN_FLIGHT), flops=1)
-    with pytest.raises(InputError, match=r"a batch of 64 .* needs about 65\.\d GB .* 10\.0 GB free; set `accumulation` to 8$"):
+    with pytest.raises(
+        InputError, match=r"a batch of 64 .* needs about 65\.\d GB .* 10\.0 GB free; set `accumulation` to 8$"
+    ):
         check_cost(entry("tiny", batch=64), each, 100, CPU)
     with pytest.raises(InputError, match="no `accumulation` would do: take a smaller network"):
         check_cost(entry("tiny", batch=64), Cost(int(9e9), int(2e9), 1), 100, CPU)
@@ -89,7 +91,13 @@ def test_a_network_is_a_recipe_and_any_value_of_it_can_be_changed():
         assert {key: getattr(settings, key) for key in values} == values
     assert entry("tiny", batch=16).batch == 16 and entry("tiny", batch=16).learning_rate == entry("tiny").learning_rate
     paper = entry("dcface_112")
-    assert (paper.mse, paper.weight_cap, paper.gamma, paper.batch, paper.image_size) == ("epsilon", None, "linear", 160, 112)
+    assert (paper.mse, paper.weight_cap, paper.gamma, paper.batch, paper.image_size) == (
+        "epsilon",
+        None,
+        "linear",
+        160,
+        112,
+    )
     again = CemiFaceGenerator(**entry("tiny", batch=16).model_dump(mode="json"))
     assert again == entry("tiny", batch=16)  # what a job is given is what was configured
     assert UnconditionalGenerator(trained_on="f", method="ddpm", network="tiny").batch == entry("tiny").batch

@@ -62,7 +62,9 @@ def test_every_so_many_epochs_are_kept_and_the_last_is_the_result(inputs, tmp_pa
     assert all(torch.equal(value, result[name]) for name, value in load_file(plain).items())  # keeping changes nothing
 
 
-@pytest.mark.parametrize(("images", "batch", "every", "epochs"), [(48, 8, 1, 3), (50, 8, 2, 7), (5, 8, 3, 10), (48, 7, 1, 2)])
+@pytest.mark.parametrize(
+    ("images", "batch", "every", "epochs"), [(48, 8, 1, 3), (50, 8, 2, 7), (5, 8, 3, 10), (48, 7, 1, 2)]
+)
 def test_kept_epochs_are_those_whose_images_have_been_seen(images: int, batch: int, every: int, epochs: int):
     settings = entry(epochs=epochs, keep_every=every, batch=batch)
     steps = round(epochs * images / batch)
@@ -142,7 +144,13 @@ def test_the_picture_of_fidelity_shows_every_number_and_says_what_is_missing(tmp
     names = ["frechet_distance", "precision", "recall", "density", "coverage"]
     for faceset, first in (("a", 0.5), ("b", np.nan)):
         value = np.array([[first, 0.1, 0.2, 0.3, 0.4], [np.nan, 0.5, 0.6, 0.7, 0.8]])
-        data = {"features": ["embedding", "inception"], "name": names, "value": value, "null": value / 2, "count": [9, 9]}
+        data = {
+            "features": ["embedding", "inception"],
+            "name": names,
+            "value": value,
+            "null": value / 2,
+            "count": [9, 9],
+        }
         write_artifact(tmp_path / f"{faceset}.h5", "fidelity", data)
     paths = {faceset: tmp_path / f"{faceset}.h5" for faceset in "ab"}
     plot_fidelity(paths, tmp_path / "f.svg", tmp_path / "f.csv")

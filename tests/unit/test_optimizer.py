@@ -62,7 +62,10 @@ def test_muon_updates_inner_matrices_and_kernels_orthogonally_and_nothing_else()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     optimizer = Optimizer(network, settings, CPU)
     after = trained(network, optimizer, range(1))
-    assert {tuple(m.shape) for group in optimizer.parts["muon"].param_groups for m in group["params"]} == {(6, 72), (5, 6)}
+    assert {tuple(m.shape) for group in optimizer.parts["muon"].param_groups for m in group["params"]} == {
+        (6, 72),
+        (5, 6),
+    }
     for name in ("middle.weight", "linear.weight"):
         update = (before[name] - after[name]).flatten(1) / 0.05
         singular = torch.linalg.svdvals(update)
@@ -99,5 +102,9 @@ def test_the_ends_of_a_u_net_are_left_to_adamw(network: str):
         unet = GeneratorSpec("cemiface", network, 64, 1000, 1e-4, 0.02, embedding_dim=16).build()
     optimizer = Optimizer(unet, entry(muon_learning_rate=0.02), CPU)
     sizes = {p.shape for p in optimizer.parts["adamw"].param_groups[0]["params"] if p.ndim > 1}
-    ends = {p.shape for name, p in unet.named_parameters() if p.ndim > 1 and ("conv_in" in name or "conv_out" in name or "time_emb" in name)}
+    ends = {
+        p.shape
+        for name, p in unet.named_parameters()
+        if p.ndim > 1 and ("conv_in" in name or "conv_out" in name or "time_emb" in name)
+    }
     assert sizes == ends and len(optimizer.parts["muon"].param_groups[0]["params"]) > 20

@@ -5,7 +5,11 @@ from torch import nn
 
 from semihard.settings import Diffusion
 
-FIRST_AND_LAST = ("conv_in", "conv_out", "time_emb")  # Muon's authors leave a network's ends to AdamW; here, what takes t in too
+FIRST_AND_LAST = (
+    "conv_in",
+    "conv_out",
+    "time_emb",
+)  # Muon's authors leave a network's ends to AdamW; here, what takes t in too
 
 
 class Optimizer:
