@@ -25,7 +25,8 @@ def project(tmp_path_factory) -> Project:
         (data / name / "person").mkdir(parents=True)
     for name in ("hsface10k.lmdb", "vface10k.lmdb"):
         (data / name).touch()
-    for name in ("faces_lfw_train_112x112/train.rec", "faces_fairface_112x112/train.rec", "benchmarks/lfw.bin",
+    for name in ("faces_lfw_train_112x112/train.rec", "faces_fairface_112x112/train.rec",
+                 "faces_fairface_more_112x112/train.rec", "benchmarks/lfw.bin",
                  "benchmarks/lfw_folds12.bin", "weights/xiaoccer_casia_mobilefacenet128_sd.pt",
                  "weights/xface_mobilefacenet512_sd.pt", "scikit_learn_data/lfw_home/pairs.txt"):  # fmt: skip
         (data / name).parent.mkdir(parents=True, exist_ok=True)
