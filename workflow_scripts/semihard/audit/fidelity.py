@@ -53,18 +53,21 @@ def measure_fidelity(
     is_real = Path(faces).samefile(real_faces)
     rows = second if is_real else own_images(made)
     count = min(len(first), len(second), len(rows), settings.images)
-    drawn = [(real, draw(first, count)), (real, draw(second, count)), (made, draw(rows, count))]
+    drawn = [
+        (real, real_embeddings, draw(first, count)),
+        (real, real_embeddings, draw(second, count)),
+        (made, embeddings, draw(rows, count)),
+    ]
 
     if inception_path is None:
         log.info("Fréchet distance on Inception features left out: no weights at %s", settings.inception)
-    spaces = {"embedding": [unit_embeddings(path, images)[chosen].double() for (images, chosen), path in zip(
-        drawn, (real_embeddings, real_embeddings, embeddings), strict=True)]}  # fmt: skip
+    spaces = {"embedding": [unit_embeddings(path, images)[chosen].double() for images, path, chosen in drawn]}
     resume = Resume(output, provenance, [real_faces, faces, *([inception_path] if inception_path else [])])
     if inception_path is not None:
         read = inception_features(inception_path)
         spaces["inception"] = [
             kept(resume.directory / f"{i}.npy", lambda images=images, chosen=chosen: read(images, chosen))
-            for i, (images, chosen) in enumerate(drawn)
+            for i, (images, _, chosen) in enumerate(drawn)
         ]
     values, null = [], []
     for name, (a, b, c) in spaces.items():
