@@ -15,11 +15,14 @@ from safetensors.torch import load_file
 
 from semihard.artifacts import read_artifact
 from semihard.device import launch
+from semihard.errors import InputError
 from semihard.faceset import FaceSet
 from semihard.generator import training
 from semihard.generator.model_file import load_generator, sha256_of
 from semihard.generator.training import train_generator
 from semihard.provenance import Provenance
+from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.settings import CemiFaceGenerator
 from semihard.similarity.embedders import load_embedder
 from semihard.similarity.embedding import unit_embeddings
@@ -213,3 +216,17 @@ def under_torchrun(settings: CemiFaceGenerator, inputs: tuple[Path, Path], folde
     ranks = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
     os.environ |= ranks | {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     run(settings, inputs, folder)
+
+
+def test_a_guide_of_other_proportions_is_refused_before_anything_is_decoded(tmp_path, inputs):
+    backbone = build_backbone("tiny", (16, 12), DIM)
+    save_model(tmp_path / "narrow.safetensors", backbone, EmbedderSpec("tiny", (16, 12), DIM))
+    with pytest.raises(InputError, match="has images of 16x16 pixels .* but .*narrow.safetensors was made for 16x12"):
+        run(entry(), (inputs[0], tmp_path / "narrow.safetensors"), tmp_path)
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(("network", "size"), [("small_64", 56), ("tiny", 20), ("dcface_112", 100)])
+def test_a_size_that_does_not_suit_the_network_is_refused_with_the_configuration(network: str, size: int):
+    with pytest.raises(ValueError, match=f"image_size {size}: {network} takes multiples of"):
+        entry(network=network, image_size=size)
