@@ -21,7 +21,7 @@ STUDY = SMALL | {
         "dcface": DRAWN | {"generator": "dcface"},
     },
     "generators": {
-        "ddpm": SHORT | {"method": "ddpm"},
+        "ddpm": SHORT | {"method": "ddpm", "epochs": 40},  # its faces must differ to be inquiries
         "cemiface": SHORT | {"embedder": "guide", "processes": 2},
         "dcface": SHORT | {"method": "dcface", "embedder": "guide"},
     },
