@@ -45,8 +45,8 @@ def train_generator(
     epochs kept (`keep_every`), one generator file `epoch0012.safetensors` each.
 
     embedder_model_path: the frozen embedder, for cemiface and dcface. The weights do not depend on `processes` and
-    `accumulation` but for rounding (of Muon, that of bf16; dcface's batch norms and dropout excepted), and going on after a kill gives the same
-    weights to the bit on a CPU (engine.train). Memory and time are said before it starts.
+    `accumulation` but for rounding (of Muon, that of bf16; dcface's batch norms and dropout excepted), and going on after
+    a kill gives the same weights to the bit on a CPU (engine.train). Memory and time are said before it starts.
     Raises InputError for bad input and where the memory does not suffice, NonFiniteLossError where training diverges.
     """
     arguments = (settings, faces_path, output_model, output_history, output_epochs, provenance, embedder_model_path)
