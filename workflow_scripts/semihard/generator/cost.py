@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from semihard.device import uses_bf16
@@ -112,7 +111,7 @@ def matmul_speed(device: torch.device, precision: str) -> float:
     """FLOP/s of a large matrix product, measured for a tenth of a second."""
     n = 4096 if device.type == "cuda" else 1024
     dtype = torch.bfloat16 if uses_bf16(device, precision) else torch.float32
-    a = nn.Parameter(torch.randn(n, n, device=device, dtype=dtype), requires_grad=False)
+    a = torch.randn(n, n, device=device, dtype=dtype)
     (a @ a).sum().item()
     start, calls = time.perf_counter(), 0
     while calls < 3 or time.perf_counter() - start < 0.1:
