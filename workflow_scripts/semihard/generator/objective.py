@@ -10,6 +10,7 @@ import torch
 from diffusers import DDPMScheduler
 from torch import nn
 
+from semihard.generator.same_identity import SameIdentity
 from semihard.settings import CemiFaceGenerator, UnconditionalGenerator
 from semihard.similarity.embedders import Embedder
 
@@ -112,25 +113,37 @@ class UnconditionalObjective:
 
 
 class CemiFaceObjective:
-    """L = L_MSE + λ L_SimMat: an image is denoising target, identity condition and similarity anchor at once.
+    """L = L_MSE + λ L_SimMat: an image is denoising target, identity condition and similarity anchor at once, or
+    (`condition: same_identity`) another image of the same person is condition and anchor.
 
-    embeddings: E(x) of all images, unit, float32 `[N, D]` on the CPU; embedder: E, frozen, on `device`.
+    embeddings: E(x) of all images, unit, float32 `[N, D]` on the CPU; embedder: E, frozen, on `device`; same_identity:
+    draws the images whose embeddings are the conditions, None where each image's own is (the paper).
     """
 
-    def __init__(self, settings: CemiFaceGenerator, embeddings: torch.Tensor, embedder: Embedder, device: torch.device):
+    def __init__(
+        self,
+        settings: CemiFaceGenerator,
+        embeddings: torch.Tensor,
+        embedder: Embedder,
+        device: torch.device,
+        same_identity: SameIdentity | None = None,
+    ):
         self.settings, self.embeddings, self.embedder, self.device = settings, embeddings, embedder, device
+        self.same_identity = same_identity
         self.schedule = noise_schedule(settings.timesteps, settings.beta_start, settings.beta_end)
         self.abar = self.schedule.alphas_cumprod = self.schedule.alphas_cumprod.to(device)
         continuous = settings.m_step == 0
         self.grid = None if continuous else similarity_grid(settings.m_min, settings.m_max, settings.m_step).to(device)
 
     def draw(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
-        """ "identity" C_id = E(x) `[B, D]` and "m" `[B]`, uniform over the grid, or over its range without one."""
+        """ "identity" C_id `[B, D]`, E(x) or that of another image, and "m" `[B]`, uniform over the grid, or over its range
+        without one."""
         if self.grid is None:
             m = torch.empty(len(rows), device=self.device).uniform_(self.settings.m_min, self.settings.m_max)
         else:
             m = self.grid[torch.randint(len(self.grid), (len(rows),), device=self.device)]
-        return {"identity": self.embeddings[rows].to(self.device), "m": m}
+        shown = rows if self.same_identity is None else self.same_identity.draw(rows)
+        return {"identity": self.embeddings[shown].to(self.device), "m": m}
 
     def losses(
         self,

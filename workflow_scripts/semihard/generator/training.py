@@ -1,6 +1,7 @@
 """Training of generators, whatever their objective (CemiFace, NeurIPS 2024, Sec. 4.1; DCFace, CVPR 2023)."""
 
 import contextlib
+import logging
 import math
 import shutil
 from pathlib import Path
@@ -23,11 +24,14 @@ from semihard.generator.dcface_objective import DCFaceObjective
 from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_of
 from semihard.generator.objective import CemiFaceObjective, Objective, UnconditionalObjective
 from semihard.generator.optimizer import Optimizer
+from semihard.generator.same_identity import SameIdentity
 from semihard.provenance import Provenance
 from semihard.settings import CemiFaceGenerator, DCFaceGenerator, Diffusion
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import unit_embeddings
 from semihard.tensors import to_float
+
+log = logging.getLogger("semihard")
 
 EMBEDDING_BATCH = 512
 
@@ -171,8 +175,17 @@ def build_objective(
     embeddings = unit_embeddings(embedder, images.split(EMBEDDING_BATCH), len(images))
     embedder.forward = compiled(embedder.forward, settings.compile)  # not before: the batches were of another size
     if isinstance(settings, CemiFaceGenerator):
-        return CemiFaceObjective(settings, embeddings, embedder, device)
+        return CemiFaceObjective(settings, embeddings, embedder, device, conditions_from(settings, faces))
     return DCFaceObjective(settings, faces, images, embeddings, embedder, device)
+
+
+def conditions_from(settings: CemiFaceGenerator, faces: FaceSet) -> SameIdentity | None:
+    """What draws the images that the conditions are of, None where each image's own embedding is its condition."""
+    if settings.condition == "own_image":
+        return None
+    drawn = SameIdentity(faces.identity)
+    log.info("%d of %d images have another of their identity to be conditioned on", drawn.paired, len(faces))
+    return drawn if drawn.paired else None
 
 
 def kept_epoch(settings: Diffusion, step: int, images: int) -> int | None:

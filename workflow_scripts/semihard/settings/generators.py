@@ -12,14 +12,14 @@ NETWORKS: dict[str, tuple[str, dict[str, object]]] = {
     "small_64": (
         "Ours, for an evening on one GPU of 12 GB: 64 pixels in folds of 4, 3.3 GMAC.",
         {
-            "image_size": 64, "mse": "velocity", "weight_cap": 5.0, "gamma": "one", "batch": 256, "learning_rate": 5e-4,
+            "image_size": 64, "mse": "velocity", "weight_cap": 5.0, "gamma": "one", "condition": "same_identity", "batch": 256, "learning_rate": 5e-4,
             "muon_learning_rate": 0.02, "rate_schedule": "cosine", "warmup_steps": 200, "ema_decay": 0.999, "compile": True,
         },
     ),
     "tiny": (
         "Ours, for minutes on a CPU: 32 pixels in folds of 2, 80 MMAC. The trials that it came out of: docs/results.md.",
         {
-            "image_size": 32, "mse": "velocity", "weight_cap": 5.0, "gamma": "one", "batch": 32, "learning_rate": 2e-3,
+            "image_size": 32, "mse": "velocity", "weight_cap": 5.0, "gamma": "one", "condition": "same_identity", "batch": 32, "learning_rate": 2e-3,
             "muon_learning_rate": 0.02, "rate_schedule": "cosine", "warmup_steps": 50, "ema_decay": 0.995,
         },
     ),
@@ -135,6 +135,10 @@ class CemiFaceGenerator(Diffusion):
     measure: Literal["cosine", "euclidean"] = Field(
         "cosine",
         description="What m is compared with: the cosine, or 1 − the Euclidean distance of the unit embeddings, also in [−1, 1] (CemiFace's ablation, which gives no formula; this one is ours).",
+    )
+    condition: Literal["own_image", "same_identity"] = Field(
+        "own_image",
+        description="Whose embedding C_id is, and what m is measured against: the image's own (CemiFace Sec. 3.2), or another's of its identity, drawn anew each time, where the face set has labels. From its own embedding a network reads pose and light, too, and then repeats the inquiry's.",
     )
     guide_every: Positive = Field(
         1,
