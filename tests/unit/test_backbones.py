@@ -36,7 +36,7 @@ from semihard.recognizer.model_file import EmbedderSpec, load_class_centers, loa
         ("mbf_large", 112, 512, 6.315, 1.82),
         ("mobilefacenet", 112, 512, 1.201, 0.22),
         ("mobilefacenet", 112, 128, 1.003, 0.22),
-        ("tiny", 32, 128, 0.375, 0.01),
+        ("tiny", 32, 128, 0.374, 0.01),
         ("tiny", 64, 128, 0.571, 0.04),
     ],
 )

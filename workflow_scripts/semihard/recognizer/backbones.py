@@ -46,6 +46,6 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "mobilefacenet": MobileFaceNet,
     "mbf": partial(MobileFaceNet, blocks=MBF_BLOCKS, stem_groups=64),
     "mbf_large": partial(MobileFaceNet, blocks=MBF_LARGE_BLOCKS, stem_groups=0),
-    "tiny": partial(IResNet, layers=(1, 1, 1, 1), widths=(16, 32, 64, 128)),
+    "tiny": partial(IResNet, layers=(1, 1, 1, 1), widths=(16, 32, 64, 128), leak=0.25),
     "inception_resnet_v1": inception_resnet_v1,
 }
