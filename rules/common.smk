@@ -80,6 +80,8 @@ def generator_inputs(wildcards):
 def learning_inputs(wildcards):
     """The training set and who measures; for a generator with an embedder, that too."""
     generator, judge = entry("generator", wildcards.generator), PLAN.fidelity_embedder()
+    if not generator.keep_every:
+        raise WorkflowError(f"generators.{wildcards.generator} keeps no epochs to draw a curve of: set its keep_every")
     guide = {} if generator.method == "ddpm" else {"guide": PLAN.embedder_model(generator.embedder)}
     return guide | {
         "faces": PLAN.faces(generator.trained_on),

@@ -71,7 +71,14 @@ def test_a_batch_that_does_not_fit_names_the_accumulation_that_would(monkeypatch
         InputError, match=r"a batch of 64 .* needs about 65\.\d GB .* 10\.0 GB free; set `accumulation` to 8$"
     ):
         check_cost(entry("tiny", batch=64), each, 100, CPU)
-    with pytest.raises(InputError, match="no `accumulation` would do: take a smaller network"):
+    guided = entry("tiny", batch=64, guide_every=16)
+    with pytest.raises(InputError, match="set `accumulation` to 4$"):
+        check_cost(guided, Cost(fixed=0, per_image=int(0.5e9), flops=10**9), 100, CPU)
+    with pytest.raises(
+        InputError, match="no `accumulation` of this batch would do"
+    ):  # 8 would, but 16 does not divide 8
+        check_cost(guided, each, 100, CPU)
+    with pytest.raises(InputError, match="no `accumulation` of this batch would do: take another batch, a smaller"):
         check_cost(entry("tiny", batch=64), Cost(int(9e9), int(2e9), 1), 100, CPU)
     check_cost(entry("tiny", batch=64, accumulation=8), each, 100, CPU)
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from semihard.artifacts import read_artifact
 from semihard.device import launch
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
+from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.generator import training
 from semihard.generator.model_file import load_generator, sha256_of
 from semihard.generator.training import train_generator
@@ -225,6 +225,20 @@ def test_a_guide_of_other_proportions_is_refused_before_anything_is_decoded(tmp_
     with pytest.raises(InputError, match="has images of 16x16 pixels .* but .*narrow.safetensors was made for 16x12"):
         run(entry(), (inputs[0], tmp_path / "narrow.safetensors"), tmp_path)
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_images_that_are_not_square_are_refused(tmp_path, inputs):
+    with FaceSetWriter(tmp_path / "tall.h5", (20, 16), "raw") as writer:
+        writer.add(np.zeros((8, 20, 16, 3), np.uint8), [f"p{i % 2}" for i in range(8)])
+    with pytest.raises(InputError, match=r"tall.h5 has images of 20x16 pixels .*, generators make square ones: align"):
+        run(entry(), (tmp_path / "tall.h5", inputs[1]), tmp_path)
+
+
+def test_what_keeps_no_epoch_or_no_part_of_a_batch_is_refused_with_the_configuration():
+    with pytest.raises(ValueError, match=r"keep_every 3 is more than the epochs 2.5: none would be kept"):
+        entry(epochs=2.5, keep_every=3)
+    with pytest.raises(ValueError, match=r"guide_every 3 does not divide 4, the images worked off at a time"):
+        entry(batch=8, accumulation=2, guide_every=3)
 
 
 @pytest.mark.parametrize(("network", "size"), [("small_64", 56), ("tiny", 20), ("dcface_112", 100)])

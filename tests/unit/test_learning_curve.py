@@ -63,17 +63,28 @@ def test_every_so_many_epochs_are_kept_and_the_last_is_the_result(inputs, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("images", "batch", "every", "epochs"), [(48, 8, 1, 3), (50, 8, 2, 7), (5, 8, 3, 10), (48, 7, 1, 2)]
+    ("images", "batch", "every", "epochs"),
+    [
+        (48, 8, 1, 3),
+        (50, 8, 2, 7),
+        (5, 8, 3, 10),
+        (48, 7, 1, 2),
+        (4001, 64, 2, 10),
+        (96, 70, 1, 1),
+        (23500, 256, 20, 100),
+    ],
 )
 def test_kept_epochs_are_those_whose_images_have_been_seen(images: int, batch: int, every: int, epochs: int):
     settings = entry(epochs=epochs, keep_every=every, batch=batch)
-    steps = round(epochs * images / batch)
+    steps = settings.steps(images)
     kept = {i: epoch for i in range(steps) if (epoch := kept_epoch(settings, i, images))}
     for i, epoch in kept.items():
-        assert epoch % every == 0 and i * batch < epoch * images <= (i + 1) * batch + 1e-3
-    if images >= batch and steps * batch >= epochs * images:
+        assert epoch % every == 0 and i * batch < epoch * images
+        assert epoch * images <= (i + 1) * batch + 1e-3 or i == steps - 1  # the last step ends the last epoch
+    assert max(kept.values()) == epochs - epochs % every
+    if images >= batch:
         assert sorted(kept.values()) == list(range(every, epochs + 1, every))
-    assert kept_epoch(entry(epochs=epochs, batch=batch), 5, images) is None
+    assert kept_epoch(entry(epochs=epochs, batch=batch), steps - 1, images) is None
 
 
 def test_a_resumed_training_keeps_what_it_kept_before(inputs, tmp_path, monkeypatch):

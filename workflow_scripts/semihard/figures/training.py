@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from semihard.artifacts import read_artifact
 from semihard.figures.style import BLUE, MUTED, REAL, WIDTH, legend_above, looks, new_figure, save, style, words
@@ -76,6 +77,8 @@ def plot_learning(learning: Path | str, svg: Path | str, csv: Path | str) -> Non
             axes.set_xlim(left=0)
             if i >= len(names) - COLUMNS:
                 axes.set_xlabel("images seen")
+                axes.xaxis.set_major_locator(MaxNLocator(4))
+                axes.xaxis.set_major_formatter(EngFormatter())
                 axes.tick_params(labelbottom=True)
         legend_above(figure, panels.flat[0])
         table = pd.DataFrame(data["value"], columns=names).assign(epoch=data["epoch"], images=data["images"])

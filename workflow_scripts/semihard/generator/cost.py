@@ -88,18 +88,25 @@ def check_cost(settings: Diffusion, cost: Cost, images: int, device: torch.devic
     accumulation that would do, if one would."""
     at_once = settings.batch // (settings.processes * settings.accumulation)
     needed, (free, where) = cost.needed(at_once), free_memory(device)
-    seen = settings.epochs * images
+    steps = settings.steps(images)
+    seen = steps * settings.batch
     precision = settings.precision if device.type == "cuda" else "fp32"  # a CPU's bf16 convolutions are no faster
     speed = SHARE.get(device.type, 0.1) * matmul_speed(device, precision) * settings.processes
     log.info(
         "train generator: %d steps of %d images, about %.1f GB beside the images decoded, %.2f GFLOP an image, very roughly %s",
-        max(1, round(seen / settings.batch)), settings.batch, needed / 1e9, cost.flops / 1e9, duration(seen * cost.flops / speed),
+        steps, settings.batch, needed / 1e9, cost.flops / 1e9, duration(seen * cost.flops / speed),
     )  # fmt: skip
     if needed > free:
         share = settings.batch // settings.processes
-        fitting = [a for a in range(1, share + 1) if share % a == 0 and cost.needed(share // a) <= free]
+        least = 2 if settings.method == "dcface" else getattr(settings, "guide_every", 1)
+        parts = {a: share // a for a in range(1, share // least + 1) if share % a == 0}
+        fitting = [
+            a for a, n in parts.items() if cost.needed(n) <= free and n % getattr(settings, "guide_every", 1) == 0
+        ]
         advice = (
-            f"set `accumulation` to {fitting[0]}" if fitting else "no `accumulation` would do: take a smaller network"
+            f"set `accumulation` to {fitting[0]}"
+            if fitting
+            else "no `accumulation` of this batch would do: take another batch, a smaller network or smaller images"
         )
         raise InputError(
             f"a batch of {settings.batch} with {settings.processes} process(es) and accumulation {settings.accumulation} needs "

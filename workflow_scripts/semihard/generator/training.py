@@ -73,6 +73,12 @@ def _train(
         )
     device = accelerator.device
     faces = FaceSet(faces_path)
+    height, width = faces.image_size
+    if height != width:
+        raise InputError(
+            f"{faces_path} has images of {height}x{width} pixels (height x width), generators make square ones: align "
+            "them to a square"
+        )
     embedder = load_guide(settings, embedder_model_path, device)
     spec = generator_spec(settings, embedder, embedder_model_path)
     cost = training_cost(settings, spec, embedder, uses_bf16(device, settings.precision))
@@ -90,7 +96,7 @@ def _train(
     )
     shared = accelerator.prepare(network)
     predict = compiled(shared, settings.compile)
-    steps = max(1, round(settings.epochs * len(rows) / settings.batch))
+    steps = settings.steps(len(rows))
 
     def batch_of(i: int) -> np.ndarray:
         return rows[batch_indices(i, settings.batch, len(rows), settings.seed)]
@@ -184,7 +190,10 @@ def conditions_from(settings: CemiFaceGenerator, faces: FaceSet) -> SameIdentity
     if settings.condition == "own_image":
         return None
     drawn = SameIdentity(faces.identity)
-    log.info("%d of %d images have another of their identity to be conditioned on", drawn.paired, len(faces))
+    log.info(
+        "%d of %d images have another of their identity to be conditioned on; the rest, their own embedding",
+        drawn.paired, len(faces),
+    )  # fmt: skip
     return drawn if drawn.paired else None
 
 
@@ -193,6 +202,8 @@ def kept_epoch(settings: Diffusion, step: int, images: int) -> int | None:
     if not settings.keep_every:
         return None
     before, after = (round(steps * settings.batch / images, 6) for steps in (step, step + 1))
+    if step + 1 == settings.steps(images):  # rounded down, they end short of the last epoch
+        after = max(after, settings.epochs)
     last = int(after) - int(after) % settings.keep_every  # a small set may end several epochs in a step
     return last if before < last <= settings.epochs else None
 

@@ -30,7 +30,9 @@ class Diffusion(Settings):
     """What the training of every generator has: the recipe of its network, and any value of it changed. The defaults shown
     are those of `dcface_112`."""
 
-    trained_on: Name = Field(description="The face set it learns from; only dcface uses the labels.")
+    trained_on: Name = Field(
+        description="The face set it learns from. dcface uses its labels, cemiface with `condition: same_identity`."
+    )
     network: Literal["tiny", "small_64", "dcface_112"] = Field(
         "dcface_112",
         description="The U-Net, and where the values come from that are not given here (table below): dcface_112, the papers', small_64 for one GPU, tiny for CPUs.",
@@ -92,6 +94,10 @@ class Diffusion(Settings):
     compile: bool = COMPILE
     seed: int = SEED
 
+    def steps(self, images: int) -> int:
+        """Optimizer steps in which a set of so many images is seen `epochs` times, rounded, one at least."""
+        return max(1, round(self.epochs * images / self.batch))
+
     @model_validator(mode="before")
     @classmethod
     def _recipe(cls, given: object) -> object:
@@ -111,6 +117,10 @@ class Diffusion(Settings):
         if self.mse == "velocity" and self.network == "dcface_112":
             raise ValueError(
                 "mse: velocity is for networks that put out the image (tiny, small_64), not for dcface_112"
+            )
+        if self.keep_every > self.epochs:
+            raise ValueError(
+                f"keep_every {self.keep_every} is more than the epochs {self.epochs:g}: none would be kept"
             )
         if self.beta_start > self.beta_end or self.beta_end >= 1:
             raise ValueError(f"beta_start {self.beta_start} … beta_end {self.beta_end} must rise and stay below 1")
@@ -156,7 +166,11 @@ class CemiFaceGenerator(Diffusion):
         if self.m_min > self.m_max:
             raise ValueError(f"m_min {self.m_min} is above m_max {self.m_max}")
         if self.batch // (self.processes * self.accumulation) % self.guide_every:
-            raise ValueError(f"guide_every {self.guide_every} does not divide the images that are worked off at a time")
+            at_once = self.batch // (self.processes * self.accumulation)
+            raise ValueError(
+                f"guide_every {self.guide_every} does not divide {at_once}, the images worked off at a time (batch over "
+                "processes and accumulation)"
+            )
         return self
 
 
