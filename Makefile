@@ -20,7 +20,7 @@ lint: .venv/test.stamp  ## what CI checks beside the tests
 	.venv/bin/snakemake --lint
 
 docs: .venv/run.stamp  ## write docs/configuration.md, docs/config.schema.json and docs/artifacts.md anew
-	PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.reference
+	PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.workflow.docs_pages
 
 .venv/bin/uv:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "semihard needs Python 3.11 or newer; name one: make PYTHON=python3.12")'

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from semihard.device import autocast, best_device, compiled
+from semihard.compute.device import autocast, best_device, compiled
+from semihard.compute.tensors import to_float
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.objective import CemiFaceObjective
 from semihard.generator.samplers import denoise
@@ -22,7 +23,6 @@ from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec
 from semihard.settings import CemiFaceGenerator
 from semihard.similarity.embedders import Embedder
-from semihard.tensors import to_float
 
 STEPS = 20
 SIZES = {  # side, embedder, its side, D, batch

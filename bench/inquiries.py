@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.artifacts import create_artifact
 from semihard.generator.inquiries import read_unit_embeddings
-from semihard.packing import BLOCK, GreedyPacking
+from semihard.similarity.greedy_selection import BLOCK, GreedyPacking
+from semihard.storage import schemas
+from semihard.storage.artifacts import create_artifact
 
 N, FEW, CLUSTERS, DIM, THRESHOLD = 200_000, 50_000, 30_000, 512, 0.3
 
@@ -22,7 +23,7 @@ def make_embeddings(path: Path) -> None:
     """Clusters of directions of any width: about a fifth of 200,000 survives, as of DCFace's candidates."""
     rng = np.random.default_rng(0)
     center = rng.standard_normal((CLUSTERS, DIM), np.float32)
-    with create_artifact(path, "embeddings") as writer:
+    with create_artifact(path, schemas.EMBEDDINGS) as writer:
         data = writer.create("embedding", (N, DIM))
         for start in range(0, N, BLOCK):
             n = min(BLOCK, N - start)

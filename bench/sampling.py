@@ -13,11 +13,12 @@ import time
 import numpy as np
 import torch
 
-from semihard.artifacts import read_artifact
-from semihard.device import autocast, best_device, compiled
+from semihard.compute.device import autocast, best_device, compiled
 from semihard.generator.model_file import load_generator
 from semihard.generator.samplers import denoise, draw_noise
 from semihard.similarity.embedders import load_embedder
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
 
 COUNT, COUNT_ON_GPU, M = 64, 512, 0.4
 RUNS = [
@@ -43,7 +44,7 @@ def main() -> None:
     embedder = load_embedder(given[1], device)
     spec.check_embedder(given[1], embedder)
     if len(given) == 3:
-        identity = torch.from_numpy(read_artifact(given[2], "embeddings")["embedding"][:count])
+        identity = torch.from_numpy(read_artifact(given[2], schemas.EMBEDDINGS)["embedding"][:count])
     else:
         identity = torch.randn(count, spec.embedding_dim, generator=torch.Generator().manual_seed(0))
     identity = torch.nn.functional.normalize(identity).to(device)

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.artifacts import create_artifact
-from semihard.pixels import encode_image
-from semihard.provenance import Provenance
 from semihard.settings import RecordIOFaces
 from semihard.similarity.bins import bin_similarity
 from semihard.similarity.centers import find_identity_centers
 from semihard.sources.importing import import_faces
 from semihard.sources.recordio_writer import RecordIOWriter
+from semihard.storage import schemas
+from semihard.storage.artifacts import create_artifact
+from semihard.storage.pixels import encode_image
+from semihard.storage.provenance import Provenance
 
 N, PER_IDENTITY, DIM = 20_000, 20, 512
 
@@ -35,7 +36,7 @@ def stage(name: str, folder: Path, count: int) -> None:
     if name == "import":
         import_faces(RecordIOFaces(source="recordio", path=str(folder / "rec")), faces, Provenance())
     elif name == "embeddings":  # stands in for an embedder: written in blocks
-        with create_artifact(embeddings, "embeddings") as writer:
+        with create_artifact(embeddings, schemas.EMBEDDINGS) as writer:
             data = writer.create("embedding", (count, DIM))
             for start in range(0, count, 1000):
                 data[start : start + 1000] = np.random.default_rng(start).standard_normal((1000, DIM), np.float32)

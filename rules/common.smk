@@ -9,10 +9,10 @@ from pathlib import Path
 ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from semihard.configuration import read_yaml
+from semihard.workflow.configuration import read_yaml
 from semihard.errors import InputError
-from semihard.fingerprint import fingerprint as code
-from semihard.study import Plan
+from semihard.workflow.fingerprint import fingerprint as code
+from semihard.workflow.study import Plan
 
 try:
     for path in workflow.configfiles:

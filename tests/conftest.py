@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from semihard.faceset import FaceSetWriter
+from semihard.storage.faceset import FaceSetWriter
 
 torch.set_num_threads(2)
 

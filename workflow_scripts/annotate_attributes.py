@@ -1,8 +1,8 @@
 """Attribute classifier → attributes of a face set."""
 
 from semihard.audit.attributes import annotate_attributes
-from semihard.job import job
 from semihard.settings import AttributeStudy
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs, settings = snakemake.input, AttributeStudy(**snakemake.params.settings)

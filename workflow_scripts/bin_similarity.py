@@ -1,7 +1,7 @@
 """Similarities to the center → similarity bins."""
 
-from semihard.job import job
 from semihard.similarity.bins import bin_similarity
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs = snakemake.input

@@ -1,8 +1,8 @@
 """Generator, inquiries and embedders → requested m against achieved similarity."""
 
 from semihard.generator.calibration import calibrate_similarity, model_name
-from semihard.job import job
 from semihard.settings import CemiFaceGenerator
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs = snakemake.input

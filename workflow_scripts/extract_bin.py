@@ -1,7 +1,7 @@
 """Face set and its similarity bins → the face set of one bin."""
 
-from semihard.job import job
 from semihard.similarity.bins import extract_bin
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs = snakemake.input

@@ -1,7 +1,7 @@
 """Embeddings → identity centers and the similarity of each image to its own."""
 
-from semihard.job import job
 from semihard.similarity.centers import find_identity_centers
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs = snakemake.input

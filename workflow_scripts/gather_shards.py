@@ -1,8 +1,8 @@
 """Shards (and copies of the inquiry images) → synthetic face set."""
 
 from semihard.generator.gathering import gather_shards
-from semihard.job import job
 from semihard.settings import SyntheticFaces
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs, entry = snakemake.input, snakemake.params.settings

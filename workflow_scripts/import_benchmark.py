@@ -2,9 +2,9 @@
 
 from pydantic import TypeAdapter
 
-from semihard.job import job
 from semihard.settings import BenchmarkEntry
 from semihard.sources.importing import import_benchmark
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     settings = TypeAdapter(BenchmarkEntry).validate_python(snakemake.params.settings)

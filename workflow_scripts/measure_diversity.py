@@ -1,7 +1,7 @@
 """Embeddings → consistency, uniqueness and separability of identities."""
 
 from semihard.audit.diversity import measure_diversity
-from semihard.job import job
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     measure_diversity(snakemake.input.faces, snakemake.input.embeddings, snakemake.output.diversity, provenance)

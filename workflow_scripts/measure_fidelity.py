@@ -1,8 +1,8 @@
 """Two face sets and their embeddings → how near one is to the other, which is real."""
 
 from semihard.audit.fidelity import measure_fidelity
-from semihard.job import job
 from semihard.settings import FidelityAudit
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs = snakemake.input

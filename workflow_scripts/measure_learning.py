@@ -3,8 +3,8 @@
 from pydantic import TypeAdapter
 
 from semihard.generator.learning_curve import measure_learning
-from semihard.job import job
 from semihard.settings import FidelityAudit, GeneratorEntry
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs, given = snakemake.input, snakemake.params.settings

@@ -1,7 +1,7 @@
 """Divergences → attributes of real and synthetic sets."""
 
 from semihard.figures.audits import plot_attributes
-from semihard.job import job
+from semihard.workflow.job import job
 
 with job(snakemake):
     labelled = dict(zip(snakemake.params.settings["labels"], snakemake.input.divergences, strict=True))

@@ -1,7 +1,7 @@
 """Diversity → genuine and impostor similarities."""
 
 from semihard.figures.audits import plot_diversity
-from semihard.job import job
+from semihard.workflow.job import job
 
 with job(snakemake):
     labelled = dict(zip(snakemake.params.settings["labels"], snakemake.input.diversities, strict=True))

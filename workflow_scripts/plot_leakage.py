@@ -1,7 +1,7 @@
 """Leakage → similarity to the nearest training face."""
 
 from semihard.figures.audits import plot_leakage
-from semihard.job import job
+from semihard.workflow.job import job
 
 with job(snakemake):
     labelled = dict(zip(snakemake.params.settings["labels"], snakemake.input.leakages, strict=True))

@@ -1,7 +1,7 @@
 """Verification results → true accept rate over false accept rate."""
 
 from semihard.figures.verification import plot_roc
-from semihard.job import job
+from semihard.workflow.job import job
 
 with job(snakemake):
     settings, outputs = snakemake.params.settings, snakemake.output

@@ -1,7 +1,7 @@
 """Identity centers → similarity of images to their own, per face set."""
 
 from semihard.figures.similarity import plot_similarity_histogram
-from semihard.job import job
+from semihard.workflow.job import job
 
 with job(snakemake):
     settings, outputs = snakemake.params.settings, snakemake.output

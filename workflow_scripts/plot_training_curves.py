@@ -1,7 +1,7 @@
 """Histories → losses, accuracy and learning rate over steps."""
 
 from semihard.figures.training import plot_training_curves
-from semihard.job import job
+from semihard.workflow.job import job
 
 with job(snakemake):
     settings, outputs = snakemake.params.settings, snakemake.output

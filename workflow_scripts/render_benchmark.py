@@ -1,8 +1,8 @@
 """Procedural morphable model → verification pairs."""
 
-from semihard.job import job
 from semihard.settings import RenderedBenchmark
 from semihard.sources.rendering import render_benchmark
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     settings = RenderedBenchmark(**snakemake.params.settings)

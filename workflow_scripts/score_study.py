@@ -1,7 +1,7 @@
 """All verification results → the study table."""
 
-from semihard.job import job
-from semihard.scores import Outputs, Row, score_study
+from semihard.study_table.scores import Outputs, Row, score_study
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     settings = dict(snakemake.params.settings)

@@ -1,8 +1,8 @@
 """Face set and embeddings → one inquiry per new identity."""
 
 from semihard.generator.inquiries import select_inquiries
-from semihard.job import job
 from semihard.settings import SyntheticFaces
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     select_inquiries(

@@ -1,8 +1,8 @@
 """Face set → some of its identities and images."""
 
-from semihard.job import job
 from semihard.settings import SubsetFaces
 from semihard.sources.subset import subset_faces
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     settings = SubsetFaces(**snakemake.params.settings)

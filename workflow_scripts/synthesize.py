@@ -3,8 +3,8 @@
 from pydantic import TypeAdapter
 
 from semihard.generator.sampling import synthesize
-from semihard.job import job
 from semihard.settings import FaceSetEntry
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs, shard = snakemake.input, int(snakemake.wildcards.shard)

@@ -1,8 +1,8 @@
 """Labelled faces → the attribute classifier."""
 
 from semihard.audit.attributes import train_attribute_classifier
-from semihard.job import job
 from semihard.settings import AttributeStudy
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs, settings = snakemake.input, AttributeStudy(**snakemake.params.settings)

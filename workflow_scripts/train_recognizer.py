@@ -1,8 +1,8 @@
 """Face set → recognizer."""
 
-from semihard.job import job
 from semihard.recognizer.training import train_recognizer
 from semihard.settings import Recognizer
+from semihard.workflow.job import job
 
 if __name__ == "__main__":  # the processes that share a batch import this file, too
     with job(snakemake) as provenance:

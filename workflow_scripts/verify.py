@@ -1,7 +1,7 @@
 """Model and benchmark → accuracy per fold, and the distance of every pair."""
 
-from semihard.job import job
-from semihard.similarity.verifying import verify_faces
+from semihard.verification.model import verify_faces
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs, settings = snakemake.input, snakemake.params.settings

@@ -1,7 +1,7 @@
 """The epochs that a training kept, and a benchmark → accuracy per epoch and fold."""
 
-from semihard.job import job
-from semihard.similarity.verifying import verify_epochs
+from semihard.verification.model import verify_epochs
+from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
     inputs, thresholds = snakemake.input, snakemake.params.settings["thresholds"]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from semihard.compute.tensors import to_float
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec
 from semihard.similarity.embedders import Embedder
-from semihard.tensors import to_float
 
 SIZE, DIM = (112, 112), 512
 

@@ -14,9 +14,9 @@ import time
 import torch
 from torch import nn
 
-from semihard.device import best_device
+from semihard.compute.device import best_device
 from semihard.recognizer.heads import build_head
-from semihard.recognizer.sampled import SampledHead
+from semihard.recognizer.partial_fc import SampledHead
 
 DIM, REPEATS = 512, 2
 

@@ -14,11 +14,11 @@ import msgpack
 import numpy as np
 from PIL import Image
 
-from semihard.faceset import FaceSet, FaceSetWriter
-from semihard.pixels import decode_image
 from semihard.sources.recordio import open_recordio
 from semihard.sources.recordio_writer import RecordIOWriter
 from semihard.sources.rendered import rendered_faces
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.pixels import decode_image
 
 COUNT, BATCH = 4000, 128
 TARGETS = {"face set, raw": 40_000, "face set, JPEG": 5_000}  # images per cpu-second

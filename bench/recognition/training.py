@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from semihard.device import autocast, best_device, compiled
+from semihard.compute.device import autocast, best_device, compiled
 from semihard.recognizer.augmentation import augment
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.training import Recognition, build_optimizer, build_recognizer_head

@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.artifacts import write_artifact
-from semihard.device import best_device
-from semihard.faceset import FaceSetWriter
+from semihard.compute.device import best_device
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.similarity.embedders import load_embedder
-from semihard.similarity.verifying import verify_faces
 from semihard.sources.rendered import rendered_faces
-from semihard.verification import THRESHOLDS, squared_distances, tar_at_far, verify
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.faceset import FaceSetWriter
+from semihard.verification.model import verify_faces
+from semihard.verification.protocol import THRESHOLDS, squared_distances, tar_at_far, verify
 
 PAIRS, DIM, FOLDS, FAR, REPEATS = 6000, 512, 10, 1e-3, 20
 IMAGES, BENCHMARKS = 14_000, 5
@@ -102,7 +103,7 @@ def make_benchmark(folder: Path) -> None:
             writer.add(unique, [f"{start + i}" for i in range(len(unique))])
     first = np.arange(0, IMAGES, 2)
     pairs = {"first": first, "second": first + 1, "same": first % 4 == 0, "fold": np.arange(IMAGES // 2) % FOLDS}
-    write_artifact(folder / "pairs.h5", "benchmark", pairs)
+    write_artifact(folder / "pairs.h5", schemas.BENCHMARK, pairs)
     save_model(folder / "model", build_backbone("tiny", (32, 32), DIM), EmbedderSpec("tiny", (32, 32), DIM))
 
 

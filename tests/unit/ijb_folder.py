@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.alignment import ARCFACE_112, warp
-from semihard.pixels import encode_image
+from semihard.sources.alignment import ARCFACE_112, warp
+from semihard.storage.pixels import encode_image
 
 IDENTITIES, PER_IDENTITY = 3, 8
 N = IDENTITIES * PER_IDENTITY

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from semihard.alignment import (
+from semihard.errors import InputError
+from semihard.sources.alignment import (
     ARCFACE_112,
     FaceAligner,
     arcface_template,
@@ -20,10 +21,9 @@ from semihard.alignment import (
     similarity_transform,
     warp,
 )
-from semihard.errors import InputError
-from semihard.pixels import decode_image
 from semihard.sources.benchmark_bin import read_bin
 from semihard.sources.pairs import parse_pairs
+from semihard.storage.pixels import decode_image
 
 FACES = os.environ.get("SEMIHARD_FACES")
 needs_faces = pytest.mark.skipif(not FACES, reason="SEMIHARD_FACES names no folder of real faces")

@@ -4,25 +4,26 @@ import h5py
 import numpy as np
 import pytest
 
-from semihard.artifacts import create_artifact, read_artifact, read_attributes, write_artifact
 from semihard.errors import InputError
-from semihard.provenance import Provenance
+from semihard.storage import schemas
+from semihard.storage.artifacts import create_artifact, read_artifact, read_attributes, write_artifact
+from semihard.storage.provenance import Provenance
 
 CENTERS = {"center": np.eye(2, 3), "identity_names": ["a", "Zoë"], "count": [1, 2], "similarity": np.ones(3)}
 
 
 def test_round_trip_with_provenance(tmp_path):
     provenance = Provenance("find_identity_centers", {"center": "mean"}, "abc", 5)
-    write_artifact(tmp_path / "c.h5", "centers", CENTERS, provenance, {"center": "mean"})
-    found = read_artifact(tmp_path / "c.h5", "centers")
+    write_artifact(tmp_path / "c.h5", schemas.CENTERS, CENTERS, provenance, {"center": "mean"})
+    found = read_artifact(tmp_path / "c.h5", schemas.CENTERS)
     assert found["center"].dtype == np.float32 and found["identity_names"].tolist() == ["a", "Zoë"]
-    attributes = read_attributes(tmp_path / "c.h5", "centers")
+    attributes = read_attributes(tmp_path / "c.h5", schemas.CENTERS)
     assert attributes["settings"] == '{"center": "mean"}' and attributes["seed"] == 5 and attributes["center"] == "mean"
 
 
 def test_same_content_gives_same_bytes(tmp_path):
     for name in ("a.h5", "b.h5"):
-        write_artifact(tmp_path / name, "centers", CENTERS)
+        write_artifact(tmp_path / name, schemas.CENTERS, CENTERS)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
@@ -30,25 +31,25 @@ def test_same_content_gives_same_bytes(tmp_path):
 def test_what_breaks_the_schema_is_not_written(tmp_path, broken):
     data = {name: value for name, value in (CENTERS | broken).items() if value is not None}
     with pytest.raises((ValueError, KeyError)):
-        write_artifact(tmp_path / "c.h5", "centers", data)
+        write_artifact(tmp_path / "c.h5", schemas.CENTERS, data)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_failure_halfway_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError), create_artifact(tmp_path / "e.h5", "embeddings") as writer:
+    with pytest.raises(RuntimeError), create_artifact(tmp_path / "e.h5", schemas.EMBEDDINGS) as writer:
         writer.create("embedding", (1000, 8))[:500] = 1
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_kind_is_named(tmp_path):
-    write_artifact(tmp_path / "c.h5", "centers", CENTERS)
+    write_artifact(tmp_path / "c.h5", schemas.CENTERS, CENTERS)
     with pytest.raises(InputError, match="is 'centers', expected 'embeddings' of schema 1"):
-        read_artifact(tmp_path / "c.h5", "embeddings")
+        read_artifact(tmp_path / "c.h5", schemas.EMBEDDINGS)
     with h5py.File(tmp_path / "x.h5", "w"):
         pass
     with pytest.raises(InputError, match="is 'something else', expected 'centers'"):
-        read_artifact(tmp_path / "x.h5", "centers")
+        read_artifact(tmp_path / "x.h5", schemas.CENTERS)
 
 
 def test_files_have_the_mode_that_the_umask_says(tmp_path):
@@ -61,7 +62,7 @@ def test_files_have_the_mode_that_the_umask_says(tmp_path):
 
     old = os.umask(0o027)
     try:
-        write_artifact(tmp_path / "c.h5", "centers", CENTERS)
+        write_artifact(tmp_path / "c.h5", schemas.CENTERS, CENTERS)
         spec = EmbedderSpec(backbone="tiny", image_size=(32, 32), embedding_dim=8)
         save_model(tmp_path / "m.safetensors", build_backbone("tiny", (32, 32), 8), spec, torch.eye(2, 8), ["a", "b"])
     finally:

@@ -10,7 +10,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.audit.attributes import (
     AttributeClassifier,
     _class_weights,
@@ -22,9 +21,11 @@ from semihard.audit.attributes import (
 )
 from semihard.audit.divergence import compare_attributes, divergence
 from semihard.errors import InputError
-from semihard.faceset import FaceSetWriter
-from semihard.provenance import Provenance
 from semihard.settings import AttributeStudy
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.faceset import FaceSetWriter
+from semihard.storage.provenance import Provenance
 
 STUDY = AttributeStudy(labelled="taught")
 
@@ -35,7 +36,7 @@ def make(
     with FaceSetWriter(folder / f"{name}.h5", (4, 4), "raw") as writer:
         columns = {f"attribute_{attribute}": column for attribute, column in labels.items()}
         writer.add(np.zeros((len(values), 4, 4, 3), np.uint8), identity, columns)
-    write_artifact(folder / f"{name}_embeddings.h5", "embeddings", {"embedding": values})
+    write_artifact(folder / f"{name}_embeddings.h5", schemas.EMBEDDINGS, {"embedding": values})
     return folder / f"{name}.h5", folder / f"{name}_embeddings.h5"
 
 
@@ -69,7 +70,7 @@ def study(tmp_path_factory):
     fresh_values, truth = people(800, 1)
     fresh = make(folder, "fresh", fresh_values, [""] * 800, {})
     annotate(taught, fresh, folder / "out.h5", Provenance(rule="annotate_attributes"))
-    return folder, taught, fresh, truth, read_artifact(folder / "out.h5", "attributes")
+    return folder, taught, fresh, truth, read_artifact(folder / "out.h5", schemas.ATTRIBUTES)
 
 
 def test_learns_what_can_be_seen_and_admits_what_cannot(study):
@@ -82,7 +83,7 @@ def test_learns_what_can_be_seen_and_admits_what_cannot(study):
     k = list(found["name"]).index("Common")
     kept = found["label"][:, k] >= 0
     assert (found["label"][kept, k] == truth["Common"][kept]).mean() > 0.95
-    assert read_attributes(folder / "out.h5", "attributes")["labelled"] == "taught"
+    assert read_attributes(folder / "out.h5", schemas.ATTRIBUTES)["labelled"] == "taught"
 
 
 def test_labels_follow_the_probabilities_and_the_reliability(study):
@@ -96,7 +97,7 @@ def test_the_same_data_give_the_same_annotation(study, tmp_path):
     _, taught, fresh, _, found = study
     torch.rand(7)  # whatever was drawn before
     annotate(taught, fresh, tmp_path / "again.h5", Provenance())
-    again = read_artifact(tmp_path / "again.h5", "attributes")
+    again = read_artifact(tmp_path / "again.h5", schemas.ATTRIBUTES)
     assert all(np.array_equal(found[name], again[name]) for name in found)
 
 
@@ -133,7 +134,7 @@ def test_faces_are_never_annotated_by_a_classifier_that_knows_their_labels(tmp_p
         tmp_path, "taught", rng.normal(size=(400, 256)).astype(np.float32), [f"p{i}" for i in range(400)], labels
     )
     annotate(taught, taught, tmp_path / "out.h5", Provenance())
-    probability = read_artifact(tmp_path / "out.h5", "attributes")["probability"][:, 0]
+    probability = read_artifact(tmp_path / "out.h5", schemas.ATTRIBUTES)["probability"][:, 0]
     assert 0.42 < ((probability > 0.5) == labels["Coin"]).mean() < 0.58
 
 
@@ -184,7 +185,7 @@ def annotated(path: Path, label: list[list[int]], names: tuple[str, ...] = ("Hat
         "probability": np.full(label.shape, 0.5),
         "held_out_accuracy": [0.9, 0.8],
     }
-    write_artifact(path, "attributes", data)
+    write_artifact(path, schemas.ATTRIBUTES, data)
     return path
 
 
@@ -224,7 +225,7 @@ def test_attribute_without_two_sides_stays_undefined(tmp_path, caplog):
     identity = [f"p{i}" for i in range(60)]
     taught = make(tmp_path, "taught", values, identity, {"Common": labels["Common"], "Never": 0 * labels["Common"]})
     annotate(taught, taught, tmp_path / "out.h5", Provenance())
-    found = read_artifact(tmp_path / "out.h5", "attributes")
+    found = read_artifact(tmp_path / "out.h5", schemas.ATTRIBUTES)
     never = found["name"].tolist().index("Never")
     assert (found["label"][:, never] == -1).all() and np.isnan(found["probability"][:, never]).all()
     assert (found["label"][:, 1 - never] >= 0).any()

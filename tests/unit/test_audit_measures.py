@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
-from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.audit import leakage
 from semihard.audit.diversity import measure_diversity
 from semihard.audit.leakage import audit_leakage, find_nearest
-from semihard.audit.vectors import draw_pairs, identity_of_each, pair_cosines
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
-from semihard.provenance import Provenance
 from semihard.settings import LeakageAudit
-from semihard.verification import d_prime
+from semihard.similarity.embedding_pairs import draw_pairs, identity_of_each, pair_cosines
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.provenance import Provenance
+from semihard.verification.protocol import d_prime
 
 
 def face_set(path: Path, identity: list[str], **columns: np.ndarray) -> Path:
@@ -28,7 +29,7 @@ def face_set(path: Path, identity: list[str], **columns: np.ndarray) -> Path:
 
 
 def embeddings(path: Path, values: np.ndarray) -> Path:
-    write_artifact(path, "embeddings", {"embedding": values})
+    write_artifact(path, schemas.EMBEDDINGS, {"embedding": values})
     return path
 
 
@@ -104,7 +105,10 @@ def test_leakage_finds_the_copies_and_no_one_else(tmp_path):
         embeddings(tmp_path / "re.h5", known),
     )
     audit_leakage(LeakageAudit(false_match_rate=0.01), *paths, tmp_path / "out.h5", Provenance(rule="audit_leakage"))
-    found, attrs = read_artifact(tmp_path / "out.h5", "leakage"), read_attributes(tmp_path / "out.h5", "leakage")
+    found, attrs = (
+        read_artifact(tmp_path / "out.h5", schemas.LEAKAGE),
+        read_attributes(tmp_path / "out.h5", schemas.LEAKAGE),
+    )
     assert found["nearest_index"][:3].tolist() == [5, 50, 119]
     assert (found["nearest_similarity"][:3] > 0.99).all()
 
@@ -117,7 +121,7 @@ def test_leakage_finds_the_copies_and_no_one_else(tmp_path):
     assert attrs["rule"] == "audit_leakage" and attrs["reference"] == "r"
 
     audit_leakage(LeakageAudit(false_match_rate=0.01), *paths, tmp_path / "again.h5", Provenance(rule="audit_leakage"))
-    again = read_artifact(tmp_path / "again.h5", "leakage")
+    again = read_artifact(tmp_path / "again.h5", schemas.LEAKAGE)
     assert all(np.array_equal(found[name], again[name]) for name in found)
 
 
@@ -147,7 +151,7 @@ def test_diversity_is_that_of_loops(tmp_path):
     achieved = rng.uniform(-1, 1, 24)
     faces = face_set(tmp_path / "f.h5", names, similarity=achieved)
     measure_diversity(faces, embeddings(tmp_path / "e.h5", values), tmp_path / "out.h5", Provenance())
-    found = read_artifact(tmp_path / "out.h5", "diversity")
+    found = read_artifact(tmp_path / "out.h5", schemas.DIVERSITY)
     value = dict(zip(found["name"], found["value"], strict=True))
 
     u = unit(values.astype(np.float64))
@@ -177,7 +181,7 @@ def test_diversity_is_that_of_loops(tmp_path):
 def test_no_achieved_similarity_without_its_column(tmp_path):
     faces = face_set(tmp_path / "f.h5", ["a", "a", "b"])
     measure_diversity(faces, embeddings(tmp_path / "e.h5", clustered(3, 1, 5, 0)), tmp_path / "out.h5", Provenance())
-    assert not any("achieved" in name for name in read_artifact(tmp_path / "out.h5", "diversity")["name"])
+    assert not any("achieved" in name for name in read_artifact(tmp_path / "out.h5", schemas.DIVERSITY)["name"])
 
 
 @pytest.mark.parametrize("identity", [["a", "a"], ["a", "b"], ["", ""]])
@@ -194,7 +198,7 @@ def test_equal_error_rate_and_d_prime_of_two_normal_distributions(tmp_path):
     values = clustered(60, 6, 32, seed=0, spread=1.6)
     faces = face_set(tmp_path / "f.h5", [f"p{i // 6}" for i in range(360)])
     measure_diversity(faces, embeddings(tmp_path / "e.h5", values), tmp_path / "out.h5", Provenance())
-    found = read_artifact(tmp_path / "out.h5", "diversity")
+    found = read_artifact(tmp_path / "out.h5", schemas.DIVERSITY)
     value = dict(zip(found["name"], found["value"], strict=True))
     cosine, same = np.r_[found["genuine"], found["impostor"]], np.r_[np.ones(900), np.zeros(360 * 359 // 2 - 900)]
     false, true, _ = roc_curve(same, cosine, drop_intermediate=False)
@@ -205,7 +209,7 @@ def test_cosines_do_not_depend_on_the_block(monkeypatch):
     vectors = torch.from_numpy(unit(clustered(20, 1, 8, 0)))
     first, second = draw_pairs(np.arange(20), False, 10_000, 0)
     whole = pair_cosines(vectors, first, second)
-    monkeypatch.setattr("semihard.audit.vectors.PAIRS_AT_ONCE", 7)
+    monkeypatch.setattr("semihard.similarity.embedding_pairs.PAIRS_AT_ONCE", 7)
     np.testing.assert_array_equal(whole, pair_cosines(vectors, first, second))
     np.testing.assert_allclose(
         whole, [float(vectors[i] @ vectors[j]) for i, j in zip(first, second, strict=True)], atol=1e-6

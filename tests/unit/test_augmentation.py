@@ -12,7 +12,7 @@ from torchvision.transforms import ColorJitter, RandomErasing, RandomResizedCrop
 from torchvision.transforms.v2 import functional as V
 
 from semihard.recognizer import augmentation as A
-from semihard.recognizer import colours as C
+from semihard.recognizer import color_jitter as C
 from semihard.recognizer import resampling as R
 
 OFF = {"crop_scale": 1.0, "erasing_scale": (0.0, 0.0)} | dict.fromkeys(

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from semihard.errors import InputError
-from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_class_centers, load_model, load_weights, save_model
+from semihard.storage.provenance import Provenance
 
 
 # Millions of parameters and 10⁹ multiply-accumulates of convolutions and linear layers for one image: insightface's,

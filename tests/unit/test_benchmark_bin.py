@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from semihard.errors import InputError
-from semihard.pixels import encode_image
 from semihard.sources.benchmark_bin import read_bin, write_bin
+from semihard.storage.pixels import encode_image
 
 FACES = os.environ.get("SEMIHARD_FACES")
 needs_faces = pytest.mark.skipif(not FACES, reason="SEMIHARD_FACES names no folder of real faces")

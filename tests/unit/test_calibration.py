@@ -9,18 +9,19 @@ import pytest
 import torch
 from scipy import stats
 
-from semihard.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.compute.tensors import resize
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.generator import calibration
 from semihard.generator.calibration import calibrate_similarity, model_name, pearson_r, statistics, values_of_m
 from semihard.generator.inquiries import one_per_identity
 from semihard.generator.model_file import GeneratorSpec, load_generator, save_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.provenance import Provenance
 from semihard.settings import CemiFaceGenerator
 from semihard.similarity.embedders import Embedder, load_embedder
-from semihard.tensors import resize
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.provenance import Provenance
 from tests.unit.toy_generator import DIM, SIZE, toy_embedder, toy_faces, toy_generator
 
 PROVENANCE = Provenance(rule="calibrate_similarity", code="c")
@@ -45,7 +46,7 @@ def inputs(folder) -> dict[str, Path]:
     embedder = toy_embedder(folder / "embedder.safetensors")
     faces = toy_faces(folder / "faces.h5", 40, 2)
     images = torch.from_numpy(FaceSet(faces).images(slice(None))).permute(0, 3, 1, 2)
-    write_artifact(folder / "e.h5", "embeddings", {"embedding": load_embedder(embedder).embed(images).numpy()})
+    write_artifact(folder / "e.h5", schemas.EMBEDDINGS, {"embedding": load_embedder(embedder).embed(images).numpy()})
     generator = obedient_generator(folder / "generator.safetensors", embedder)
     other = toy_embedder(folder / "other.safetensors", 12, seed=5)
     return {"generator": generator, "embedder": embedder, "other": other, "faces": faces, "embeddings": folder / "e.h5"}
@@ -63,7 +64,7 @@ def obedient_generator(path: Path, embedder: Path) -> Path:
 def calibrate(inputs: dict[str, Path], output: Path, other_models: dict[str, Path] | None = None) -> dict:
     paths = [inputs[name] for name in ("generator", "embedder", "faces", "embeddings")]
     calibrate_similarity(SETTINGS, *paths, output, PROVENANCE, other_models)
-    return read_artifact(output, "calibration")
+    return read_artifact(output, schemas.CALIBRATION)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def test_the_same_inputs_give_the_same_bytes_and_another_embedder_adds_its_own_m
     both = calibrate(inputs, tmp_path / "both.h5", {"casia": inputs["other"]})
     calibrate(inputs, tmp_path / "again.h5", {"casia": inputs["other"]})
     assert (tmp_path / "both.h5").read_bytes() == (tmp_path / "again.h5").read_bytes()
-    assert read_attributes(tmp_path / "both.h5", "calibration")["rule"] == "calibrate_similarity"
+    assert read_attributes(tmp_path / "both.h5", schemas.CALIBRATION)["rule"] == "calibrate_similarity"
     alone = calibrate(inputs, tmp_path / "alone.h5")
     assert alone["embedder"].tolist() == ["loss"]
     for name in ("similarity", "pearson_r", "counts"):
@@ -222,7 +223,7 @@ def test_what_does_not_move_has_no_correlation():
 
 def test_what_does_not_belong_together_is_refused(inputs, tmp_path):
     out = tmp_path / "c.h5"
-    write_artifact(tmp_path / "wide.h5", "embeddings", {"embedding": np.ones((80, DIM + 1), np.float32)})
+    write_artifact(tmp_path / "wide.h5", schemas.EMBEDDINGS, {"embedding": np.ones((80, DIM + 1), np.float32)})
     with pytest.raises(InputError, match="wide.h5: 9-d embeddings, the generator was trained with 8-d ones; embed the"):
         calibrate(inputs | {"embeddings": tmp_path / "wide.h5"}, out)
     with pytest.raises(InputError, match="12-d embeddings, the generator was trained with 8-d"):

@@ -6,18 +6,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.similarity.bins import bin_similarity, extract_bin, parse_binning, quantile_bins, threshold_bins
 from semihard.similarity.centers import find_identity_centers
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
 
 
 def embeddings_of(path, n: int = 40, dimensions: int = 6) -> np.ndarray:
     embedding = np.random.default_rng(1).standard_normal((n, dimensions)).astype(np.float32) * 9
-    write_artifact(path, "embeddings", {"embedding": embedding})
+    write_artifact(path, schemas.EMBEDDINGS, {"embedding": embedding})
     return embedding
 
 
@@ -28,14 +29,14 @@ def unit(x: np.ndarray) -> np.ndarray:
 def test_mean_centers_equal_a_loop(tmp_path, small_faceset):
     embedding = embeddings_of(tmp_path / "e.h5")
     find_identity_centers(small_faceset, tmp_path / "e.h5", "mean", None, tmp_path / "c.h5")
-    found, faces = read_artifact(tmp_path / "c.h5", "centers"), FaceSet(small_faceset)
+    found, faces = read_artifact(tmp_path / "c.h5", schemas.CENTERS), FaceSet(small_faceset)
     assert found["identity_names"].tolist() == faces.identity_names and found["count"].tolist() == [5] * 8
     for k in range(8):
         center = unit(sum(unit(e) for e in embedding[faces.identity == k]) / 5)
         assert found["center"][k] == pytest.approx(center, abs=1e-6)
         for i in np.flatnonzero(faces.identity == k):
             assert found["similarity"][i] == pytest.approx(unit(embedding[i]) @ center, abs=1e-6)
-    assert read_attributes(tmp_path / "c.h5", "centers")["center"] == "mean"
+    assert read_attributes(tmp_path / "c.h5", schemas.CENTERS)["center"] == "mean"
 
 
 def model_with_classes(path, names: list[str], dimensions: int = 6) -> torch.Tensor:
@@ -51,7 +52,7 @@ def test_class_weights_are_joined_by_name(tmp_path, small_faceset):
     names = ["somebody else", *reversed(faces.identity_names)]
     weight = model_with_classes(tmp_path / "m", names).numpy()
     find_identity_centers(small_faceset, tmp_path / "e.h5", "class_weight", tmp_path / "m", tmp_path / "c.h5")
-    found = read_artifact(tmp_path / "c.h5", "centers")
+    found = read_artifact(tmp_path / "c.h5", schemas.CENTERS)
     for i, k in enumerate(faces.identity):
         center = unit(weight[names.index(faces.identity_names[k])])
         assert found["center"][k] == pytest.approx(center, abs=1e-6)
@@ -92,7 +93,7 @@ def test_identity_of_one_image_has_no_mean_center_but_a_class_weight(tmp_path):
         find_identity_centers(tmp_path / "f.h5", tmp_path / "e.h5", "mean", None, tmp_path / "c.h5")
     model_with_classes(tmp_path / "m", ["b", "a"])
     find_identity_centers(tmp_path / "f.h5", tmp_path / "e.h5", "class_weight", tmp_path / "m", tmp_path / "c.h5")
-    similarity = read_artifact(tmp_path / "c.h5", "centers")["similarity"]
+    similarity = read_artifact(tmp_path / "c.h5", schemas.CENTERS)["similarity"]
     assert np.isnan(similarity[3]) and np.isfinite(similarity[:3]).all()
     write_faces(tmp_path / "f.h5", [""] * 4)
     with pytest.raises(InputError, match=r"no image is labelled"):
@@ -154,7 +155,7 @@ def test_binning_names():
 
 def centers_of(path, similarity) -> None:
     data = {"center": np.eye(2), "identity_names": ["a", "b"], "count": np.array([6, 6]), "similarity": similarity}
-    write_artifact(path, "centers", data)
+    write_artifact(path, schemas.CENTERS, data)
 
 
 SIMILARITY = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.85, 0.75, 0.65, 0.55, 0.45, -0.2], np.float32)
@@ -164,7 +165,7 @@ def test_statistics_of_the_bins_and_the_faces_of_one(tmp_path):
     write_faces(tmp_path / "f.h5", ["a"] * 6 + ["b"] * 6)
     centers_of(tmp_path / "c.h5", SIMILARITY)
     bin_similarity(tmp_path / "c.h5", tmp_path / "f.h5", "quantile-3", tmp_path / "b.h5")
-    found = read_artifact(tmp_path / "b.h5", "bins")
+    found = read_artifact(tmp_path / "b.h5", schemas.BINS)
     assert found["bin"].tolist() == [0, 0, 1, 1, 2, 2] * 2 and found["count"].tolist() == [4, 4, 4]
     assert found["mean_similarity"] == pytest.approx([0.825, 0.625, 0.2875])
     assert found["highest"] == pytest.approx([0.875, 0.675, 0.475])  # averages over identities (CemiFace Table 9)
@@ -178,7 +179,7 @@ def test_statistics_of_the_bins_and_the_faces_of_one(tmp_path):
     assert part.identity_names == ["a", "b"]
 
     bin_similarity(tmp_path / "c.h5", tmp_path / "f.h5", "threshold--0.1-0.6", tmp_path / "b.h5")
-    found = read_artifact(tmp_path / "b.h5", "bins")
+    found = read_artifact(tmp_path / "b.h5", schemas.BINS)
     assert found["bin"].tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 2]
     assert found["count"].tolist() == [7, 4, 1]
     assert found["lowest"] == pytest.approx([0.625, 0.425, -0.2])

@@ -9,8 +9,8 @@ from scipy.stats import chisquare, kstest
 
 from semihard.generator import conditions
 from semihard.generator.conditions import draw_conditions, guided, ranked_others
-from semihard.mixup import draw_partners
 from semihard.settings import SyntheticFaces
+from semihard.similarity.mixup import draw_partners
 
 DIM = 6
 

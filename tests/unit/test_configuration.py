@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semihard.configuration import expand_path, expand_sweeps, read_yaml
 from semihard.errors import InputError
-from semihard.study import Plan
+from semihard.workflow.configuration import expand_path, expand_sweeps, read_yaml
+from semihard.workflow.study import Plan
 
 BASE = {
     "facesets": {

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from semihard.compute.tensors import to_float
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.generator.dcface import DCFaceUNet, IdentityExtractor, StyleFeatures, condition, grid_statistics
 from semihard.generator.dcface_objective import DCFaceObjective, by_similarity
 from semihard.generator.objective import noise_schedule
@@ -19,7 +19,7 @@ from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec
 from semihard.settings import DCFaceGenerator
 from semihard.similarity.embedders import Embedder, load_embedder
-from semihard.tensors import to_float
+from semihard.storage.faceset import FaceSet, FaceSetWriter
 from tests.unit.toy_generator import SIZE, toy_embedder, toy_images
 
 SCHEDULE = noise_schedule(1000, 1e-4, 0.02)

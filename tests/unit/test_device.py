@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import distributed
 
-from semihard.device import compiled, launch
+from semihard.compute.device import compiled, launch
 from semihard.errors import InputError
 
 

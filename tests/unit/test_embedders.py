@@ -11,10 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from semihard.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.compute.tensors import resize, to_float
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_model, save_model
 from semihard.settings import BinBenchmark, FacenetEmbedder, WeightsEmbedder
@@ -22,10 +20,13 @@ from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import import_embedder
 from semihard.similarity.layouts import RENAMES, SPECS, renamed
-from semihard.similarity.verifying import verify_faces
 from semihard.sources.importing import import_benchmark
-from semihard.tensors import resize, to_float
-from semihard.verification import verify
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
+from semihard.verification.model import verify_faces
+from semihard.verification.protocol import verify
 from tests.unit.foreign_backbones import State, adaface_ir, insightface_mbf
 
 
@@ -282,7 +283,7 @@ def test_facenet_weights_without_their_classifier(tmp_path, monkeypatch):
 def test_embed_faces_writes_one_row_per_image(tmp_path, small_faceset):
     save_model(tmp_path / "m", network(SMALL), SMALL)
     embed_faces(small_faceset, tmp_path / "m", tmp_path / "e.h5")
-    found = read_artifact(tmp_path / "e.h5", "embeddings")["embedding"]
+    found = read_artifact(tmp_path / "e.h5", schemas.EMBEDDINGS)["embedding"]
     images = torch.from_numpy(FaceSet(small_faceset).images(slice(None))).permute(0, 3, 1, 2)
     expected = load_embedder(tmp_path / "m").embed(images).numpy()
     assert found.dtype == np.float32 and np.array_equal(found, expected)
@@ -366,7 +367,9 @@ def test_pretrained_networks_reach_their_accuracy_on_lfw(lfw, real_faces, tmp_pa
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     import_embedder(weights(source, layout, sha256=digest), tmp_path / "m")
     verify_faces(lfw / "faces.h5", lfw / "pairs.h5", tmp_path / "m", tmp_path / "v.h5", flip=False)
-    assert read_attributes(tmp_path / "v.h5", "verification")["accuracy_mean"] == pytest.approx(accuracy, abs=0.002)
+    assert read_attributes(tmp_path / "v.h5", schemas.VERIFICATION)["accuracy_mean"] == pytest.approx(
+        accuracy, abs=0.002
+    )
 
 
 def test_every_layout_has_a_specification():
@@ -378,21 +381,21 @@ def test_verify_faces_writes_the_protocols_result(tmp_path, small_faceset):
     save_model(tmp_path / "m", network(SMALL), SMALL)
     first, second = np.arange(0, 40, 2), np.arange(1, 41, 2)
     pairs = {"first": first, "second": second, "same": np.tile([True, False], 10), "fold": np.arange(20) // 10}
-    write_artifact(tmp_path / "p.h5", "benchmark", pairs)
+    write_artifact(tmp_path / "p.h5", schemas.BENCHMARK, pairs)
     verify_faces(small_faceset, tmp_path / "p.h5", tmp_path / "m", tmp_path / "v.h5")
-    found = read_artifact(tmp_path / "v.h5", "verification")
+    found = read_artifact(tmp_path / "v.h5", schemas.VERIFICATION)
     embed_faces(small_faceset, tmp_path / "m", tmp_path / "e.h5")
-    unit = read_artifact(tmp_path / "e.h5", "embeddings")["embedding"].astype(np.float64)
+    unit = read_artifact(tmp_path / "e.h5", schemas.EMBEDDINGS)["embedding"].astype(np.float64)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     assert found["distance"] == pytest.approx(2 - 2 * (unit[first] * unit[second]).sum(1), abs=1e-9)
     expected = verify(found["distance"], pairs["same"], pairs["fold"])
     assert np.array_equal(found["accuracy"], expected.accuracy)
-    attributes = read_attributes(tmp_path / "v.h5", "verification")
+    attributes = read_attributes(tmp_path / "v.h5", schemas.VERIFICATION)
     assert (
         attributes["accuracy_mean"] == expected.accuracy.mean()
         and attributes["accuracy_std"] == expected.accuracy.std()
     )
 
-    write_artifact(tmp_path / "p.h5", "benchmark", pairs | {"second": second + 1})
+    write_artifact(tmp_path / "p.h5", schemas.BENCHMARK, pairs | {"second": second + 1})
     with pytest.raises(InputError, match="names an image beyond the 40"):
         verify_faces(small_faceset, tmp_path / "p.h5", tmp_path / "m", tmp_path / "v.h5")

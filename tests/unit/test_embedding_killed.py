@@ -39,9 +39,9 @@ def run(folder: Path, moment: int | None = None, limit: int | None = None) -> tu
     whether it ended well, and how many steps it made."""
     import h5py
 
-    from semihard.faceset import FaceSet
     from semihard.similarity.embedders import Embedder
     from semihard.similarity.embedding import embed_faces
+    from semihard.storage.faceset import FaceSet
 
     report, inputs = folder.parent / "steps", folder.parent
     child = os.fork()
@@ -63,9 +63,9 @@ def run(folder: Path, moment: int | None = None, limit: int | None = None) -> tu
 def main(folder: Path) -> None:
     import torch
 
-    from semihard.faceset import FaceSetWriter
     from semihard.recognizer.backbones import build_backbone
     from semihard.recognizer.model_file import EmbedderSpec, save_model
+    from semihard.storage.faceset import FaceSetWriter
 
     torch.set_num_threads(1)  # a forked child must not wait for threads that stayed behind
     torch.manual_seed(0)

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import distributed
 
-from semihard import engine
-from semihard.checkpoint import Resume
-from semihard.device import launch
-from semihard.engine import batch_indices, train
+from semihard.compute import engine
+from semihard.compute.device import launch
+from semihard.compute.engine import batch_indices, train
 from semihard.errors import NonFiniteLossError
-from semihard.provenance import Provenance
+from semihard.storage.checkpoint import Resume
+from semihard.storage.provenance import Provenance
 
 STEPS = 90
 
@@ -84,7 +84,7 @@ def test_sigkill_loses_no_checkpoint(tmp_path):
         import os, signal, sys
         sys.path[:0] = {[str(Path(engine.__file__).parent.parent), str(Path(__file__).parent)]!r}
         from pathlib import Path
-        from semihard import engine
+        from semihard.compute import engine
         engine.SECONDS_BETWEEN_CHECKPOINTS = 0.0
         from test_engine import run
         def kill(i):

@@ -6,11 +6,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from semihard.artifacts import read_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
-from semihard.pixels import encode_image
-from semihard.provenance import Provenance
 from semihard.settings import (
     BinBenchmark,
     FolderFaces,
@@ -27,6 +23,11 @@ from semihard.sources.recordio_writer import RecordIOWriter
 from semihard.sources.rendered import draw_identities
 from semihard.sources.rendering import render_benchmark, render_faces
 from semihard.sources.subset import subset_faces
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.pixels import encode_image
+from semihard.storage.provenance import Provenance
 
 
 def blobs(count: int, size: int = 8, codec: str = "png") -> list[bytes]:
@@ -85,7 +86,7 @@ def test_bin_benchmark(tmp_path):
     import_benchmark(
         BinBenchmark(source="bin", path=str(tmp_path / "b.bin")), tmp_path / "f.h5", tmp_path / "p.h5", Provenance()
     )
-    faces, pairs = FaceSet(tmp_path / "f.h5"), read_artifact(tmp_path / "p.h5", "benchmark")
+    faces, pairs = FaceSet(tmp_path / "f.h5"), read_artifact(tmp_path / "p.h5", schemas.BENCHMARK)
     assert len(faces) == 39  # the repeated photograph is stored once
     assert [faces.encoded(i) for pair in zip(pairs["first"], pairs["second"], strict=True) for i in pair] == images
     assert pairs["same"].tolist() == same
@@ -102,7 +103,7 @@ def test_pairs_benchmark_of_some_folds(tmp_path):
         source="pairs", pairs=str(tmp_path / "pairs.txt"), folder=str(tmp_path / "faces"), folds=(1, 3)
     )
     import_benchmark(settings, tmp_path / "f.h5", tmp_path / "p.h5", Provenance())
-    faces, pairs = FaceSet(tmp_path / "f.h5"), read_artifact(tmp_path / "p.h5", "benchmark")
+    faces, pairs = FaceSet(tmp_path / "f.h5"), read_artifact(tmp_path / "p.h5", schemas.BENCHMARK)
     keys = faces.column("source_key")
     found = [(keys[a], keys[b]) for a, b in zip(pairs["first"], pairs["second"], strict=True)]
     assert found[0] == ("A/A_0001.jpg", "A/A_0002.jpg") and found[3] == ("C/C_0001.jpg", "A/A_0001.jpg")
@@ -179,7 +180,7 @@ def test_rendered_identity_mixup_is_in_coefficient_space(tmp_path):
 def test_rendered_benchmark_is_balanced_and_disjoint(tmp_path):
     settings = RenderedBenchmark(source="rendered", identities=20, pairs=80, folds=5, image_size=32)
     render_benchmark(settings, tmp_path / "f.h5", tmp_path / "p.h5", Provenance())
-    faces, pairs = FaceSet(tmp_path / "f.h5"), read_artifact(tmp_path / "p.h5", "benchmark")
+    faces, pairs = FaceSet(tmp_path / "f.h5"), read_artifact(tmp_path / "p.h5", schemas.BENCHMARK)
     first, second = faces.identity[pairs["first"]], faces.identity[pairs["second"]]
     assert ((first == second) == pairs["same"]).all() and pairs["same"].sum() == 40
     assert np.bincount(pairs["fold"]).tolist() == [16] * 5

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semihard.decoded import decode_all
+from semihard.compute.decoded_images import decode_all
+from semihard.compute.tensors import resize
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter, copy_faces
-from semihard.pixels import encode_image
-from semihard.provenance import Provenance
-from semihard.tensors import resize
+from semihard.storage.faceset import FaceSet, FaceSetWriter, copy_faces
+from semihard.storage.pixels import encode_image
+from semihard.storage.provenance import Provenance
 
 
 def write(

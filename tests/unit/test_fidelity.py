@@ -8,13 +8,14 @@ import scipy.linalg
 import torch
 from prdc import compute_prdc
 
-from semihard.artifacts import read_artifact, write_artifact
 from semihard.audit import inception
 from semihard.audit.fidelity import MEASURES, compare, frechet_distance, halves, measure_fidelity, prdc
 from semihard.errors import InputError
-from semihard.faceset import FaceSetWriter
-from semihard.provenance import Provenance
 from semihard.settings import FidelityAudit
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, write_artifact
+from semihard.storage.faceset import FaceSetWriter
+from semihard.storage.provenance import Provenance
 
 ABSENT = "/nowhere/weights-inception-2015-12-05-6726825d.pth"
 
@@ -60,14 +61,14 @@ def face_set(folder, name: str, values: np.ndarray, columns: dict | None = None)
     with FaceSetWriter(folder / f"{name}.h5", (4, 4), "raw") as writer:
         pixels = np.random.default_rng(0).integers(0, 256, (len(values), 4, 4, 3), np.uint8)
         writer.add(pixels, [f"{name}{i // 2}" for i in range(len(values))], columns or {})
-    write_artifact(folder / f"{name}_embeddings.h5", "embeddings", {"embedding": values})
+    write_artifact(folder / f"{name}_embeddings.h5", schemas.EMBEDDINGS, {"embedding": values})
     return folder / f"{name}.h5", folder / f"{name}_embeddings.h5"
 
 
 def measure(folder, real, made, **settings) -> dict[str, np.ndarray]:
     given = FidelityAudit(**({"inception": ABSENT} | settings))
     measure_fidelity(given, *real, *made, folder / "out.h5", Provenance())
-    return read_artifact(folder / "out.h5", "fidelity")
+    return read_artifact(folder / "out.h5", schemas.FIDELITY)
 
 
 def test_a_set_is_compared_without_its_inquiry_copies_and_beside_its_null(tmp_path, caplog):
@@ -117,7 +118,7 @@ def test_inception_features_are_compared_too(inception_file, tmp_path, monkeypat
     real, made = face_set(tmp_path, "real", values), face_set(tmp_path, "made", values[:12])
     given = FidelityAudit(inception=str(inception_file), nearest=3)
     measure_fidelity(given, *real, *made, tmp_path / "out.h5", Provenance(), inception_file)
-    found = read_artifact(tmp_path / "out.h5", "fidelity")
+    found = read_artifact(tmp_path / "out.h5", schemas.FIDELITY)
     assert found["features"].tolist() == ["embedding", "inception"] and found["value"].shape == (2, 5)
     assert not (tmp_path / "out.h5.resume").exists()
     assert np.isnan(found["value"][1, 0]) and np.isfinite(found["value"][1, 1:]).all()

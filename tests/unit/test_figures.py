@@ -7,8 +7,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from semihard.artifacts import read_artifact, write_artifact
-from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.figures.audits import plot_attributes, plot_diversity, plot_leakage
 from semihard.figures.discovery import plot_accuracy_over_similarity
 from semihard.figures.sheets import plot_sample_sheet, plot_similarity_ladder
@@ -17,8 +15,11 @@ from semihard.figures.style import looks, shared_bins
 from semihard.figures.training import plot_training_curves
 from semihard.figures.verification import plot_accuracy_table, plot_roc
 from semihard.generator.calibration import statistics
-from semihard.scores import Outputs, Row, score_study
-from semihard.verification import squared_distances, verify
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, write_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.study_table.scores import Outputs, Row, score_study
+from semihard.verification.protocol import squared_distances, verify
 
 M = np.linspace(-1, 1, 21)
 FIGURES = (
@@ -73,7 +74,7 @@ def calibration(path: Path, m: np.ndarray = M, inquiries: int = 3, size: int = 1
     images = np.stack([faces(np.arange(inquiries) + 10 * abs(round(10 * (1 - value))), size, 3) for value in m])
     data = {"m": m, "embedder": ["loss", "casia"], "similarity": similarity, **statistics(m, similarity)}
     write_artifact(
-        path, "calibration", data | {"images": images, "inquiry_images": faces(np.arange(inquiries), size, 3)}
+        path, schemas.CALIBRATION, data | {"images": images, "inquiry_images": faces(np.arange(inquiries), size, 3)}
     )
     return path
 
@@ -84,7 +85,7 @@ def centers(path: Path, mean: float, sd: float, identities: int = 60, images: in
     similarity[:3] = np.nan
     names = [f"p{k}" for k in range(identities)]
     data = {"center": np.eye(identities), "identity_names": names, "count": np.full(identities, images)}
-    write_artifact(path, "centers", data | {"similarity": similarity})
+    write_artifact(path, schemas.CENTERS, data | {"similarity": similarity})
     return path
 
 
@@ -100,7 +101,7 @@ def bins(path: Path, similarity: np.ndarray, images: int = 40) -> Path:
         "lowest": [b.min(1).mean() for b in in_bin],
         "count": [b.count() for b in in_bin],
     }
-    write_artifact(path, "bins", data)
+    write_artifact(path, schemas.BINS, data)
     return path
 
 
@@ -114,7 +115,7 @@ def history(path: Path, seed: int, columns: tuple[str, ...]) -> Path:
     }
     noise = {"loss": 0.4, "accuracy": 0.01, "learning_rate": 0, "images_per_second": 20}
     data = {f"columns/{name}": shape[name] + noise[name] * rng.normal(size=len(steps)) for name in columns}
-    write_artifact(path, "history", {"step": steps} | data)
+    write_artifact(path, schemas.HISTORY, {"step": steps} | data)
     return path
 
 
@@ -133,7 +134,7 @@ def verification(path: Path, spread: float, pairs: int = 2000) -> Path:
         "accuracy": result.accuracy,
         "threshold": result.threshold,
     }
-    write_artifact(path, "verification", data)
+    write_artifact(path, schemas.VERIFICATION, data)
     return path
 
 
@@ -156,7 +157,9 @@ def leakage(path: Path, mean: float) -> Path:
     rng = np.random.default_rng(round(100 * mean))
     nearest = np.clip(rng.normal(mean, 0.07, 4000), -1, 1).astype(np.float32)
     data = {"nearest_index": rng.integers(0, 9000, 4000), "nearest_similarity": nearest, "threshold": 0.42}
-    write_artifact(path, "leakage", data, attrs={"matching": float((nearest > 0.42).mean()), "matching_real": 0.0312})
+    write_artifact(
+        path, schemas.LEAKAGE, data, attrs={"matching": float((nearest > 0.42).mean()), "matching_real": 0.0312}
+    )
     return path
 
 
@@ -168,7 +171,7 @@ def diversity(path: Path, genuine: float) -> Path:
         "genuine": np.clip(rng.normal(genuine, 0.13, 20_000), -1, 1),
         "impostor": np.clip(rng.normal(0.03, 0.09, 20_000), -1, 1),
     }
-    write_artifact(path, "diversity", data)
+    write_artifact(path, schemas.DIVERSITY, data)
     return path
 
 
@@ -208,7 +211,7 @@ def draw_all(folder: Path, kind: str = "svg") -> dict[str, tuple[Path, Path]]:
     for name, mean, sd in (("casia", 0.62, 0.14), ("cemiface_m0", 0.41, 0.1), ("dcface", 0.55, 0.08)):
         centers(made / f"centers_{name}.h5", mean, sd)
     with_centers = {name: made / f"centers_{name}.h5" for name in ("casia", "cemiface_m0", "dcface")}
-    similarity = read_artifact(with_centers["casia"], "centers")["similarity"]
+    similarity = read_artifact(with_centers["casia"], schemas.CENTERS)["similarity"]
     bins(made / "bins.h5", similarity)
     face_set(made / "faces.h5", [f"n{k:06d}" for k in range(20) for _ in range(9)])
     calibration(made / "calibration.h5")
@@ -253,8 +256,8 @@ def numbers(drawn: dict[str, tuple[Path, Path]], name: str) -> pd.DataFrame:
     return pd.read_csv(drawn[name][1])
 
 
-def artifact(drawn: dict[str, tuple[Path, Path]], name: str, kind: str) -> dict[str, np.ndarray]:
-    return read_artifact(drawn["samples"][0].parent / "artifacts" / name, kind)
+def artifact(drawn: dict[str, tuple[Path, Path]], name: str, schema: schemas.Schema) -> dict[str, np.ndarray]:
+    return read_artifact(drawn["samples"][0].parent / "artifacts" / name, schema)
 
 
 def test_the_same_artifacts_give_the_same_bytes(drawn, tmp_path):
@@ -315,7 +318,7 @@ def test_sample_sheet_of_unlabelled_small_faces(tmp_path):
 
 
 def test_ladder_shows_inquiry_and_every_rung_from_same_to_other(drawn):
-    table, data = numbers(drawn, "ladder"), artifact(drawn, "calibration.h5", "calibration")
+    table, data = numbers(drawn, "ladder"), artifact(drawn, "calibration.h5", schemas.CALIBRATION)
     sheet = np.asarray(Image.open(drawn["ladder"][0]))
     assert table.groupby("row")["m"].apply(lambda m: (np.diff(m) < 0).all()).all()
     assert len(table) == 3 * 21 and table["m"].nunique() == 21
@@ -328,7 +331,7 @@ def test_ladder_shows_inquiry_and_every_rung_from_same_to_other(drawn):
 
 
 def test_calibration_numbers(drawn):
-    table, data = numbers(drawn, "calibration"), artifact(drawn, "calibration.h5", "calibration")
+    table, data = numbers(drawn, "calibration"), artifact(drawn, "calibration.h5", schemas.CALIBRATION)
     bins = ["below_0", "0_to_0.1", "0.1_to_0.2", "0.2_to_0.3", "0.3_to_0.4", "0.4_to_0.5", "above_0.5"]
     assert table.groupby("embedder", sort=False).size().to_dict() == {"loss": 21, "casia": 21}
     for row, counts in zip(table.itertuples(), table[bins].to_numpy(), strict=True):
@@ -358,7 +361,7 @@ def test_histograms_count_every_image_once(drawn):
     table = numbers(drawn, "histogram")
     assert list(table["faceset"].unique()) == ["casia", "cemiface_m0", "dcface"]
     for name, part in table.groupby("faceset"):
-        similarity = artifact(drawn, f"centers_{name}.h5", "centers")["similarity"]
+        similarity = artifact(drawn, f"centers_{name}.h5", schemas.CENTERS)["similarity"]
         similarity = similarity[~np.isnan(similarity)].astype(np.float64)
         assert part["count"].sum() == len(similarity) == 2397 and part["share"].sum() == pytest.approx(1)
         inside = [((similarity >= row.low) & (similarity < row.high)).sum() for row in part.itertuples()]
@@ -373,7 +376,7 @@ def test_edges_cover_the_values_at_round_numbers():
 
 
 def test_bins_are_those_of_the_artifact(drawn):
-    table, data = numbers(drawn, "bins"), artifact(drawn, "bins.h5", "bins")
+    table, data = numbers(drawn, "bins"), artifact(drawn, "bins.h5", schemas.BINS)
     summary = table.groupby("bin").first()
     for name in ("mean_similarity", "highest", "lowest"):
         np.testing.assert_allclose(summary[name], data[name], rtol=1e-6)
@@ -387,14 +390,14 @@ def test_training_curves_have_every_point(drawn):
         "cemiface_m0": 4,
         "dcface": 3,
     }
-    data = artifact(drawn, "h1.h5", "history")
+    data = artifact(drawn, "h1.h5", schemas.HISTORY)
     part = table[(table["label"] == "cemiface_m0") & (table["quantity"] == "loss")]
     assert part["step"].tolist() == data["step"].tolist()
     np.testing.assert_allclose(part["value"], data["columns/loss"], rtol=1e-6)
 
 
 def test_roc_points_by_counting(drawn):
-    table, data = numbers(drawn, "roc"), artifact(drawn, "v2.1.h5", "verification")
+    table, data = numbers(drawn, "roc"), artifact(drawn, "v2.1.h5", schemas.VERIFICATION)
     part = table[table["label"] == "cemiface_m0"].reset_index(drop=True)
     assert part["true_accept_rate"].is_monotonic_increasing and part.iloc[-1]["true_accept_rate"] == 1
     for row in part.iloc[[1, 100, 700]].itertuples():
@@ -426,9 +429,9 @@ def test_the_discovery_figure_says_what_was_found(tmp_path, accuracy, finding):
         "seed": [0],
     }
     data |= {"accuracy": average[:, None, None], "average": average, "interval": average[:, None] + [-1, 1]}
-    write_artifact(tmp_path / "scores.h5", "scores", data)
+    write_artifact(tmp_path / "scores.h5", schemas.SCORES, data)
     bins = {"bin": np.zeros(5), "count": np.ones(3), "highest": np.ones(3), "lowest": np.ones(3)}
-    write_artifact(tmp_path / "bins.h5", "bins", bins | {"mean_similarity": np.array([0.8, 0.5, 0.2])})
+    write_artifact(tmp_path / "bins.h5", schemas.BINS, bins | {"mean_similarity": np.array([0.8, 0.5, 0.2])})
     series = {
         "title": "bins of casia",
         "axis": "similarity",
@@ -463,7 +466,7 @@ def test_audit_charts_write_what_they_read(drawn):
     pd.testing.assert_frame_equal(part[source.columns], source, rtol=1e-6)
 
     leaks = numbers(drawn, "leakage").set_index(["faceset", "quantity"])["value"]
-    data = artifact(drawn, "ldcface.h5", "leakage")
+    data = artifact(drawn, "ldcface.h5", schemas.LEAKAGE)
     assert leaks["dcface", "matching"].item() == pytest.approx((data["nearest_similarity"] > 0.42).mean(), rel=1e-6)
     assert leaks["dcface", "threshold"].item() == 0.42 and leaks["dcface", "matching_real"].item() == 0.0312
     assert leaks["dcface", "share"].sum() == pytest.approx(1)

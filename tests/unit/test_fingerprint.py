@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from semihard.fingerprint import RESULT_NEUTRAL, SCRIPTS, _file_of, _read, fingerprint
+from semihard.workflow.fingerprint import RESULT_NEUTRAL, SCRIPTS, _file_of, _read, fingerprint
 
 FILES = {
     "run.py": '"""Script."""\nfrom semihard.top import go\n\ngo()\n',
     "other.py": "from semihard import alone\n",
     "semihard/__init__.py": "",
-    "semihard/top.py": "from semihard.deep.low import value\nfrom semihard.progress import bar\n\ndef go():\n    return value\n",
+    "semihard/top.py": "from semihard.deep.low import value\nfrom semihard.compute.progress import bar\n\ndef go():\n    return value\n",
     "semihard/deep/__init__.py": "",
     "semihard/deep/low.py": "value = 1\n",
     "semihard/alone.py": "x = 1\n",
-    "semihard/progress.py": "bar = 1\n",
+    "semihard/compute/progress.py": "bar = 1\n",
 }
 
 
@@ -45,7 +45,7 @@ def after(scripts: Path, name: str, text: str) -> tuple[bool, bool]:
         ("semihard/deep/low.py", '"""New docstring."""\n\n# comment\nvalue   =   1\n', (False, False)),
         ("semihard/top.py", FILES["semihard/top.py"].replace("():", '():\n    """What it does."""'), (False, False)),
         ("run.py", FILES["run.py"] + "go()\n", (True, False)),
-        ("semihard/progress.py", "bar = 2\n", (False, False)),
+        ("semihard/compute/progress.py", "bar = 2\n", (False, False)),
         ("semihard/deep/low.py", 'value = "a string that is no docstring"\n', (True, False)),
     ],
 )

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semihard.alignment import FaceAligner, arcface_template
 from semihard.errors import InputError
-from semihard.pixels import decode_image, encode_image
+from semihard.sources.alignment import FaceAligner, arcface_template
 from semihard.sources.folder import read_folder
+from semihard.storage.pixels import decode_image, encode_image
 
 FACES = os.environ.get("SEMIHARD_FACES")
 
@@ -79,7 +79,7 @@ def test_memory_holds_one_batch_of_photographs(tmp_path, monkeypatch):
             sizes.append(len(images))
             return super().detect(images)
 
-    monkeypatch.setattr("semihard.alignment.PIXELS_PER_BATCH", 2 * 112 * 112)
+    monkeypatch.setattr("semihard.sources.alignment.PIXELS_PER_BATCH", 2 * 112 * 112)
     assert [face.key for face in read_folder(tmp_path, Counting())] == [f"a/{number}.png" for number in range(6)]
     assert max(sizes) == 2
 

@@ -5,15 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semihard.artifacts import write_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.generator import gathering
 from semihard.generator.gathering import gather_shards, identity_name
 from semihard.generator.inquiries import read_inquiry_images
-from semihard.pixels import encode_image
-from semihard.provenance import Provenance
 from semihard.settings import SyntheticFaces
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.pixels import encode_image
+from semihard.storage.provenance import Provenance
 from tests.unit.toy_generator import DIM, SIZE, toy_images
 
 IDENTITIES, PER_IDENTITY, SIDE = 5, 3, 12
@@ -53,7 +54,7 @@ def inquiries(tmp_path) -> tuple[Path, Path]:
     embedding = np.eye(IDENTITIES, DIM, dtype=np.float32)
     names = [f"person{i}" for i in SOURCE]
     data = {"source_index": SOURCE, "source_name": names, "embedding": embedding, "nearest": np.zeros(IDENTITIES)}
-    write_artifact(tmp_path / "inquiries.h5", "inquiries", data)
+    write_artifact(tmp_path / "inquiries.h5", schemas.INQUIRIES, data)
     return tmp_path / "inquiries.h5", tmp_path / "inquiry_faces.h5"
 
 

@@ -13,19 +13,20 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from semihard.artifacts import read_artifact
-from semihard.device import launch
+from semihard.compute.device import launch
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.generator import training
 from semihard.generator.model_file import load_generator, sha256_of
 from semihard.generator.training import train_generator
-from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.settings import CemiFaceGenerator
 from semihard.similarity.embedders import load_embedder
 from semihard.similarity.embedding import unit_embeddings
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.provenance import Provenance
 from tests.unit.toy_generator import DIM, SIZE, toy_embedder, toy_faces
 
 PROVENANCE = Provenance(rule="train_generator", settings={"a": 1}, code="c")
@@ -69,7 +70,7 @@ def run(settings: CemiFaceGenerator, inputs: tuple[Path, Path], folder: Path) ->
 
 def test_losses_fall_and_are_recorded(inputs, tmp_path):
     path = run(entry(epochs=40), inputs, tmp_path)
-    history = read_artifact(tmp_path / "history.h5", "history")
+    history = read_artifact(tmp_path / "history.h5", schemas.HISTORY)
     assert history["step"].tolist() == [20, 40, 60, 80]
     assert {name for name in history if name != "step"} == {
         f"columns/{name}" for name in ("loss", "loss_mse", "loss_rec", "loss_sim", "gradient_norm")
@@ -144,7 +145,7 @@ def test_a_checkpoint_of_the_average_goes_to_the_device_of_the_weights():
 
 def outcome(folder: Path) -> tuple[torch.Tensor, np.ndarray]:
     """All weights in a row, and all losses."""
-    history = read_artifact(folder / "history.h5", "history")
+    history = read_artifact(folder / "history.h5", schemas.HISTORY)
     losses = np.concatenate([history[name] for name in sorted(history) if name != "step"])
     return torch.cat([weights.flatten() for weights in load_file(folder / "model.safetensors").values()]), losses
 

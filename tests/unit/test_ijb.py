@@ -8,20 +8,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.settings import IJBBenchmark
-from semihard.similarity import templates
 from semihard.similarity.embedders import load_embedder
-from semihard.similarity.templates import pair_cosines, template_features
-from semihard.similarity.verifying import verify_faces
 from semihard.sources.ijb import read_ijb
 from semihard.sources.importing import import_benchmark
 from semihard.sources.rendered import rendered_faces
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
+from semihard.verification import ijb_templates as templates
+from semihard.verification.ijb_templates import pair_cosines, template_features
+from semihard.verification.model import verify_faces
 from tests.unit.ijb_folder import IDENTITIES, MEDIA, PAIRS, PER_IDENTITY, SCORE, TEMPLATE, N, write_ijb, write_list
 
 LISTS = ("face_tid_mid", "name_5pts_score", "template_pair_label")
@@ -86,7 +87,7 @@ def imported(tmp_path, ijb) -> tuple[Path, Path]:
 
 
 def test_imported_and_verified_it_gives_the_protocols_cosines(tmp_path, imported, model, monkeypatch):
-    faces, pairs = FaceSet(imported[0]), read_artifact(imported[1], "template_pairs")
+    faces, pairs = FaceSet(imported[0]), read_artifact(imported[1], schemas.TEMPLATE_PAIRS)
     assert faces.image_size == (112, 112) and (faces.identity == -1).all()
     assert faces.attrs["alignment"] == "arcface" and faces.attrs["licence"] == "theirs"
     assert faces.column("template").tolist() == TEMPLATE.tolist() and faces.column("media").tolist() == MEDIA.tolist()
@@ -96,8 +97,8 @@ def test_imported_and_verified_it_gives_the_protocols_cosines(tmp_path, imported
     monkeypatch.setattr(FaceSet, "blocks", lambda self: (slice(i, min(i + 7, N)) for i in range(0, N, 7)))
     verify_faces(*imported, model, tmp_path / "v.h5", Provenance("verify"))
     result, attrs = (
-        read_artifact(tmp_path / "v.h5", "template_verification"),
-        read_attributes(tmp_path / "v.h5", "template_verification"),
+        read_artifact(tmp_path / "v.h5", schemas.TEMPLATE_VERIFICATION),
+        read_attributes(tmp_path / "v.h5", schemas.TEMPLATE_VERIFICATION),
     )
     features = load_embedder(model).embed(torch.from_numpy(faces.images(slice(None))).permute(0, 3, 1, 2)).numpy()
     expected = np.array(naive_scores(features.astype(float)))
@@ -112,14 +113,14 @@ def test_true_accept_rates_of_many_pairs(tmp_path, imported, model):
     random = np.random.default_rng(0)
     first, second = random.choice(TEMPLATE, (2, 2000))
     same = random.random(2000) < 0.5
-    write_artifact(tmp_path / "p.h5", "template_pairs", {"first": first, "second": second, "same": same})
+    write_artifact(tmp_path / "p.h5", schemas.TEMPLATE_PAIRS, {"first": first, "second": second, "same": same})
     verify_faces(imported[0], tmp_path / "p.h5", model, tmp_path / "v.h5")
-    result = read_artifact(tmp_path / "v.h5", "template_verification")
+    result = read_artifact(tmp_path / "v.h5", schemas.TEMPLATE_VERIFICATION)
     genuine, impostor = result["cosine"][same], result["cosine"][~same]
     for far, tar in zip(result["false_accept_rate"], result["true_accept_rate"], strict=True):
         possible = [np.mean(genuine >= t) for t in [*np.unique(result["cosine"]), 2] if np.mean(impostor >= t) <= far]
         assert tar == max(possible) if far * len(impostor) >= 1 else np.isnan(tar)
-    attrs = read_attributes(tmp_path / "v.h5", "template_verification")
+    attrs = read_attributes(tmp_path / "v.h5", schemas.TEMPLATE_VERIFICATION)
     assert attrs["tar_at_far_0.1"] == result["true_accept_rate"][-1] and np.isnan(attrs["tar_at_far_1e-06"])
     assert attrs["tar_at_far_0.01"] == result["true_accept_rate"][-2]
 
@@ -127,7 +128,7 @@ def test_true_accept_rates_of_many_pairs(tmp_path, imported, model):
 def test_a_template_without_images_is_named(tmp_path, imported, model):
     for wanted in (8, 41):
         pairs = {"first": [40, 7], "second": [12, wanted], "same": [False, True]}
-        write_artifact(tmp_path / "p.h5", "template_pairs", pairs)
+        write_artifact(tmp_path / "p.h5", schemas.TEMPLATE_PAIRS, pairs)
         with pytest.raises(InputError, match=rf"p\.h5: template {wanted} has no image in the face set"):
             verify_faces(imported[0], tmp_path / "p.h5", model, tmp_path / "v.h5")
     assert not (tmp_path / "v.h5").exists()

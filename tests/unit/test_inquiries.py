@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.generator import inquiries
 from semihard.generator.inquiries import one_per_identity, order_candidates, read_inquiry_images, select_inquiries
 from semihard.generator.quality import QualityGate, measure_quality, sharpness
-from semihard.provenance import Provenance
 from semihard.settings import SyntheticFaces
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.provenance import Provenance
 from tests.unit.test_packing import naive, unit
 
 NAMES = [f"person{i % 30}" for i in range(90)] + [""] * 20
@@ -36,7 +37,7 @@ def write_faces(path: Path, names: list[str], size: int = 8) -> Path:
 
 
 def write_embeddings(path: Path, embedding: np.ndarray) -> Path:
-    write_artifact(path, "embeddings", {"embedding": embedding.astype(np.float32)})
+    write_artifact(path, schemas.EMBEDDINGS, {"embedding": embedding.astype(np.float32)})
     return path
 
 
@@ -51,8 +52,8 @@ def faces(tmp_path: Path) -> tuple[Path, Path, np.ndarray]:
 def select(asked: SyntheticFaces, faces, embeddings, folder: Path, centers: Path | None = None) -> dict:
     """The inquiries and, in the same dict, the attributes of the file."""
     select_inquiries(asked, faces, embeddings, folder / "inquiries.h5", Provenance(rule="r"), centers)
-    attributes = read_attributes(folder / "inquiries.h5", "inquiries")
-    return attributes | read_artifact(folder / "inquiries.h5", "inquiries")
+    attributes = read_attributes(folder / "inquiries.h5", schemas.INQUIRIES)
+    return attributes | read_artifact(folder / "inquiries.h5", schemas.INQUIRIES)
 
 
 # ── one round ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -83,7 +84,7 @@ def test_another_embedder_can_tell_inquiries_apart(faces, tmp_path):
     told_apart_by = write_embeddings(tmp_path / "other.h5", 3 * other)
     asked = entry(identities=12, seed=3, inquiry_embedder="o")
     select_inquiries(asked, faces_path, embeddings_path, tmp_path / "i.h5", Provenance(), None, told_apart_by)
-    found = read_artifact(tmp_path / "i.h5", "inquiries")
+    found = read_artifact(tmp_path / "i.h5", schemas.INQUIRIES)
     order = one_per_identity(FaceSet(faces_path), 3)
     expected = order[naive(other[order], 0.6)][:12]
     assert found["source_index"].tolist() == expected.tolist()
@@ -234,7 +235,7 @@ def write_centers(path: Path, faces: FaceSet, raw: np.ndarray) -> tuple[Path, np
     vectors = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     similarity = np.where(faces.identity < 0, np.nan, (vectors * center[faces.identity]).sum(1)).astype(np.float32)
     data = {"center": center, "identity_names": faces.identity_names, "count": faces.counts(), "similarity": similarity}
-    write_artifact(path, "centers", data)
+    write_artifact(path, schemas.CENTERS, data)
     return path, center, similarity
 
 
@@ -259,7 +260,7 @@ def test_a_poor_nearest_image_gives_way_to_the_next(tmp_path):
     norm = np.array([[9], [9], [1], [9], [8]])
     embeddings = write_embeddings(tmp_path / "e.h5", norm * np.eye(3)[[0, 0, 1, 1, 2]])
     data = {"center": np.eye(3), "identity_names": ["a", "b", "c"], "count": [2, 2, 1]}
-    write_artifact(tmp_path / "c.h5", "centers", data | {"similarity": [0.8, 0.9, 0.9, 0.8, 0.7]})
+    write_artifact(tmp_path / "c.h5", schemas.CENTERS, data | {"similarity": [0.8, 0.9, 0.9, 0.8, 0.7]})
     asked = entry(identities=3, quality_quantile=0.5, center="mean", inquiry_rounds=2)
     found = select(asked, tmp_path / "f.h5", embeddings, tmp_path, tmp_path / "c.h5")
     assert found["source_index"].tolist() in ([1, 4, 3], [4, 1, 3])

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from semihard import job as job_module
 from semihard.errors import InputError
-from semihard.job import job, take_gpus
+from semihard.workflow import job as job_module
+from semihard.workflow.job import job, take_gpus
 
 
 class Wildcards(SimpleNamespace):

@@ -8,16 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from semihard.artifacts import read_artifact
 from semihard.errors import InputError
 from semihard.figures.audits import plot_fidelity
 from semihard.figures.training import plot_learning
 from semihard.generator import training
 from semihard.generator.learning_curve import measure_learning
 from semihard.generator.training import kept_epoch, train_generator
-from semihard.provenance import Provenance
 from semihard.settings import CemiFaceGenerator, FidelityAudit, UnconditionalGenerator
 from semihard.similarity.embedding import embed_faces
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.provenance import Provenance
 from tests.unit.toy_generator import SIZE, toy_embedder, toy_faces, toy_generator
 
 PROVENANCE = Provenance(rule="r")
@@ -49,7 +50,7 @@ def curve(settings, inputs, epochs, output) -> dict[str, np.ndarray]:
     guide = None if settings.method == "ddpm" else inputs[1]
     faces, _, judge, embeddings = inputs
     measure_learning(FidelityAudit(), settings, epochs, faces, embeddings, judge, output, PROVENANCE, guide)
-    return read_artifact(output, "learning")
+    return read_artifact(output, schemas.LEARNING)
 
 
 def test_every_so_many_epochs_are_kept_and_the_last_is_the_result(inputs, tmp_path):
@@ -88,7 +89,7 @@ def test_kept_epochs_are_those_whose_images_have_been_seen(images: int, batch: i
 
 
 def test_a_resumed_training_keeps_what_it_kept_before(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr("semihard.engine.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("semihard.compute.engine.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     settings, calls = entry(epochs=6, keep_every=2), []
     save = training.save_generator
 
@@ -150,7 +151,7 @@ def test_epochs_removed_by_hand_are_named(inputs, tmp_path, caplog):
 
 
 def test_the_picture_of_fidelity_shows_every_number_and_says_what_is_missing(tmp_path):
-    from semihard.artifacts import write_artifact
+    from semihard.storage.artifacts import write_artifact
 
     names = ["frechet_distance", "precision", "recall", "density", "coverage"]
     for faceset, first in (("a", 0.5), ("b", np.nan)):
@@ -162,7 +163,7 @@ def test_the_picture_of_fidelity_shows_every_number_and_says_what_is_missing(tmp
             "null": value / 2,
             "count": [9, 9],
         }
-        write_artifact(tmp_path / f"{faceset}.h5", "fidelity", data)
+        write_artifact(tmp_path / f"{faceset}.h5", schemas.FIDELITY, data)
     paths = {faceset: tmp_path / f"{faceset}.h5" for faceset in "ab"}
     plot_fidelity(paths, tmp_path / "f.svg", tmp_path / "f.csv")
     table = pd.read_csv(tmp_path / "f.csv").set_index(["faceset", "features", "quantity"])

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semihard.errors import InputError
-from semihard.pixels import encode_image
 from semihard.sources.lmdb_faces import ROWS_AT_ONCE, read_lmdb
+from semihard.storage.pixels import encode_image
 
 
 def picture(seed: int = 0, size: int = 16, codec: str = "png") -> bytes:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semihard.mixup import draw_partners, mix_conditions
+from semihard.similarity.mixup import draw_partners, mix_conditions
 
 CASES = st.tuples(st.integers(0, 2**31), st.integers(2, 60), st.integers(1, 150)).flatmap(
     lambda case: st.tuples(st.just(case[0]), st.integers(0, case[1] - 1), st.just(case[2]), st.just(case[1]))

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semihard import packing
-from semihard.packing import GreedyPacking, pack
+from semihard.similarity import greedy_selection as packing
+from semihard.similarity.greedy_selection import GreedyPacking, pack
 
 
 def unit(rng: np.random.Generator, count: int, dim: int = 6) -> np.ndarray:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semihard.alignment import center_crop
 from semihard.errors import InputError
-from semihard.pixels import encode_image
+from semihard.sources.alignment import center_crop
 from semihard.sources.pairs import contiguous_folds, parse_pairs, read_pairs
+from semihard.storage.pixels import encode_image
 from tests.unit.test_folder import CornerDetector, save
 
 FACES = os.environ.get("SEMIHARD_FACES")
@@ -53,10 +53,10 @@ def test_folds_are_contiguous_and_equal(pairs, folds):
 
 
 def test_pairs_of_one_kind_or_in_one_fold_are_refused_at_the_import(tmp_path):
-    from semihard.provenance import Provenance
     from semihard.settings import BinBenchmark
     from semihard.sources.benchmark_bin import write_bin
     from semihard.sources.importing import import_benchmark
+    from semihard.storage.provenance import Provenance
 
     image = encode_image(np.zeros((8, 8, 3), np.uint8), "png")
     write_bin(tmp_path / "lfw.bin", [image] * 40, [True] * 20)

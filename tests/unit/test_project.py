@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from semihard.configuration import read_yaml
-from semihard.reference import pages
-from semihard.study import Plan
+from semihard.workflow.configuration import read_yaml
+from semihard.workflow.docs_pages import pages
+from semihard.workflow.study import Plan
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "workflow_scripts" / "semihard"
@@ -119,7 +119,7 @@ def test_parsing_the_workflow_needs_nothing_heavy():
     heavy = ["torch", "numpy", "pandas", "h5py", "diffusers", "matplotlib"]
     program = (
         "import sys; sys.path.insert(0, 'workflow_scripts')\n"
-        "import semihard.study, semihard.fingerprint, semihard.configuration\n"
+        "import semihard.workflow.study, semihard.workflow.fingerprint, semihard.workflow.configuration\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout

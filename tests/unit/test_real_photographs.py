@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from semihard.artifacts import read_artifact, read_attributes
-from semihard.provenance import Provenance
 from semihard.recognizer.training import train_recognizer
 from semihard.settings import BinBenchmark, Recognizer, RecordIOFaces, SubsetFaces
-from semihard.similarity.verifying import verify_faces
 from semihard.sources.importing import import_benchmark, import_faces
 from semihard.sources.subset import subset_faces
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes
+from semihard.storage.provenance import Provenance
+from semihard.verification.model import verify_faces
 
 FACES = os.environ.get("SEMIHARD_FACES")
 
@@ -28,5 +29,5 @@ def test_people_of_lfw_teach_to_verify_others(tmp_path):
     settings = Recognizer(recipe="tiny", epochs=10, milestones=(7, 9), precision="fp32")
     train_recognizer(settings, few, model, tmp_path / "h.h5", tmp_path / "epochs", 0, Provenance())
     verify_faces(faces, pairs, model, tmp_path / "v.h5")
-    assert read_artifact(tmp_path / "v.h5", "verification")["accuracy"].min() > 0.65
-    assert read_attributes(tmp_path / "v.h5", "verification")["auc"] > 0.75
+    assert read_artifact(tmp_path / "v.h5", schemas.VERIFICATION)["accuracy"].min() > 0.65
+    assert read_attributes(tmp_path / "v.h5", schemas.VERIFICATION)["auc"] > 0.75

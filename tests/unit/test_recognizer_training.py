@@ -8,21 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from semihard.artifacts import read_artifact
+from semihard.compute.tensors import resize
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
-from semihard.provenance import Provenance
 from semihard.recognizer import training
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.domain_mixup import RealFaces
-from semihard.recognizer.labelled import LabelledImages
 from semihard.recognizer.memory import activation_bytes, training_bytes
 from semihard.recognizer.model_file import load_class_centers, load_model
 from semihard.recognizer.targets import read_targets
 from semihard.recognizer.training import build_optimizer, embedder_spec, finished_epoch, learning_rate, train_recognizer
+from semihard.recognizer.training_set import LabelledImages
 from semihard.settings import DomainMixup, Recognizer
 from semihard.similarity.embedders import load_embedder
-from semihard.tensors import resize
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.provenance import Provenance
 
 SETTINGS = Recognizer(
     backbone="tiny", embedding_dim=16, image_size=16, batch=16, epochs=8, milestones=(6,), learning_rate=0.05 * 512 / 16,
@@ -65,7 +66,7 @@ def run(settings, faces, output, seed=0, real=None, provenance=Provenance(code="
     train_recognizer(
         settings, faces, output / "model", output / "history.h5", output / "epochs", seed, provenance, real
     )
-    return (output / "model").read_bytes(), read_artifact(output / "history.h5", "history")
+    return (output / "model").read_bytes(), read_artifact(output / "history.h5", schemas.HISTORY)
 
 
 def test_it_learns_and_the_model_file_is_complete(people, tmp_path):

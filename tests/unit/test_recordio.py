@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semihard.errors import InputError
-from semihard.pixels import encode_image
 from semihard.sources.recordio import HEADER, MAGIC, open_recordio, read_faces
 from semihard.sources.recordio_writer import RecordIOWriter, encode_record
+from semihard.storage.pixels import encode_image
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "recordio.json").read_text())
 MXNET_REC = bytes.fromhex(VECTORS["magic.rec (mxnet 1.9.1, 8 records)"])

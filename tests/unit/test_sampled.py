@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from semihard.recognizer.heads import build_head
-from semihard.recognizer.sampled import SampledHead
+from semihard.recognizer.partial_fc import SampledHead
 
 K, D, N = 40, 8, 6
 

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from semihard.compute.tensors import to_uint8
 from semihard.errors import InputError
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.samplers import build_scheduler, denoise, draw_noise
-from semihard.tensors import to_uint8
 
 SPEC = GeneratorSpec("ddpm", "tiny", 16, 1000, 1e-4, 0.02)
 ABAR = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)

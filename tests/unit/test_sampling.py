@@ -11,18 +11,20 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as testing
 from hypothesis import strategies as st
 
-from semihard.artifacts import read_artifact
+from semihard.compute.tensors import resize
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
-from semihard.generator import asking, sampling
+from semihard.generator import conditioning as asking
+from semihard.generator import sampling
 from semihard.generator.gathering import gather_shards
 from semihard.generator.model_file import GeneratorSpec, load_generator, save_generator
 from semihard.generator.sampling import shard_batches, synthesize
-from semihard.mixup import draw_partners
-from semihard.provenance import Provenance
 from semihard.settings import SyntheticFaces, UnconditionalFaces
 from semihard.similarity.embedders import load_embedder
-from semihard.tensors import resize
+from semihard.similarity.mixup import draw_partners
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.provenance import Provenance
 from tests.unit.toy_generator import SIZE, toy_embedder, toy_faces, toy_generator, toy_inquiries
 
 PROVENANCE = Provenance(rule="synthesize", code="c")
@@ -191,7 +193,7 @@ def test_columns_and_names_say_how_each_image_was_made(inputs, tmp_path):
     assert faces.column("partner").tolist() == [p for partner, _ in drawn for p in partner.tolist()]
     assert faces.column("phi").tolist() == [p for _, phi in drawn for p in phi.tolist()]
 
-    inquiries = read_artifact(inputs[2], "inquiries")["embedding"]
+    inquiries = read_artifact(inputs[2], schemas.INQUIRIES)["embedding"]
     phi = faces.column("phi")[:, None]
     condition = torch.from_numpy(phi * inquiries[faces.identity] + (1 - phi) * inquiries[faces.column("partner")])
     images = torch.from_numpy(faces.images(slice(None))).permute(0, 3, 1, 2)
@@ -236,7 +238,7 @@ def test_dcface_takes_the_inquiry_s_image_and_a_style_drawn_per_image(dcface_inp
     assert (distance.min(1).values < 1e-6).all() and len(set(distance.argmin(1).tolist())) > 5
 
     assert np.isnan(made.column("m")).all() and set(made.column("partner")) == {-1} and set(made.column("phi")) == {1}
-    aim = torch.from_numpy(read_artifact(inquiries, "inquiries")["embedding"][made.identity])
+    aim = torch.from_numpy(read_artifact(inquiries, schemas.INQUIRIES)["embedding"][made.identity])
     images = torch.from_numpy(made.images(slice(None))).permute(0, 3, 1, 2)
     achieved = torch.nn.functional.cosine_similarity(load_embedder(embedder).embed(images), aim)
     assert np.allclose(made.column("similarity"), achieved.numpy(), atol=0.02)

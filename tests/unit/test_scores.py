@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semihard.artifacts import read_artifact, write_artifact
-from semihard.published import PUBLISHED
-from semihard.scores import Outputs, Row, bootstrap_interval, score_study
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, write_artifact
+from semihard.study_table.published import PUBLISHED
+from semihard.study_table.scores import Outputs, Row, bootstrap_interval, score_study
 
 
 def verification(path, wrong: int, pairs: int = 100) -> str:
@@ -21,7 +22,7 @@ def verification(path, wrong: int, pairs: int = 100) -> str:
         distance[first] = 2 - distance[first]
     accuracy = np.full(2, 1 - wrong / pairs)
     data = {"distance": distance, "same": same, "fold": fold, "accuracy": accuracy, "threshold": np.ones(2)}
-    write_artifact(path, "verification", data)
+    write_artifact(path, schemas.VERIFICATION, data)
     return str(path)
 
 
@@ -68,7 +69,7 @@ def test_table(tmp_path, rows):
     assert reference["AVG"] == 100 and np.isnan(reference["gap_to_real_points"]) and np.isnan(reference["AVG_sd"])
     assert (table["AVG_low"] <= table["AVG"]).all() and (table["AVG"] <= table["AVG_high"]).all()
 
-    found = read_artifact(tmp_path / "t.h5", "scores")
+    found = read_artifact(tmp_path / "t.h5", schemas.SCORES)
     assert found["accuracy"].shape == (4, 3, 3) and found["seed"].tolist() == [-1, 0, 1]
     assert found["averaged"].tolist() == [True, True, False]
     assert found["average"] == pytest.approx([93, 82.5, 96.5, 100])
@@ -101,7 +102,7 @@ def test_fold_deviation_is_the_population_one_averaged_over_seeds(tmp_path):
     for seed, accuracy in enumerate(([0.9, 0.8], [1.0, 0.6])):
         data = {"distance": np.zeros(4), "same": np.ones(4, bool), "fold": np.array([0, 0, 1, 1])}
         data |= {"accuracy": np.array(accuracy), "threshold": np.ones(2)}
-        write_artifact(tmp_path / f"{seed}.h5", "verification", data)
+        write_artifact(tmp_path / f"{seed}.h5", schemas.VERIFICATION, data)
         rows.append(Row("a", "a", "r", seed, "lfw", str(tmp_path / f"{seed}.h5")))
     score_study(rows, "a", ["lfw"], outputs(tmp_path))
     table = pd.read_csv(tmp_path / "t.csv", comment="#")
@@ -113,7 +114,7 @@ def test_best_single_epoch_and_paper_style_have_columns_of_their_own(tmp_path, r
     rows = [row for row in rows if row.faceset == "casia"]
     for name, accuracy in curves.items():
         data = {"epoch": [1, 2, 3], "accuracy": np.repeat(np.array(accuracy)[:, None], 2, 1)}
-        write_artifact(tmp_path / f"{name}.h5", "epochs", data)
+        write_artifact(tmp_path / f"{name}.h5", schemas.EPOCHS, data)
     rows = [replace(row, epochs=str(tmp_path / f"{row.benchmark}.h5")) for row in rows]
     score_study(rows, "casia", ["lfw", "cfp"], outputs(tmp_path))
     line = pd.read_csv(tmp_path / "t.csv", comment="#").iloc[0]
@@ -147,7 +148,7 @@ def test_published_lines_are_marked_and_have_no_gap(tmp_path, rows):
         published=["synface_domain_mixup"],
     )
     assert len(pd.read_csv(tmp_path / "t.csv", comment="#")) == 4  # nothing to show of it
-    assert len(read_artifact(tmp_path / "t.h5", "scores")["label"]) == 4
+    assert len(read_artifact(tmp_path / "t.h5", schemas.SCORES)["label"]) == 4
 
 
 @pytest.mark.parametrize("lines", PUBLISHED.values(), ids=PUBLISHED)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import nms as torchvision_nms
 
-from semihard.torchvision_cpu import nms
+from semihard.compute.torchvision_cpu import nms
 
 LIBRARY = Path(__file__).parents[2] / "workflow_scripts"
 

@@ -57,10 +57,10 @@ def kill_in_training(moment: int | None, report: Path) -> None:
 
 def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
     """Train into `folder` in a child that is killed at its moment number `moment`: whether it ended well, and its moments."""
-    from semihard import engine
+    from semihard.compute import engine
     from semihard.generator import training
-    from semihard.provenance import Provenance
     from semihard.settings import CemiFaceGenerator
+    from semihard.storage.provenance import Provenance
 
     folder.mkdir(exist_ok=True)
     inputs, report = folder.parent, folder.parent / "moments"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
-from semihard.provenance import Provenance
 from semihard.sources.union import unite_faces
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.provenance import Provenance
 
 
 def write(path, names: list[str], columns: dict, size: int = 4, licence: str = "CC0", codec: str = "raw"):

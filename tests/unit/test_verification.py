@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from semihard.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
-from semihard.similarity.verifying import measures, verify_faces
-from semihard.verification import (
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.verification.model import measures, verify_faces
+from semihard.verification.protocol import (
     auc,
     d_prime,
     equal_error_rate,
@@ -237,14 +238,17 @@ def benchmark(tmp_path, small_faceset):
     save_model(tmp_path / "model", backbone.eval(), EmbedderSpec("tiny", (32, 32), 16))
     first, second = np.r_[0:40:4, 0:40:4], np.r_[1:40:4, 2:40:4]
     pairs = {"first": first, "second": second, "same": first // 5 == second // 5, "fold": np.arange(20) % 2}
-    write_artifact(tmp_path / "pairs.h5", "benchmark", pairs)
+    write_artifact(tmp_path / "pairs.h5", schemas.BENCHMARK, pairs)
     return small_faceset, tmp_path / "pairs.h5", tmp_path / "model"
 
 
 @pytest.mark.parametrize("thresholds", ["grid", "exact"])
 def test_what_a_verification_says_of_its_pairs(tmp_path, benchmark, thresholds):
     verify_faces(*benchmark, tmp_path / "v.h5", thresholds=thresholds)
-    found, says = read_artifact(tmp_path / "v.h5", "verification"), read_attributes(tmp_path / "v.h5", "verification")
+    found, says = (
+        read_artifact(tmp_path / "v.h5", schemas.VERIFICATION),
+        read_attributes(tmp_path / "v.h5", schemas.VERIFICATION),
+    )
     distance, same = found["distance"], found["same"]
     expected = verify(distance, same, found["fold"], thresholds)
     assert np.array_equal(found["threshold"], expected.threshold) and says["thresholds"] == thresholds

@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.artifacts import write_artifact
-from semihard.faceset import FaceSetWriter
 from semihard.generator.dcface import StyleFeatures
 from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_of
-from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.similarity.embedders import load_embedder
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.faceset import FaceSetWriter
+from semihard.storage.provenance import Provenance
 
 SIZE, DIM = 16, 8
 
@@ -61,5 +62,5 @@ def toy_inquiries(path: Path, count: int, dim: int = DIM) -> Path:
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
     names = [f"person{i}" for i in range(count)]
     data = {"source_index": np.arange(count), "source_name": names, "embedding": embedding}
-    write_artifact(path, "inquiries", data | {"nearest": np.zeros(count)})
+    write_artifact(path, schemas.INQUIRIES, data | {"nearest": np.zeros(count)})
     return path

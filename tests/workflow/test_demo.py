@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from semihard.artifacts import read_artifact, read_attributes
-from semihard.configuration import read_yaml
 from semihard.recognizer.model_file import load_class_centers
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes
+from semihard.workflow.configuration import read_yaml
 from tests.workflow.conftest import ROOT, copy_project
 
 
@@ -32,12 +33,12 @@ def test_the_demo_runs(tmp_path):
     table = pd.read_csv(results / "study/scores.csv", comment="#")
     assert table["label"].tolist() == ["real", "synthetic", "synthetic_mixup", "synthetic (tiny_domain_mixup)"]
     model = results / "recognizers/tiny/real/seed0/model.safetensors"
-    centers = read_artifact(results / "centers/guide/real/class_weight.h5", "centers")
+    centers = read_artifact(results / "centers/guide/real/class_weight.h5", schemas.CENTERS)
     weight, names = load_class_centers(model)
     weight = weight.numpy() / np.linalg.norm(weight.numpy(), axis=1, keepdims=True)
     order = [names.index(name) for name in centers["identity_names"]]
     np.testing.assert_allclose(centers["center"], weight[order], atol=1e-5)
-    assert read_attributes(results / "generators/tiny/history.h5", "history")["rule"] == "train_generator"
+    assert read_attributes(results / "generators/tiny/history.h5", schemas.HISTORY)["rule"] == "train_generator"
     with h5py.File(results / "facesets/synthetic_mixup.h5") as h5:
         assert set(np.round(h5["columns/phi"][:] * 20)) <= set(range(21))
     assert project.would_run() == {}

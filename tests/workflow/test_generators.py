@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from semihard.faceset import FaceSet
+from semihard.storage.faceset import FaceSet
 from tests.workflow.conftest import SMALL, Project, copy_project
 
 SHORT = {"trained_on": "real", "network": "tiny", "image_size": 16, "batch": 16, "epochs": 1, "precision": "fp32"}

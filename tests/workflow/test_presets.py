@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from semihard.configuration import read_yaml
-from semihard.study import Plan
+from semihard.workflow.configuration import read_yaml
+from semihard.workflow.study import Plan
 from tests.workflow.conftest import ROOT, Project, copy_project
 
 STUDIES = sorted((ROOT / "configs").glob("*.yaml"))

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from semihard.artifacts import SCHEMAS, read_artifact
-from semihard.faceset import FaceSet
-from semihard.study import Plan
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.workflow.study import Plan
 from tests.workflow.conftest import SMALL, Project, copy_project
 
+SCHEMAS = {schema.kind: schema for schema in schemas.ALL}
 RESULTS = "results/small"
 
 
@@ -61,8 +63,8 @@ def test_table_compares_every_set_with_the_real_one(finished: Project):
 def test_the_last_epoch_is_the_result(finished: Project):
     """Of the epochs kept, the last is the model itself, and the table's AVG is its accuracy."""
     run = next(run for run in Plan(SMALL).runs() if run["epochs"])
-    last = read_artifact(finished.folder / run["path"], "verification")["accuracy"]
-    epochs = read_artifact(finished.folder / run["epochs"], "epochs")
+    last = read_artifact(finished.folder / run["path"], schemas.VERIFICATION)["accuracy"]
+    epochs = read_artifact(finished.folder / run["epochs"], schemas.EPOCHS)
     assert epochs["epoch"].tolist() == [1, 2] and np.array_equal(epochs["accuracy"][-1], last)
 
 
@@ -79,7 +81,9 @@ def test_artifacts_match_their_schemas_and_carry_provenance(finished: Project):
             assert h5.attrs["rule"] and h5.attrs["code"] and h5.attrs["versions"], path
         seen.add(kind)
         if kind not in ("faceset", "scores"):
-            assert {name for name in SCHEMAS[kind] if "*" not in name} <= set(read_artifact(path, kind)), path
+            assert {name for name in SCHEMAS[kind].datasets if "*" not in name} <= set(
+                read_artifact(path, SCHEMAS[kind])
+            ), path
     assert set(SCHEMAS) <= seen
 
 
@@ -120,7 +124,7 @@ def test_a_stage_runs_by_one_python_call(tmp_path):
     """Without Snakemake, on a machine that has only the library."""
     program = (
         "import sys; sys.modules['snakemake'] = None\n"
-        "from semihard.provenance import Provenance\n"
+        "from semihard.storage.provenance import Provenance\n"
         "from semihard.settings import RenderedFaces\n"
         "from semihard.sources.rendering import render_faces\n"
         f"render_faces(RenderedFaces(source='rendered', identities=2, per_identity=2), {str(tmp_path / 'f.h5')!r}, Provenance())\n"

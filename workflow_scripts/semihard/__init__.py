@@ -3,6 +3,6 @@
 Importing the package costs no torch: it only prepares torchvision for machines whose torch has no CUDA.
 """
 
-from semihard import torchvision_cpu
+from semihard.compute import torchvision_cpu
 
 torchvision_cpu.install()

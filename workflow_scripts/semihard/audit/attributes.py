@@ -15,17 +15,18 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from semihard.artifacts import write_artifact
-from semihard.atomic import atomic_path
-from semihard.audit.vectors import identity_of_each, unit_embeddings
-from semihard.device import best_device
-from semihard.engine import batch_indices
+from semihard.compute.device import best_device
+from semihard.compute.engine import batch_indices
+from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.progress import progress
-from semihard.provenance import Provenance
 from semihard.recognizer.model_file import KEY
 from semihard.settings import AttributeStudy
+from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.atomic import atomic_path
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
 PREFIX = "attribute_"
@@ -134,7 +135,7 @@ def annotate_attributes(
     label[:, unlearnt], probability[:, unlearnt] = -1, np.nan
     data = {"name": names, "label": label, "probability": probability, "held_out_accuracy": accuracy}
     attrs = {"labelled": Path(labelled_faces).stem, "reliability": settings.reliability}
-    write_artifact(output, "attributes", data, provenance, attrs)
+    write_artifact(output, schemas.ATTRIBUTES, data, provenance, attrs)
 
 
 def _read_classifier(path: Path | str) -> tuple[list[str], dict[str, torch.Tensor]]:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import rel_entr
 
-from semihard.artifacts import read_artifact
-from semihard.atomic import atomic_path
 from semihard.errors import InputError
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.atomic import atomic_path
 
 
 def compare_attributes(real: Path | str, synthetic: Path | str, output: Path | str) -> None:
@@ -25,7 +26,7 @@ def compare_attributes(real: Path | str, synthetic: Path | str, output: Path | s
 
     Raises InputError where the two have different attributes.
     """
-    r, s = (read_artifact(path, "attributes") for path in (real, synthetic))
+    r, s = (read_artifact(path, schemas.ATTRIBUTES) for path in (real, synthetic))
     if list(r["name"]) != list(s["name"]):
         raise InputError(
             f"{synthetic}: attributes {', '.join(s['name'])}, {real} has {', '.join(r['name'])}; "

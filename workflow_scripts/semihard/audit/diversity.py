@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.artifacts import write_artifact
-from semihard.audit.vectors import draw_pairs, pair_cosines, unit_embeddings
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.packing import pack
-from semihard.provenance import Provenance
-from semihard.verification import d_prime, equal_error_rate
+from semihard.similarity.embedding_pairs import draw_pairs, pair_cosines, unit_embeddings
+from semihard.similarity.greedy_selection import pack
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
+from semihard.verification.protocol import d_prime, equal_error_rate
 
 SAME_PERSON = 0.3  # cosine r of DCFace (CVPR 2023, Sec. 4.2), near the operating point of its evaluation model
 PAIRS = 200_000
@@ -67,4 +68,4 @@ def measure_diversity(faces: Path | str, embeddings: Path | str, output: Path | 
             "achieved_similarity_sd": float(achieved.std()),
         }
     data = {"name": list(quantities), "value": list(quantities.values()), "genuine": genuine, "impostor": impostor}
-    write_artifact(output, "diversity", data, provenance, {"same_person_cosine": SAME_PERSON})
+    write_artifact(output, schemas.DIVERSITY, data, provenance, {"same_person_cosine": SAME_PERSON})

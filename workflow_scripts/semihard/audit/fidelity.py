@@ -14,13 +14,14 @@ import torch
 from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from semihard.artifacts import write_artifact
 from semihard.audit.inception import inception_features
-from semihard.audit.vectors import identity_of_each, unit_embeddings
-from semihard.checkpoint import Resume
-from semihard.faceset import FaceSet
-from semihard.provenance import Provenance
 from semihard.settings import FidelityAudit
+from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.checkpoint import Resume
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
 MEASURES = ("frechet_distance", "precision", "recall", "density", "coverage")
@@ -74,7 +75,9 @@ def measure_fidelity(
         null.append(compare(a, b, settings.nearest, f"{real.path.stem}, its halves, {name}"))
         values.append(null[-1] if is_real else compare(a, c, settings.nearest, f"{made.path.stem}, {name}"))
     data = {"features": list(spaces), "name": list(MEASURES), "value": np.array(values), "null": np.array(null)}
-    write_artifact(output, "fidelity", data | {"count": [count] * len(spaces)}, provenance, {"real": real.path.stem})
+    write_artifact(
+        output, schemas.FIDELITY, data | {"count": [count] * len(spaces)}, provenance, {"real": real.path.stem}
+    )
     resume.discard()
 
 

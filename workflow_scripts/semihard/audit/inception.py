@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.device import best_device
+from semihard.compute.device import best_device
+from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.progress import progress
+from semihard.storage.faceset import FaceSet
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 RELEASE = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"

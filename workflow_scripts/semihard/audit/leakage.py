@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.artifacts import write_artifact
-from semihard.audit.vectors import draw_pairs, identity_of_each, pair_cosines, unit_embeddings
-from semihard.device import best_device
+from semihard.compute.device import best_device
+from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.progress import progress
-from semihard.provenance import Provenance
 from semihard.settings import LeakageAudit
+from semihard.similarity.embedding_pairs import draw_pairs, identity_of_each, pair_cosines, unit_embeddings
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
 
 QUERIES, REFERENCES = 2048, 16384  # one block of cosines: 128 MiB
 MATCHES_BEHIND_THRESHOLD = 1000  # false matches that fix the threshold: 3 % standard error of its rate
@@ -66,7 +67,7 @@ def audit_leakage(
     _, real = find_nearest(known[some], known, identity[some], identity)
     write_artifact(
         output,
-        "leakage",
+        schemas.LEAKAGE,
         {"nearest_index": index, "nearest_similarity": similarity, "threshold": threshold},
         provenance,
         {

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from semihard.artifacts import read_artifact, read_attributes
 from semihard.figures.style import (
     BIN_WIDTH,
     BLUE,
@@ -27,6 +26,8 @@ from semihard.figures.style import (
     style,
     words,
 )
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, read_attributes
 
 FEWEST_LABELS = 50  # fewer defined labels say nothing of a set
 UNRELIABLE = 0.8  # balanced accuracy: below it MAAD-Face's authors found labels poor
@@ -95,7 +96,7 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
     audits: face set → "leakage" artifact. Thresholds are vertical lines; the legend names the share beyond. CSV: faceset,
     quantity (share per bin, threshold, matching, matching_real), low, high, value.
     """
-    found = {name: read_artifact(path, "leakage") for name, path in audits.items()}
+    found = {name: read_artifact(path, schemas.LEAKAGE) for name, path in audits.items()}
     edges = shared_bins([data["nearest_similarity"] for data in found.values()])
     rows = []
     with style():
@@ -108,7 +109,7 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
                           va="top", fontsize=7, color=MUTED)  # fmt: skip
         for name, look in looks(found).items():
             shares = {
-                key: float(read_attributes(audits[name], "leakage")[key]) for key in ("matching", "matching_real")
+                key: float(read_attributes(audits[name], schemas.LEAKAGE)[key]) for key in ("matching", "matching_real")
             }
             table = histogram(found[name]["nearest_similarity"], edges)
             text = f"{name}  {100 * shares['matching']:.1f} | {100 * shares['matching_real']:.1f}"
@@ -129,7 +130,7 @@ def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Pat
     measures: face set → "diversity" artifact. CSV: faceset, quantity (genuine and impostor: share per bin; then all
     quantities of the artifact), low, high, value.
     """
-    found = {name: read_artifact(path, "diversity") for name, path in measures.items()}
+    found = {name: read_artifact(path, schemas.DIVERSITY) for name, path in measures.items()}
     edges = shared_bins([data[kind] for data in found.values() for kind in ("genuine", "impostor")])
     rows, columns = [], min(PANELS_PER_ROW, len(found))
     lines = -(-len(found) // columns)
@@ -172,7 +173,7 @@ def plot_fidelity(fidelities: Mapping[str, Path | str], svg: Path | str, csv: Pa
     """
     lines = []
     for faceset, path in fidelities.items():
-        data = read_artifact(path, "fidelity")
+        data = read_artifact(path, schemas.FIDELITY)
         for i, features in enumerate(data["features"]):
             for j, name in enumerate(data["name"]):
                 lines.append(

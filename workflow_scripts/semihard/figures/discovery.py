@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from semihard.artifacts import read_artifact
 from semihard.figures.style import BLUE, MUTED, WIDTH, new_figure, save, style
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
 
 LETTERS = 56  # of a title's line
 
@@ -21,7 +22,7 @@ def plot_accuracy_over_similarity(
     scores: artifact "scores"; series: as of `study.Plan.similarity_series`; real: the face set whose first line is drawn
     as a dashed line where it is none of the series. CSV: series, label, similarity, accuracy, low, high (percent), finding.
     """
-    found = read_artifact(scores, "scores")
+    found = read_artifact(scores, schemas.SCORES)
     place = {label: row for row, label in enumerate(found["label"])}
     reference = found["average"][found["faceset"].tolist().index(real)] if real in found["faceset"].tolist() else None
     tables = []
@@ -32,7 +33,7 @@ def plot_accuracy_over_similarity(
             rows = [place[label] for label in one["labels"]]
             x = np.array(one["x"], float)
             if one["bins"]:
-                x = read_artifact(one["bins"], "bins")["mean_similarity"][np.array(one["x"])]
+                x = read_artifact(one["bins"], schemas.BINS)["mean_similarity"][np.array(one["x"])]
             order = np.argsort(x)
             x, rows = x[order], np.array(rows)[order]
             y, interval = found["average"][rows], found["interval"][rows]

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from semihard.artifacts import read_artifact
-from semihard.atomic import atomic_path
-from semihard.faceset import FaceSet
 from semihard.figures.style import save_numbers
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.atomic import atomic_path
+from semihard.storage.faceset import FaceSet
 
 TILE = 112  # least side of a tile: smaller images are enlarged
 GAP, MARGIN = 2, 8
@@ -67,7 +68,7 @@ def plot_similarity_ladder(calibration: Path | str, png: Path | str, csv: Path |
 
     CSV: row, column, m, similarity.
     """
-    ladder = read_artifact(calibration, "calibration")
+    ladder = read_artifact(calibration, schemas.CALIBRATION)
     steps = np.argsort(-ladder["m"], kind="stable")
     similarity = ladder["similarity"][0, :, :, 0]  # the ladder's images are the first of their inquiries
     rows = range(ladder["images"].shape[1])

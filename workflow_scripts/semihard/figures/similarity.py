@@ -8,7 +8,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from semihard.artifacts import read_artifact
 from semihard.figures.style import (
     BIN_WIDTH,
     INK,
@@ -23,6 +22,8 @@ from semihard.figures.style import (
     shared_bins,
     style,
 )
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
 
 
 def plot_calibration(calibration: Path | str, svg: Path | str, csv: Path | str) -> None:
@@ -33,7 +34,7 @@ def plot_calibration(calibration: Path | str, svg: Path | str, csv: Path | str) 
     similarity (CemiFace Table 7); of the embedder, the same in each row, pearson_r_mean (of the mean curve), pearson_r
     (of single images), pearson_r_within (of the images of one noise) and monotonicity.
     """
-    data = read_artifact(calibration, "calibration")
+    data = read_artifact(calibration, schemas.CALIBRATION)
     m, edges = data["m"], data["bin_edges"]
     bins = ["below_0", *(f"{low:g}_to_{high:g}" for low, high in pairwise(edges[1:-1])), f"above_{edges[-2]:g}"]
     tables = []
@@ -96,7 +97,7 @@ def plot_bins(bins: Path | str, centers: Path | str, svg: Path | str, csv: Path 
 
     CSV: bin, images, mean_similarity, highest, lowest, then low, high, count, share of each histogram bar.
     """
-    found, similarity = read_artifact(bins, "bins"), read_artifact(centers, "centers")["similarity"]
+    found, similarity = read_artifact(bins, schemas.BINS), read_artifact(centers, schemas.CENTERS)["similarity"]
     count = len(found["mean_similarity"])
     edges = shared_bins([similarity[found["bin"] >= 0]])
     tables = []
@@ -131,5 +132,5 @@ def plot_bins(bins: Path | str, centers: Path | str, svg: Path | str, csv: Path 
 
 
 def _own_similarity(path: Path | str) -> np.ndarray:
-    similarity = read_artifact(path, "centers")["similarity"].astype(np.float64)
+    similarity = read_artifact(path, schemas.CENTERS)["similarity"].astype(np.float64)
     return similarity[np.isfinite(similarity)]

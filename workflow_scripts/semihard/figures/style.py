@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
-from semihard.atomic import atomic_path
+from semihard.storage.atomic import atomic_path
 
 REAL = "#222222"
 INK, MUTED, GRID = "#222222", "#6b6b6b", "#e4e4e4"

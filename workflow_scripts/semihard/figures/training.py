@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from semihard.artifacts import read_artifact
 from semihard.figures.style import BLUE, MUTED, REAL, WIDTH, legend_above, looks, new_figure, save, style, words
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
 
 COLUMNS = 3
 
@@ -23,7 +24,7 @@ def plot_training_curves(
     """
     tables = {}
     for label, path in histories.items():
-        data = read_artifact(path, "history")
+        data = read_artifact(path, schemas.HISTORY)
         columns = {name.removeprefix("columns/"): values for name, values in data.items() if name != "step"}
         tables[label] = pd.DataFrame(columns, index=pd.Index(data["step"], name="step"))
     quantities = sorted(
@@ -60,7 +61,7 @@ def plot_learning(learning: Path | str, svg: Path | str, csv: Path | str) -> Non
 
     CSV: epoch, images, quantity, value, null.
     """
-    data = read_artifact(learning, "learning")
+    data = read_artifact(learning, schemas.LEARNING)
     names = list(data["name"])
     with style():
         figure = new_figure(0.3 + 1.9 * -(-len(names) // COLUMNS))

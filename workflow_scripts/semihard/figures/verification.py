@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from semihard.artifacts import kind_of, read_artifact
 from semihard.figures.style import MUTED, REAL, WIDTH, bare, legend_beside, looks, new_figure, save, style
-from semihard.verification import roc
+from semihard.storage import schemas
+from semihard.storage.artifacts import kind_of, read_artifact
+from semihard.verification.protocol import roc
 
 FALSE_ACCEPT_RATE = 1e-3
 POINTS = 1000
@@ -54,8 +55,8 @@ def plot_roc(
 def _curve(path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """False and true accept rates, thresholds, and the rate of one false accept; of templates, which have millions of
     pairs, at `POINTS` false accept rates."""
-    templates = kind_of(path) == "template_verification"
-    data = read_artifact(path, "template_verification" if templates else "verification")
+    templates = kind_of(path) == schemas.TEMPLATE_VERIFICATION.kind
+    data = read_artifact(path, schemas.TEMPLATE_VERIFICATION if templates else schemas.VERIFICATION)
     distance = 2 - 2 * data["cosine"] if templates else data["distance"]
     curve, one = roc(distance, data["same"]), 1 / np.count_nonzero(~data["same"])
     if templates:

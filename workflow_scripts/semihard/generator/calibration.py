@@ -12,17 +12,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from semihard.artifacts import write_artifact
-from semihard.device import autocast, best_device
+from semihard.compute.device import autocast, best_device
+from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
 from semihard.generator.inquiries import one_per_identity, read_inquiry_images, read_unit_embeddings
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.progress import progress
-from semihard.provenance import Provenance
 from semihard.settings import CemiFaceGenerator
 from semihard.similarity.embedders import load_embedder
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
 
 VALUES = 21  # of m
 INQUIRIES, PER_INQUIRY = 32, 2
@@ -100,7 +101,7 @@ def calibrate_similarity(
         "images": np.stack(ladder),
         "inquiry_images": read_inquiry_images(faces, chosen[:LADDER_ROWS], spec.image_size),
     }
-    write_artifact(output, "calibration", data, provenance)
+    write_artifact(output, schemas.CALIBRATION, data, provenance)
 
 
 def values_of_m(spec: GeneratorSpec) -> np.ndarray:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from semihard.compute.seeds import seed_for
 from semihard.generator.samplers import Predict
-from semihard.mixup import draw_partners, mix_conditions
-from semihard.seeds import seed_for
 from semihard.settings import SyntheticFaces
+from semihard.similarity.mixup import draw_partners, mix_conditions
 
 ROWS = 8192  # of inquiries, compared with a batch's identities at once
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from semihard.device import uses_bf16
+from semihard.compute.device import uses_bf16
 from semihard.errors import InputError
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.network import Denoiser

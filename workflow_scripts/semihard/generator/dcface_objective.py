@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from semihard.compute.tensors import to_float
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
 from semihard.generator.dcface import StyleFeatures
 from semihard.generator.objective import denoising_loss, noise_schedule, one_step_estimate
 from semihard.settings import DCFaceGenerator
 from semihard.similarity.embedders import Embedder
-from semihard.tensors import to_float
+from semihard.storage.faceset import FaceSet
 
 ROWS = 8192  # embeddings in double precision at once
 

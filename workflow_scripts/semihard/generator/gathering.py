@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.artifacts import read_artifact
 from semihard.errors import InputError
-from semihard.faceset import ROWS_PER_CHUNK, FaceSet, FaceSetWriter
 from semihard.generator.inquiries import read_inquiry_images
-from semihard.pixels import encode_image
-from semihard.provenance import Provenance
 from semihard.settings import SyntheticFaces
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.faceset import ROWS_PER_CHUNK, FaceSet, FaceSetWriter
+from semihard.storage.pixels import encode_image
+from semihard.storage.provenance import Provenance
 
 IDENTITIES_PER_BLOCK = 256
 
@@ -57,7 +58,7 @@ def copies_of_inquiries(
     settings: SyntheticFaces, faces: FaceSet, inquiries_path: Path | str, writer: FaceSetWriter
 ) -> Iterator[tuple[list[bytes], list[str], dict[str, np.ndarray]]]:
     """Images, names and columns for `writer.add`, a block of identities at a time, each identity's copies together."""
-    source_index = read_artifact(inquiries_path, "inquiries")["source_index"][: settings.identities]
+    source_index = read_artifact(inquiries_path, schemas.INQUIRIES)["source_index"][: settings.identities]
     if len(source_index) < settings.identities or source_index.max() >= len(faces):
         raise InputError(
             f"{inquiries_path}: {len(source_index)} inquiries among the first {source_index.max() + 1} images, expected "

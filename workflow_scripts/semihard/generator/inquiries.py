@@ -7,17 +7,18 @@ import h5py
 import numpy as np
 import torch
 
-from semihard.artifacts import open_artifact, write_artifact
-from semihard.audit.vectors import open_embeddings
+from semihard.compute.progress import progress
+from semihard.compute.seeds import seed_for
+from semihard.compute.tensors import resize
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
 from semihard.generator.quality import QualityGate
-from semihard.packing import BLOCK, GreedyPacking
-from semihard.progress import progress
-from semihard.provenance import Provenance
-from semihard.seeds import seed_for
 from semihard.settings import SyntheticFaces
-from semihard.tensors import resize
+from semihard.similarity.embedding_pairs import open_embeddings
+from semihard.similarity.greedy_selection import BLOCK, GreedyPacking
+from semihard.storage import schemas
+from semihard.storage.artifacts import open_artifact, write_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
 
@@ -65,7 +66,7 @@ def select_inquiries(
                 if centers_path is None:
                     unit = read_unit_embeddings(told_apart_by or embeddings_path, block, len(faces))
                 else:
-                    with open_artifact(centers_path, "centers") as h5:
+                    with open_artifact(centers_path, schemas.CENTERS) as h5:
                         unit = _read_rows(h5["center"], faces.identity[block])
                 survivors, cosine = packing.add(torch.from_numpy(unit))
                 chosen, nearest = np.append(chosen, block[survivors]), np.append(nearest, cosine)
@@ -94,7 +95,7 @@ def select_inquiries(
         "nearest": nearest,
     }
     data = {name: values[: settings.identities] for name, values in data.items()}
-    write_artifact(output, "inquiries", data, provenance, counts)
+    write_artifact(output, schemas.INQUIRIES, data, provenance, counts)
     log.info("%d inquiries; candidates %d, gated %d, rounds %d", settings.identities, *counts.values())
 
 
@@ -140,7 +141,7 @@ def _read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
 
 
 def _similarity_to_centers(path: Path | str, faces: FaceSet) -> np.ndarray:
-    with open_artifact(path, "centers") as h5:
+    with open_artifact(path, schemas.CENTERS) as h5:
         names, similarity = h5["identity_names"].asstr()[:].tolist(), h5["similarity"][:]
     if names != faces.identity_names or len(similarity) != len(faces):
         raise InputError(

@@ -9,22 +9,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from semihard.artifacts import write_artifact
 from semihard.audit.fidelity import MEASURES, compare, draw, halves
-from semihard.audit.vectors import identity_of_each, unit_embeddings
-from semihard.device import autocast, best_device
+from semihard.compute.device import autocast, best_device
+from semihard.compute.progress import progress
+from semihard.compute.tensors import resize, to_float
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
 from semihard.generator.dcface import StyleFeatures, condition
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.network import Denoiser
 from semihard.generator.objective import similarity_grid
 from semihard.generator.samplers import Predict, denoise, draw_noise
-from semihard.progress import progress
-from semihard.provenance import Provenance
 from semihard.settings import Diffusion, FidelityAudit
 from semihard.similarity.embedders import Embedder, load_embedder
-from semihard.tensors import resize, to_float
+from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
 IMAGES = 1000  # of each epoch: the curve needs the order of its points, not their last digit
@@ -86,7 +87,7 @@ def measure_learning(
     epochs = np.array(list(found))
     seen = np.round(epochs * len(faces)).astype(np.int64)
     data = {"epoch": epochs, "images": seen, "name": list(MEASURES), "value": np.array(values), "null": np.array(null)}
-    write_artifact(output, "learning", data, provenance, {"count": count, "faces": faces.path.stem})
+    write_artifact(output, schemas.LEARNING, data, provenance, {"count": count, "faces": faces.path.stem})
 
 
 def conditioned(

@@ -10,15 +10,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from semihard.atomic import atomic_path
-from semihard.device import unet_layout
+from semihard.compute.device import unet_layout
 from semihard.errors import InputError
 from semihard.generator.dcface import DCFaceUNet
 from semihard.generator.network import Denoiser, SimilarityUNet, UnconditionalUNet
 from semihard.generator.objective import noise_schedule
-from semihard.provenance import Provenance
 from semihard.recognizer.model_file import KEY
 from semihard.similarity.embedders import Embedder
+from semihard.storage.atomic import atomic_path
+from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
 

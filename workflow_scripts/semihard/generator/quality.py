@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.audit.vectors import open_embeddings
-from semihard.faceset import FaceSet
-from semihard.progress import progress
+from semihard.compute.progress import progress
+from semihard.similarity.embedding_pairs import open_embeddings
+from semihard.storage.faceset import FaceSet
 
 IMAGES_AT_ONCE = 256
 GREY = torch.tensor([0.299, 0.587, 0.114])  # luma, ITU-R BT.601

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
+from semihard.compute.seeds import seed_for
+from semihard.compute.tensors import to_uint8
 from semihard.errors import InputError
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.objective import one_step_estimate
-from semihard.seeds import seed_for
-from semihard.tensors import to_uint8
 
 Predict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # x_t `[n, 3, s, s]`, t int64 `[n]` → ε′ like x_t
 

@@ -10,19 +10,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from semihard.artifacts import read_artifact
-from semihard.checkpoint import Resume
-from semihard.device import autocast, best_device, compiled
+from semihard.compute.device import autocast, best_device, compiled
+from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, FaceSetWriter
-from semihard.generator.asking import ask_anyone, ask_similarity, ask_style
+from semihard.generator.conditioning import ask_anyone, ask_similarity, ask_style
 from semihard.generator.gathering import gather_shards, identity_name
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.progress import progress
-from semihard.provenance import Provenance
 from semihard.settings import SyntheticFaces, UnconditionalFaces
 from semihard.similarity.embedders import load_embedder
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.checkpoint import Resume
+from semihard.storage.faceset import FaceSet, FaceSetWriter
+from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
 
@@ -120,7 +121,7 @@ def check_method(settings: SyntheticFaces | UnconditionalFaces, spec: GeneratorS
 
 def read_inquiries(path: Path | str, settings: SyntheticFaces, spec: GeneratorSpec) -> dict[str, np.ndarray]:
     """The artifact "inquiries". Raises InputError where it has too few of them or the embeddings are of another length."""
-    inquiries = read_artifact(path, "inquiries")
+    inquiries = read_artifact(path, schemas.INQUIRIES)
     count, dim = inquiries["embedding"].shape
     if dim != spec.embedding_dim:
         raise InputError(

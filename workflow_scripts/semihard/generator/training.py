@@ -11,13 +11,11 @@ import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 
-from semihard.artifacts import write_artifact
-from semihard.checkpoint import Resume
-from semihard.decoded import DecodedImages
-from semihard.device import autocast, best_device, compiled, launch, unet_layout, uses_bf16
-from semihard.engine import batch_indices, is_first_process, train
+from semihard.compute.decoded_images import DecodedImages
+from semihard.compute.device import autocast, best_device, compiled, launch, unet_layout, uses_bf16
+from semihard.compute.engine import batch_indices, is_first_process, train
+from semihard.compute.tensors import to_float
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
 from semihard.generator.cost import check_cost, training_cost
 from semihard.generator.dcface import StyleFeatures
 from semihard.generator.dcface_objective import DCFaceObjective
@@ -25,11 +23,14 @@ from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_
 from semihard.generator.objective import CemiFaceObjective, Objective, UnconditionalObjective
 from semihard.generator.optimizer import Optimizer
 from semihard.generator.same_identity import SameIdentity
-from semihard.provenance import Provenance
 from semihard.settings import CemiFaceGenerator, DCFaceGenerator, Diffusion
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import unit_embeddings
-from semihard.tensors import to_float
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.checkpoint import Resume
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
 
@@ -140,7 +141,7 @@ def _train(
     if is_first_process():
         average.copy_to(parameters)
         losses = {f"columns/{name}": values for name, values in history.items() if name != "step"}
-        write_artifact(output_history, "history", {"step": history["step"]} | losses, provenance)
+        write_artifact(output_history, schemas.HISTORY, {"step": history["step"]} | losses, provenance)
         kept.mkdir(exist_ok=True)
         shutil.rmtree(output_epochs, ignore_errors=True)
         shutil.copytree(kept, output_epochs)  # a copy: what Snakemake throws away after a kill is still there

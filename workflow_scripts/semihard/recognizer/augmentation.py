@@ -13,8 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from semihard.decoded import onto_device
-from semihard.recognizer.colours import jitter_colours, uniform
+from semihard.compute.decoded_images import onto_device
+from semihard.recognizer.color_jitter import jitter_colours, uniform
 from semihard.recognizer.resampling import INTERPOLATIONS, low_resolution_tables, product, sample
 
 FLIP = 0.5  # probability of the mirror image

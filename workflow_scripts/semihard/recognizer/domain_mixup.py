@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semihard.engine import batch_indices
+from semihard.compute.engine import batch_indices
+from semihard.compute.seeds import seed_for
 from semihard.errors import InputError
-from semihard.recognizer.labelled import LabelledImages
-from semihard.seeds import seed_for
+from semihard.recognizer.training_set import LabelledImages
 from semihard.settings import DomainMixup
 
 GRID = 21  # ψ of 0, 0.05 … 1

@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from semihard.atomic import atomic_path
 from semihard.errors import InputError
-from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
+from semihard.storage.atomic import atomic_path
+from semihard.storage.provenance import Provenance
 
 KEY = "semihard"
 

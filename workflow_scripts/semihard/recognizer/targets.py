@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
+from semihard.storage.faceset import FaceSet
 
 
 def read_targets(faces: FaceSet) -> tuple[Tensor, Tensor]:

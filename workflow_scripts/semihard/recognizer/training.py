@@ -10,23 +10,24 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from semihard.artifacts import write_artifact
-from semihard.checkpoint import Resume
-from semihard.decoded import onto_device
-from semihard.device import autocast, best_device, compiled, launch, uses_bf16
-from semihard.engine import batch_indices, is_first_process, train
+from semihard.compute.decoded_images import onto_device
+from semihard.compute.device import autocast, best_device, compiled, launch, uses_bf16
+from semihard.compute.engine import batch_indices, is_first_process, train
+from semihard.compute.seeds import seed_for
 from semihard.errors import InputError
-from semihard.provenance import Provenance
 from semihard.recognizer.augmentation import augment
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.domain_mixup import RealFaces
 from semihard.recognizer.heads import build_head
-from semihard.recognizer.labelled import LabelledImages
 from semihard.recognizer.memory import check_memory, training_bytes
 from semihard.recognizer.model_file import EmbedderSpec, save_model
-from semihard.recognizer.sampled import SampledHead
-from semihard.seeds import seed_for
+from semihard.recognizer.partial_fc import SampledHead
+from semihard.recognizer.training_set import LabelledImages
 from semihard.settings import Recognizer
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.checkpoint import Resume
+from semihard.storage.provenance import Provenance
 
 BATCH_OF_RATE = 512  # the batch that `learning_rate` is for
 
@@ -153,7 +154,7 @@ def _train(
 
     if is_first_process():
         columns = {name if name == "step" else f"columns/{name}": values for name, values in history.items()}
-        write_artifact(output_history, "history", columns, provenance)
+        write_artifact(output_history, schemas.HISTORY, columns, provenance)
         kept.mkdir(exist_ok=True)
         shutil.rmtree(output_epochs, ignore_errors=True)
         shutil.copytree(kept, output_epochs)  # a copy: what Snakemake throws away after a kill is still there

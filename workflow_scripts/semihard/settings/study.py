@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from semihard.published import PUBLISHED
 from semihard.settings.base import BINNING, Name, Positive, Settings
 from semihard.settings.benchmarks import BenchmarkEntry
 from semihard.settings.embedders import EmbedderEntry
 from semihard.settings.facesets import FaceSetEntry
 from semihard.settings.generators import GeneratorEntry
 from semihard.settings.recognizers import Recognizer
+from semihard.study_table.published import PUBLISHED
 
 
 class Comparison(Settings):
@@ -90,7 +90,7 @@ class Study(Settings):
     )
     published: tuple[Literal[*PUBLISHED], ...] = Field(
         (),
-        description="Tables of papers shown below the study's own lines, marked as published (semihard/published.py).",
+        description="Tables of papers shown below the study's own lines, marked as published (semihard/study_table/published.py).",
     )
     references: tuple[Name | Reference, ...] = Field((), description="Embedders verified as they are, for the eye.")
     show: tuple[Name, ...] = Field((), description="Further face sets to make and to show in the report.")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.artifacts import read_artifact, write_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, copy_faces
-from semihard.provenance import Provenance
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, write_artifact
+from semihard.storage.faceset import FaceSet, copy_faces
+from semihard.storage.provenance import Provenance
 
 
 def quantile_bins(similarity: np.ndarray, identity: np.ndarray, bins: int) -> np.ndarray:
@@ -81,7 +82,7 @@ def bin_similarity(
     total = np.bincount(bin_[chosen], similarity[chosen].astype(np.float64), bins)
     highest, lowest = _extremes(similarity[chosen], faces.identity[chosen], bin_[chosen], bins)
     data = {"bin": bin_, "mean_similarity": total / count, "highest": highest, "lowest": lowest, "count": count}
-    write_artifact(output, "bins", data, provenance, {"binning": binning})
+    write_artifact(output, schemas.BINS, data, provenance, {"binning": binning})
 
 
 def extract_bin(
@@ -98,7 +99,7 @@ def extract_bin(
     """
     faces = FaceSet(faces_path)
     similarity = _similarity(centers_path, faces)
-    bins = read_artifact(bins_path, "bins")
+    bins = read_artifact(bins_path, schemas.BINS)
     if len(bins["bin"]) != len(faces):
         raise InputError(f"{bins_path}: is of {len(bins['bin'])} images, {faces_path} has {len(faces)}")
     if not 0 <= bin < len(bins["count"]):
@@ -110,7 +111,7 @@ def extract_bin(
 
 
 def _similarity(centers_path: Path | str, faces: FaceSet) -> np.ndarray:
-    similarity = read_artifact(centers_path, "centers")["similarity"]
+    similarity = read_artifact(centers_path, schemas.CENTERS)["similarity"]
     if len(similarity) != len(faces):
         raise InputError(f"{centers_path}: is of {len(similarity)} images, {faces.path} has {len(faces)}")
     return similarity

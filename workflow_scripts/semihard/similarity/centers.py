@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.artifacts import open_artifact, write_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.provenance import Provenance
 from semihard.recognizer.model_file import load_class_centers
+from semihard.storage import schemas
+from semihard.storage.artifacts import open_artifact, write_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
 
 
 def find_identity_centers(
@@ -32,7 +33,7 @@ def find_identity_centers(
     count = faces.counts()
     if not len(count):
         raise InputError(f"{faces_path}: no image is labelled, so there is no identity to find the center of")
-    with open_artifact(embeddings_path, "embeddings") as h5:
+    with open_artifact(embeddings_path, schemas.EMBEDDINGS) as h5:
         embedding = h5["embedding"]
         if len(embedding) != len(faces):
             raise InputError(
@@ -56,7 +57,7 @@ def find_identity_centers(
             labelled = identity >= 0
             similarity[rows][labelled] = np.einsum("nd,nd->n", features[labelled], centers[identity[labelled]])
     data = {"center": centers, "identity_names": faces.identity_names, "count": count, "similarity": similarity}
-    write_artifact(output, "centers", data, provenance, {"center": center})
+    write_artifact(output, schemas.CENTERS, data, provenance, {"center": center})
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
-from semihard.device import has_fast_bf16
+from semihard.compute.device import has_fast_bf16
+from semihard.compute.tensors import fit, to_float
 from semihard.errors import InputError
 from semihard.recognizer.model_file import EmbedderSpec, load_model
-from semihard.tensors import fit, to_float
 
 CUDA_BATCH = 512
 PIXELS = 8 * 112 * 112  # of a batch elsewhere: an IResNet's widest map stays within a CPU's cache

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from semihard.artifacts import create_artifact
-from semihard.checkpoint import Resume
-from semihard.device import best_device
+from semihard.compute.device import best_device
+from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.progress import progress
-from semihard.provenance import Provenance
 from semihard.similarity.embedders import Embedder, load_embedder
+from semihard.storage import schemas
+from semihard.storage.artifacts import create_artifact
+from semihard.storage.checkpoint import Resume
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
 
 
 def embed_blocks(
@@ -89,7 +90,7 @@ def embed_faces(
                 os.fsync(file.fileno())
                 advance(rows.stop - rows.start)
         file.seek(0)
-        with create_artifact(output, "embeddings", provenance) as writer:
+        with create_artifact(output, schemas.EMBEDDINGS, provenance) as writer:
             embedding = writer.create("embedding", (len(faces), embedder.embedding_dim))
             for rows in faces.blocks():
                 part = file.read((rows.stop - rows.start) * row_bytes)

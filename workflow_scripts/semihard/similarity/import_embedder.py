@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from semihard.errors import InputError
-from semihard.provenance import Provenance
 from semihard.recognizer.backbones import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_weights, save_model
 from semihard.settings import FacenetEmbedder, WeightsEmbedder
 from semihard.similarity.layouts import SPECS, renamed
+from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
 

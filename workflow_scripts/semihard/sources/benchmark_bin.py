@@ -14,12 +14,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from semihard.atomic import atomic_path
 from semihard.errors import InputError
-from semihard.pixels import decode_image
 from semihard.sources import Face
-from semihard.sources.colour import warn_if_bgr
+from semihard.sources.bgr_check import warn_if_bgr
 from semihard.sources.pairs import FOLDS, PairImages, contiguous_folds, warn_of_one_kind
+from semihard.storage.atomic import atomic_path
+from semihard.storage.pixels import decode_image
 
 XZ = b"\xfd7zXZ\x00"
 COLOUR_SAMPLE = 32

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.pixels import encode_image
-from semihard.progress import progress
 from semihard.sources.recordio_writer import RecordIOWriter
+from semihard.storage.faceset import FaceSet
+from semihard.storage.pixels import encode_image
 
 IMAGES_PER_TAR = 10_000
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.alignment import FaceAligner, read_photo
 from semihard.errors import InputError
-from semihard.pixels import decode_image
 from semihard.sources import Face
+from semihard.sources.alignment import FaceAligner, read_photo
+from semihard.storage.pixels import decode_image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 KEPT_AS_THEY_ARE = (b"\xff\xd8", b"\x89PNG")

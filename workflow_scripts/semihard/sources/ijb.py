@@ -16,10 +16,10 @@ from typing import Literal
 
 import numpy as np
 
-from semihard.alignment import ARCFACE_112, similarity_transform, warp
 from semihard.errors import InputError
-from semihard.pixels import decode_image
 from semihard.sources import Face
+from semihard.sources.alignment import ARCFACE_112, similarity_transform, warp
+from semihard.storage.pixels import decode_image
 
 SIZE = (112, 112)
 NAMED_AT_MOST = 5

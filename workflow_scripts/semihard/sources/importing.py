@@ -7,22 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.alignment import FaceAligner
-from semihard.artifacts import write_artifact
-from semihard.configuration import expand_path
+from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.faceset import FaceSetWriter
-from semihard.pixels import image_size_of
-from semihard.progress import progress
-from semihard.provenance import Provenance
 from semihard.settings import BinBenchmark, FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark, RecordIOFaces
 from semihard.sources import Face
+from semihard.sources.alignment import FaceAligner
 from semihard.sources.benchmark_bin import read_bin
 from semihard.sources.folder import read_folder
 from semihard.sources.ijb import read_ijb
 from semihard.sources.lmdb_faces import read_lmdb
 from semihard.sources.pairs import read_pairs
 from semihard.sources.recordio import read_faces
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.faceset import FaceSetWriter
+from semihard.storage.pixels import image_size_of
+from semihard.storage.provenance import Provenance
+from semihard.workflow.configuration import expand_path
 
 log = logging.getLogger("semihard")
 FACES_PER_WRITE = 512
@@ -87,7 +88,9 @@ def import_benchmark(
     unique = [benchmark.faces[i] for i in np.unique(index, return_index=True)[1]]
     write_faces(unique, output_faces, provenance, attrs, "import benchmark")
     pairs = {name: index[getattr(benchmark, name)] for name in ("first", "second")}
-    write_artifact(output_pairs, "benchmark", pairs | {"same": benchmark.same, "fold": benchmark.fold}, provenance)
+    write_artifact(
+        output_pairs, schemas.BENCHMARK, pairs | {"same": benchmark.same, "fold": benchmark.fold}, provenance
+    )
 
 
 def _import_templates(
@@ -98,7 +101,7 @@ def _import_templates(
     columns = {name: getattr(benchmark, name) for name in ("template", "media", "score")}
     write_faces(benchmark.faces, output_faces, provenance, attrs, f"import {settings.name}", columns=columns)
     pairs = {name: getattr(benchmark, name) for name in ("first", "second", "same")}
-    write_artifact(output_pairs, "template_pairs", pairs, provenance)
+    write_artifact(output_pairs, schemas.TEMPLATE_PAIRS, pairs, provenance)
 
 
 def write_faces(

@@ -17,10 +17,10 @@ import msgpack
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.pixels import decode_image
 from semihard.sources import Face
-from semihard.sources.colour import warn_if_bgr
+from semihard.sources.bgr_check import warn_if_bgr
 from semihard.sources.labels import check_labels
+from semihard.storage.pixels import decode_image
 
 KEYS, LENGTH, CLASSES = b"__keys__", b"__len__", b"__classnum__"
 ROWS_AT_ONCE = 128

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.alignment import FaceAligner, center_crop, read_photo
 from semihard.errors import InputError
 from semihard.sources import Face
+from semihard.sources.alignment import FaceAligner, center_crop, read_photo
 from semihard.sources.folder import read_aligned
 
 FOLDS = 10

@@ -20,10 +20,10 @@ from typing import Literal
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.pixels import decode_image
 from semihard.sources import Face
-from semihard.sources.colour import warn_if_bgr
+from semihard.sources.bgr_check import warn_if_bgr
 from semihard.sources.labels import check_labels
+from semihard.storage.pixels import decode_image
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 PREFIX = struct.Struct("<4sI")

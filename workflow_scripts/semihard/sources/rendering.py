@@ -5,13 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.artifacts import write_artifact
-from semihard.faceset import FaceSetWriter
-from semihard.mixup import draw_partners
-from semihard.progress import progress
-from semihard.provenance import Provenance
-from semihard.seeds import seed_for
+from semihard.compute.progress import progress
+from semihard.compute.seeds import seed_for
 from semihard.settings import RenderedBenchmark, RenderedFaces
+from semihard.similarity.mixup import draw_partners
 from semihard.sources.rendered import (
     Batch,
     attributes,
@@ -22,6 +19,10 @@ from semihard.sources.rendered import (
     render,
     rendered_faces,
 )
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.faceset import FaceSetWriter
+from semihard.storage.provenance import Provenance
 
 LICENCE = "CC0-1.0 (rendered by semihard)"
 BATCH = 64
@@ -63,7 +64,10 @@ def render_benchmark(
     same = np.tile(np.repeat([True, False], per_fold), settings.folds)
     fold = np.repeat(np.arange(settings.folds), 2 * per_fold)
     write_artifact(
-        output_pairs, "benchmark", {"first": image[:, 0], "second": image[:, 1], "same": same, "fold": fold}, provenance
+        output_pairs,
+        schemas.BENCHMARK,
+        {"first": image[:, 0], "second": image[:, 1], "same": same, "fold": fold},
+        provenance,
     )
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from semihard.compute.seeds import seed_for
 from semihard.errors import InputError
-from semihard.faceset import FaceSet, copy_faces
-from semihard.provenance import Provenance
-from semihard.seeds import seed_for
 from semihard.settings import SubsetFaces
+from semihard.storage.faceset import FaceSet, copy_faces
+from semihard.storage.provenance import Provenance
 
 
 def subset_faces(

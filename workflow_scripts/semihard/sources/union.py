@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.faceset import ROWS_PER_CHUNK, FaceSet, FaceSetWriter
-from semihard.provenance import Provenance
+from semihard.storage.faceset import ROWS_PER_CHUNK, FaceSet, FaceSetWriter
+from semihard.storage.provenance import Provenance
 
 
 def unite_faces(paths: Sequence[Path | str], output: Path | str, provenance: Provenance) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semihard.decoded import DecodedImages
-from semihard.faceset import FaceSet
+from semihard.compute.decoded_images import DecodedImages
 from semihard.recognizer.model_file import EmbedderSpec
 from semihard.recognizer.targets import read_targets
+from semihard.storage.faceset import FaceSet
 
 
 class LabelledImages:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from semihard.atomic import atomic_path
+from semihard.storage.atomic import atomic_path
 
 SPECIAL = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"} | {"−": "$-$", "×": r"$\times$"})
 FIDELITY = {  # column → header

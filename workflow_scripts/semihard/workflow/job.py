@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from semihard.errors import InputError, NonFiniteLossError
-from semihard.provenance import Provenance
+from semihard.storage.provenance import Provenance
 
 
 @contextmanager

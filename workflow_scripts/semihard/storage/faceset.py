@@ -11,11 +11,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from semihard.artifacts import SCHEMA_VERSION
-from semihard.atomic import atomic_path
 from semihard.errors import InputError
-from semihard.pixels import decode_image, encode_image
-from semihard.provenance import Provenance
+from semihard.storage.atomic import atomic_path
+from semihard.storage.pixels import decode_image, encode_image
+from semihard.storage.provenance import Provenance
+from semihard.storage.schemas import FACESET, SCHEMA_VERSION
 
 CODECS = ("jpeg", "png", "raw")
 ROWS_PER_CHUNK = 4096
@@ -130,7 +130,7 @@ class FaceSetWriter:
         self._h5.create_dataset("identity_names", data=np.array(list(self._names), object), dtype=TEXT)
         height, width = self.image_size
         self._h5.attrs.update(
-            {**self.attrs, "kind": "faceset", "schema": SCHEMA_VERSION, "codec": self.codec, "colour": "RGB"}
+            {**self.attrs, "kind": FACESET.kind, "schema": SCHEMA_VERSION, "codec": self.codec, "colour": "RGB"}
         )
         self._h5.attrs.update({"count": self.count, "image_height": height, "image_width": width})
         data = self._h5.create_dataset("images/data", (self._end,), np.uint8)
@@ -154,7 +154,7 @@ class FaceSet:
             raise InputError(f"{self.path}: face set not found")
         try:
             with h5py.File(self.path) as h5:
-                if h5.attrs.get("kind") != "faceset" or h5.attrs.get("schema") != SCHEMA_VERSION:
+                if h5.attrs.get("kind") != FACESET.kind or h5.attrs.get("schema") != SCHEMA_VERSION:
                     raise InputError(
                         f"{self.path}: not a face set of schema {SCHEMA_VERSION}; make it again with this version of the workflow"
                     )

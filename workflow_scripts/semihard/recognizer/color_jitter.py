@@ -6,7 +6,7 @@ Images are float RGB in [0, 1], `[n, 3, h, w]`; draws are made on the CPU, from 
 import torch
 from torch import Tensor
 
-from semihard.decoded import onto_device
+from semihard.compute.decoded_images import onto_device
 
 GREY = (0.299, 0.587, 0.114)  # luma weights (ITU-R BT.601)
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import distributed
 
-from semihard.checkpoint import Resume
+from semihard.compute.progress import progress
+from semihard.compute.seeds import seed_for
 from semihard.errors import NonFiniteLossError
-from semihard.progress import progress
-from semihard.seeds import seed_for
+from semihard.storage.checkpoint import Resume
 
 log = logging.getLogger("semihard")
 SECONDS_BETWEEN_CHECKPOINTS = 120.0

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.faceset import FaceSet
-from semihard.progress import progress
-from semihard.tensors import fit
+from semihard.compute.progress import progress
+from semihard.compute.tensors import fit
+from semihard.storage.faceset import FaceSet
 
 log = logging.getLogger("semihard")
 BYTES_IN_MEMORY = 8 << 30  # half of a common workstation's memory; above it a temporary file is mapped

@@ -8,16 +8,17 @@ from typing import Literal
 import numpy as np
 import torch
 
-from semihard.artifacts import read_artifact, write_artifact
-from semihard.device import best_device
+from semihard.compute.device import best_device
+from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.progress import progress
-from semihard.provenance import Provenance
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_blocks
-from semihard.similarity.templates import verify_templates
-from semihard.verification import (
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, write_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
+from semihard.verification.ijb_templates import verify_templates
+from semihard.verification.protocol import (
     auc,
     d_prime,
     equal_error_rate,
@@ -58,7 +59,7 @@ def verify_faces(
         return
     data = _verified(faces, features, pairs_path, thresholds)
     attrs = measures(**data) | {"flip": flip, "thresholds": thresholds}
-    write_artifact(output, "verification", data, provenance, attrs)
+    write_artifact(output, schemas.VERIFICATION, data, provenance, attrs)
 
 
 def verify_epochs(
@@ -84,7 +85,7 @@ def verify_epochs(
         features = _features(faces, embedder, flip=True)
         accuracy.append(_verified(faces, features, pairs_path, thresholds)["accuracy"])
     data = {"epoch": [int(re.sub(r"\D", "", model.stem)) for model in models], "accuracy": np.stack(accuracy)}
-    write_artifact(output, "epochs", data, provenance)
+    write_artifact(output, schemas.EPOCHS, data, provenance)
 
 
 def measures(
@@ -115,7 +116,7 @@ def _verified(
     faces: FaceSet, features: Iterator[tuple[slice, torch.Tensor]], pairs_path: Path | str, thresholds: str
 ) -> dict[str, np.ndarray]:
     """The datasets of the artifact "verification"."""
-    pairs = read_artifact(pairs_path, "benchmark")
+    pairs = read_artifact(pairs_path, schemas.BENCHMARK)
     if max(pairs["first"].max(), pairs["second"].max()) >= len(faces):
         raise InputError(f"{pairs_path}: a pair names an image beyond the {len(faces)} of {faces.path}")
     embedding = torch.cat([block for _, block in features]).numpy()

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from semihard import settings
-from semihard.configuration import SECTIONS, check, did_you_mean, expand_path, expand_sweeps
 from semihard.errors import InputError
-from semihard.inputs import NotThere, data_path
-from semihard.uses import check_uses
+from semihard.workflow.configuration import SECTIONS, check, did_you_mean, expand_path, expand_sweeps
+from semihard.workflow.consistency_checks import check_uses
+from semihard.workflow.user_files import NotThere, data_path
 
 # For every section and every field of its entries that names another entry: which section it names.
 REFERENCES = {

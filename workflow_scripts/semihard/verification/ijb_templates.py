@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from semihard.artifacts import read_artifact, write_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
-from semihard.provenance import Provenance
-from semihard.verification import d_prime, tar_at_far
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact, write_artifact
+from semihard.storage.faceset import FaceSet
+from semihard.storage.provenance import Provenance
+from semihard.verification.protocol import d_prime, tar_at_far
 
 FALSE_ACCEPT_RATES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 PAIRS_AT_ONCE = 1 << 14
@@ -33,7 +34,7 @@ def verify_templates(
     pairs_path: artifact "template_pairs". Memory holds the templates and the pairs, not the images' features.
     Raises InputError where a pair names a template without images.
     """
-    pairs = read_artifact(pairs_path, "template_pairs")
+    pairs = read_artifact(pairs_path, schemas.TEMPLATE_PAIRS)
     template = faces.column("template")
     names = np.unique(template)
     first, second = (_rows(names, pairs[side], pairs_path) for side in ("first", "second"))  # before the long work
@@ -43,7 +44,7 @@ def verify_templates(
     data = {"cosine": cosine, "same": pairs["same"], "false_accept_rate": FALSE_ACCEPT_RATES, "true_accept_rate": tar}
     attrs = {"templates": len(names), "d_prime": d_prime(cosine[pairs["same"]], cosine[~pairs["same"]])} | (attrs or {})
     attrs |= {f"tar_at_far_{far:g}": float(rate) for far, rate in zip(FALSE_ACCEPT_RATES, tar, strict=True)}
-    write_artifact(output, "template_verification", data, provenance, attrs)
+    write_artifact(output, schemas.TEMPLATE_VERIFICATION, data, provenance, attrs)
 
 
 def template_features(

@@ -14,12 +14,13 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from semihard.artifacts import kind_of, read_artifact, read_attributes, write_artifact
-from semihard.atomic import atomic_path
-from semihard.provenance import Provenance
-from semihard.published import PUBLISHED
-from semihard.tables import write_latex, write_markdown
-from semihard.verification import mcnemar
+from semihard.storage import schemas
+from semihard.storage.artifacts import kind_of, read_artifact, read_attributes, write_artifact
+from semihard.storage.atomic import atomic_path
+from semihard.storage.provenance import Provenance
+from semihard.study_table.formats import write_latex, write_markdown
+from semihard.study_table.published import PUBLISHED
+from semihard.verification.protocol import mcnemar
 
 RESAMPLES = 10_000
 TEMPLATE_FAR = "0.0001"  # what IJB-B and IJB-C are quoted at
@@ -133,7 +134,7 @@ def score_study(
     data |= {"benchmark": benchmarks, "averaged": np.isin(benchmarks, averaged), "seed": np.array(seeds)}
     data |= {"accuracy": np.array(cube), "average": frame["AVG"].to_numpy()}
     data |= {"interval": frame[["AVG_low", "AVG_high"]].to_numpy()}
-    write_artifact(outputs.h5, "scores", data, provenance)
+    write_artifact(outputs.h5, schemas.SCORES, data, provenance)
     with atomic_path(outputs.csv) as temporary:
         text = "".join(f"# {note}\n" for note in notes)
         temporary.write_text(text + full.to_csv(index=False, float_format="%.4f"))
@@ -144,7 +145,7 @@ def score_study(
 
 def read_fidelity(path: Path | str) -> dict[str, float]:
     """Columns of the table from an artifact "fidelity": `<measure>_<features>` and `<measure>_<features>_null`."""
-    found = read_artifact(path, "fidelity")
+    found = read_artifact(path, schemas.FIDELITY)
     return {
         f"{name}_{features}{ending}": float(found[which][i, j])
         for i, features in enumerate(found["features"])
@@ -157,16 +158,16 @@ def _read(rows: Sequence[Row]) -> _Found:
     found = _Found({}, {}, {}, {})
     for row in rows:
         key = (row.benchmark, -1 if row.seed is None else row.seed)
-        if kind_of(row.path) == "template_verification":
-            rate = read_attributes(row.path, "template_verification")[f"tar_at_far_{TEMPLATE_FAR}"]
+        if kind_of(row.path) == schemas.TEMPLATE_VERIFICATION.kind:
+            rate = read_attributes(row.path, schemas.TEMPLATE_VERIFICATION)[f"tar_at_far_{TEMPLATE_FAR}"]
             found.accuracy[key] = 100 * rate
             continue
-        result = read_artifact(row.path, "verification")
+        result = read_artifact(row.path, schemas.VERIFICATION)
         found.accuracy[key] = 100 * result["accuracy"].mean()
         found.fold_sd[key] = 100 * result["accuracy"].std()
         found.right[key] = (result["distance"] < result["threshold"][result["fold"]]) == result["same"]
         if row.epochs:
-            epochs = read_artifact(row.epochs, "epochs")
+            epochs = read_artifact(row.epochs, schemas.EPOCHS)
             found.epochs[key] = dict(zip(epochs["epoch"].tolist(), 100 * epochs["accuracy"].mean(1), strict=True))
     return found
 

@@ -6,9 +6,10 @@ import h5py
 import numpy as np
 import torch
 
-from semihard.artifacts import open_artifact
 from semihard.errors import InputError
-from semihard.faceset import FaceSet
+from semihard.storage import schemas
+from semihard.storage.artifacts import open_artifact
+from semihard.storage.faceset import FaceSet
 
 PAIRS_AT_ONCE = 1 << 16
 
@@ -18,7 +19,7 @@ def open_embeddings(path: Path | str, count: int) -> h5py.File:
 
     Raises InputError where it was made of another number of images.
     """
-    h5 = open_artifact(path, "embeddings")
+    h5 = open_artifact(path, schemas.EMBEDDINGS)
     found = len(h5["embedding"])
     if found != count:
         h5.close()

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.faceset import FaceSet
+from semihard.compute.seeds import seed_for
+from semihard.compute.tensors import resize, to_float
 from semihard.generator.conditions import draw_conditions, guided
 from semihard.generator.dcface import DCFaceUNet, StyleFeatures, condition
 from semihard.generator.inquiries import read_inquiry_images
 from semihard.generator.network import SimilarityUNet, UnconditionalUNet
 from semihard.generator.samplers import Predict
-from semihard.seeds import seed_for
 from semihard.settings import SyntheticFaces
 from semihard.similarity.embedders import Embedder
-from semihard.tensors import resize, to_float
+from semihard.storage.faceset import FaceSet
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ SynFace mixes 3DMM coefficients; CemiFace's generator is mixed on its condition.
 import numpy as np
 import torch
 
-from semihard.seeds import seed_for
+from semihard.compute.seeds import seed_for
 
 PHI_STEPS = 20  # φ ∈ {0, 0.05, …, 1}
 

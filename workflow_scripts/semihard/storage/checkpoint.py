@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from semihard.atomic import atomic_path
-from semihard.provenance import Provenance
+from semihard.storage.atomic import atomic_path
+from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from semihard import artifacts, settings
+from semihard import settings
+from semihard.storage import schemas
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def pages() -> dict[str, str]:
@@ -109,7 +110,7 @@ def _artifacts() -> str:
     lines = [
         "# Artifacts",
         "",
-        "Made from `workflow_scripts/semihard/artifacts.py` by `make docs`. Every artifact is an HDF5 file (look inside with",
+        "Made from `workflow_scripts/semihard/storage/schemas.py` by `make docs`. Every artifact is an HDF5 file (look inside with",
         "`h5dump -A FILE`) with the attributes `kind`, `schema`, `rule`, `settings` (the entry of the configuration, JSON), `code`",
         "(fingerprint of the code that ran), `versions` and, where random numbers were drawn by it, `seed`. It holds no time and no",
         "host, so the same inputs give the same bytes. It is written under a temporary name and renamed when complete.",
@@ -119,10 +120,10 @@ def _artifacts() -> str:
         "at the dataset's offset. Model weights are safetensors files with the same provenance in their metadata.",
         "",
     ]
-    for kind, datasets in artifacts.SCHEMAS.items():
-        lines += [f"## {kind}", "", "| dataset | type | shape | meaning |", "|---|---|---|---|"]
+    for schema in schemas.ALL:
+        lines += [f"## {schema.kind}", "", "| dataset | type | shape | meaning |", "|---|---|---|---|"]
         lines += [
-            f"| `{name}` | {dtype} | [{shape}] | {meaning} |" for name, (dtype, shape, meaning) in datasets.items()
+            f"| `{name}` | {item.dtype} | [{item.shape}] | {item.meaning} |" for name, item in schema.datasets.items()
         ]
         lines.append("")
     return "\n".join(lines)

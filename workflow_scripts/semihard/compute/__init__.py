@@ -1,0 +1,1 @@
+"""Where arithmetic runs: devices, training loops, decoded images, seeds."""

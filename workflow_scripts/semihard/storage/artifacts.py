@@ -1,0 +1,124 @@
+"""Writing and reading HDF5 artifacts, each true to its schema (storage.schemas)."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from semihard.errors import InputError
+from semihard.storage.atomic import atomic_path
+from semihard.storage.provenance import Provenance
+from semihard.storage.schemas import SCHEMA_VERSION, Schema
+
+TEXT = h5py.string_dtype()
+
+
+class ArtifactWriter:
+    """What `create_artifact` yields: `write` a whole dataset, or `create` one and fill it block by block."""
+
+    def __init__(self, h5: h5py.File, schema: Schema):
+        self._h5, self._datasets = h5, schema.datasets
+
+    def create(self, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
+        """A contiguous dataset of the schema's dtype, to be filled in blocks."""
+        return self._h5.create_dataset(name, shape, np.dtype(self._datasets[name].dtype))
+
+    def write(self, name: str, values: np.ndarray | list) -> None:
+        """Write one dataset of the schema (or a `columns/…`)."""
+        dtype = self._datasets[name if name in self._datasets else "columns/*"].dtype
+        if dtype == "str":
+            self._h5.create_dataset(name, data=np.array(list(values), object), dtype=TEXT)
+        else:
+            self._h5.create_dataset(name, data=np.asarray(values) if dtype == "any" else np.asarray(values, dtype))
+
+
+@contextmanager
+def create_artifact(
+    path: Path | str,
+    schema: Schema,
+    provenance: Provenance | None = None,
+    attrs: Mapping[str, str | int | float] | None = None,
+) -> Iterator[ArtifactWriter]:
+    """Write an artifact of `schema` under a temporary name; it appears only when complete and true to its schema."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as h5:
+        h5.attrs.update(
+            {
+                "kind": schema.kind,
+                "schema": SCHEMA_VERSION,
+                **(provenance or Provenance()).attributes(),
+                **(attrs or {}),
+            }
+        )
+        yield ArtifactWriter(h5, schema)
+        _check(h5, schema, path)
+
+
+def write_artifact(
+    path: Path | str,
+    schema: Schema,
+    data: Mapping[str, np.ndarray | list],
+    provenance: Provenance | None = None,
+    attrs: Mapping[str, str | int | float] | None = None,
+) -> None:
+    """Write a whole artifact at once: `data` maps dataset names to values, `attrs` adds attributes."""
+    with create_artifact(path, schema, provenance, attrs) as writer:
+        for name, values in data.items():
+            writer.write(name, values)
+
+
+def read_artifact(path: Path | str, schema: Schema) -> dict[str, np.ndarray]:
+    """All datasets of an artifact by name; text as object arrays of str. Raises InputError where it is not of `schema`."""
+    with open_artifact(path, schema) as h5:
+        found: dict[str, np.ndarray] = {}
+
+        def collect(name: str, item: h5py.Dataset | h5py.Group) -> None:
+            if isinstance(item, h5py.Dataset):
+                found[name] = item.asstr()[:] if item.dtype.kind == "O" else item[()]
+
+        h5.visititems(collect)
+        return found
+
+
+def read_attributes(path: Path | str, schema: Schema) -> dict:
+    """The attributes of an artifact of `schema`."""
+    with open_artifact(path, schema) as h5:
+        return dict(h5.attrs)
+
+
+def kind_of(path: Path | str) -> str:
+    """The kind of an artifact, whichever it is; empty for a file that is none."""
+    try:
+        with h5py.File(path) as h5:
+            return str(h5.attrs.get("kind", ""))
+    except OSError:
+        return ""
+
+
+def open_artifact(path: Path | str, schema: Schema) -> h5py.File:
+    """An artifact opened for reading, for block-wise access. Raises InputError where the file is not of `schema`."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: not found, expected an artifact of kind {schema.kind!r}")
+    try:
+        h5 = h5py.File(path)
+    except OSError as error:
+        raise InputError(f"{path}: not a readable HDF5 file ({error})") from None
+    if h5.attrs.get("kind") != schema.kind or h5.attrs.get("schema") != SCHEMA_VERSION:
+        found = h5.attrs.get("kind", "something else")
+        h5.close()
+        raise InputError(
+            f"{path}: is {found!r}, expected {schema.kind!r} of schema {SCHEMA_VERSION}; make it again with this version"
+        )
+    return h5
+
+
+def _check(h5: h5py.File, schema: Schema, path: Path | str) -> None:
+    lengths: dict[str, int] = {}
+    for name, dataset in schema.datasets.items():
+        letters = dataset.shape.split(",") if dataset.shape else []
+        for item in h5.get("columns", {}).values() if name == "columns/*" else [h5[name]]:
+            if len(letters) > item.ndim or any(
+                lengths.setdefault(a, n) != n for a, n in zip(letters, item.shape, strict=False)
+            ):
+                raise ValueError(f"{path}: {item.name} has shape {item.shape}, the schema says [{dataset.shape}]")

@@ -1,0 +1,1 @@
+"""The study table, the published lines beside it, and its forms."""

@@ -1,0 +1,1 @@
+"""Verification: the protocol, a model on a benchmark, IJB's templates."""

@@ -1,0 +1,320 @@
+"""The fingerprint of a stage's code: what its script does, through every definition of this library that it reaches.
+
+Snakemake looks only at the modification time of the script file. This looks at what is written, definition by
+definition: a function, class or constant enters where the script, or something that it reaches, names it. What cannot
+change a result is left out: comments, docstrings, layout, annotations, what is logged or said in an error, the meaning
+of a dataset, the fields of settings (Snakemake compares their values), and the modules of `RESULT_NEUTRAL`.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parents[2]
+PACKAGE = Path(__file__).parents[1].name
+
+# Modules and packages that cannot change a result: they check, plan, log, or carry attributes.
+RESULT_NEUTRAL = tuple(f"{PACKAGE}.{name}" for name in ("workflow", "errors", "compute.progress", "storage.provenance"))
+SETTINGS = (f"{PACKAGE}.settings.base", "Settings")
+SAID = {"InputError", "NonFiniteLossError", "progress"}  # calls whose text is only read by people
+LOGGERS = {"log", "logging", "warnings"}
+TEXT_KEYWORDS = {"meaning", "description"}
+NAMES = "NAMES"  # of a module of a registry: what it is called in a configuration
+
+
+def fingerprint(script: str, *entries: str, scripts: Path = SCRIPTS) -> str:
+    """16 hexadecimal digits for the code of `script`, a file name in `workflow_scripts/`, and all it reaches from there.
+
+    entries: modules that the script finds by name (settings.registry), as "package.module", or "package.module:name"
+    where only that one of the module's NAMES counts.
+    """
+    parts = {(script, ""): Module.of(script, scripts).whole}
+    waiting = list(parts.values())
+    for entry in entries:
+        module, _, name = entry.partition(":")
+        for part in Module.of(module, scripts).everything(name):
+            parts[part.key] = part
+            waiting.append(part)
+    while waiting:
+        for part in waiting.pop().reached:
+            if part.key not in parts:
+                parts[part.key] = part
+                waiting.append(part)
+    digest = hashlib.sha256()
+    for key in sorted(parts):
+        digest.update("\0".join((*key, parts[key].code, "")).encode())
+    return digest.hexdigest()[:16]
+
+
+class Part:
+    """A definition of a module, or what it does when it is imported. key: module and name."""
+
+    def __init__(self, module: "Module", name: str, statements: list[ast.stmt]):
+        self.module, self.key, self._statements = module, (module.name, name), statements
+
+    @cached_property
+    def _stripped(self) -> list[ast.stmt]:
+        strip = Stripper(self.module)
+        return [kept for statement in self._statements if (kept := strip.visit(statement)) is not None]
+
+    @cached_property
+    def code(self) -> str:
+        """What is written, without what cannot change a result."""
+        return "\n".join(map(ast.unparse, self._stripped))
+
+    @cached_property
+    def reached(self) -> list["Part"]:
+        """The parts that this one names, and what importing its module runs."""
+        found = list(self.module.imported_effects)
+        for name, attribute in named(self._stripped):
+            found += self.module.resolve(name, attribute)
+        return found
+
+
+class Module:
+    """A file of this library, or a script, as the definitions in it."""
+
+    def __init__(self, name: str, scripts: Path):
+        self.name, self.scripts = name, scripts
+        path = file_of(name, scripts)
+        tree = ast.parse(path.read_text(), path)
+        self.imports: dict[str, tuple[str, str | None]] = {}
+        self.modules: set[str] = set()
+        for node in ast.walk(tree):
+            self._note_import(node)
+        self._definitions: dict[str, list[ast.stmt]] = {}
+        effects = []
+        for statement in tree.body:
+            names = defined(statement)
+            for one in names:
+                self._definitions.setdefault(one, []).append(statement)
+            if not names and not isinstance(statement, ast.Import | ast.ImportFrom) and not is_text(statement):
+                effects.append(statement)
+        self.effects = Part(self, "", effects)
+        self.whole = Part(self, "", [node for node in tree.body if not is_text(node)])
+        self._parts: dict[str, Part] = {}
+
+    @classmethod
+    def of(cls, name: str, scripts: Path) -> "Module":
+        """The module of this name, read once."""
+        return _module(name, scripts)
+
+    def _note_import(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if own(alias.name):
+                    self.modules.add(alias.name)
+                    self.imports[alias.asname or alias.name.split(".")[0]] = (
+                        alias.name if alias.asname else alias.name.split(".")[0],
+                        None,
+                    )
+        elif isinstance(node, ast.ImportFrom) and node.module and own(node.module):
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                is_module = file_of(inner, self.scripts) is not None
+                self.modules.add(inner if is_module else node.module)
+                target = (inner, None) if is_module else (node.module, alias.name)
+                self.imports[alias.asname or alias.name] = target
+
+    @cached_property
+    def imported_effects(self) -> list[Part]:
+        """What runs when this module is imported, in it and in what it imports."""
+        seen: set[str] = set()
+        waiting = [self.name]
+        while waiting:
+            name = waiting.pop()
+            if name not in seen and not neutral(name) and file_of(name, self.scripts):
+                seen.add(name)
+                waiting += [*Module.of(name, self.scripts).modules, *parents(name)]
+        effects = (Module.of(name, self.scripts).effects for name in sorted(seen))
+        return [part for part in effects if part.key[0] != self.name and part._statements]
+
+    def part(self, name: str) -> Part | None:
+        """The definition of `name`, None where it is not defined here."""
+        if name not in self._parts and name in self._definitions:
+            self._parts[name] = Part(self, name, self._definitions[name])
+        return self._parts.get(name)
+
+    def everything(self, name: str = "") -> list[Part]:
+        """All definitions; of NAMES, with a name, only that entry."""
+        parts = [self.part(one) for one in self._definitions if one != NAMES or not name]
+        if name and NAMES in self._definitions:
+            parts.append(Part(self, f"{NAMES}:{name}", [entry_of(self._definitions[NAMES][0], name)]))
+        return [*parts, self.effects]
+
+    def resolve(self, name: str, attribute: str | None) -> list[Part]:
+        """The parts that `name`, or `name.attribute`, stands for in this module; none for what is not this library's."""
+        if part := self.part(name):
+            return [part]
+        module, inner = self.imports.get(name, (None, None))
+        if module is None or neutral(module):
+            return []
+        target = Module.of(module, self.scripts)
+        if inner is not None:
+            return target.resolve(inner, attribute)
+        if attribute is None:
+            return target.everything()
+        if file_of(f"{module}.{attribute}", self.scripts):
+            return Module.of(f"{module}.{attribute}", self.scripts).everything()
+        return target.resolve(attribute, None)
+
+    def is_settings(self, node: ast.ClassDef) -> bool:
+        """True where a class is a pydantic model of settings."""
+        return any(isinstance(base, ast.Name) and self._leads_to_settings(base.id) for base in node.bases)
+
+    def _leads_to_settings(self, name: str) -> bool:
+        if (self.name, name) == SETTINGS:
+            return True
+        for statement in self._definitions.get(name, ()):
+            return isinstance(statement, ast.ClassDef) and self.is_settings(statement)
+        module, inner = self.imports.get(name, (None, None))
+        return inner is not None and Module.of(module, self.scripts)._leads_to_settings(inner)
+
+
+class Stripper(ast.NodeTransformer):
+    """Takes out of a statement what cannot change a result."""
+
+    def __init__(self, module: Module):
+        self.module = module
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+        arguments = [ast.arg(argument.arg) if argument else None for argument in arguments]
+        split = len(node.args.posonlyargs), len(node.args.posonlyargs) + len(node.args.args)
+        args = ast.arguments(
+            arguments[: split[0]], arguments[split[0] : split[1]], arguments[-2], arguments[split[1] : -2],
+            node.args.kw_defaults, arguments[-1], node.args.defaults,
+        )  # fmt: skip
+        bare = type(node)(
+            name=node.name, args=args, body=without_text(node.body), decorator_list=node.decorator_list, returns=None,
+            type_params=getattr(node, "type_params", []), lineno=node.lineno,
+        )  # fmt: skip
+        return self.generic_visit(bare)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        body = without_text(node.body)
+        if self.module.is_settings(node):
+            body = [item for item in body if isinstance(item, ast.FunctionDef) and not validates(item)] or [ast.Pass()]
+        bare = ast.ClassDef(
+            name=node.name, bases=node.bases, keywords=node.keywords, body=body, decorator_list=node.decorator_list,
+            type_params=getattr(node, "type_params", []), lineno=node.lineno,
+        )  # fmt: skip
+        return self.generic_visit(bare)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        return self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+        return ast.Raise(exc=called(node.exc), cause=None)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        call = node.value
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+            if isinstance(call.func.value, ast.Name) and call.func.value.id in LOGGERS:
+                return ast.Pass()
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        arguments, keywords = node.args, [item for item in node.keywords if item.arg not in TEXT_KEYWORDS]
+        if isinstance(node.func, ast.Name) and node.func.id in SAID:
+            arguments, keywords = [], []
+        return self.generic_visit(ast.Call(func=node.func, args=arguments, keywords=keywords))
+
+
+def named(statements: Iterable[ast.AST]) -> Iterator[tuple[str, str | None]]:
+    """The names that are read, each with the attribute that is taken of it, or None."""
+    found: set[tuple[str, str | None]] = set()
+
+    def look(node: ast.AST) -> None:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found.add((node.value.id, node.attr))
+        elif isinstance(node, ast.Name):
+            found.add((node.id, None))
+        else:
+            for child in ast.iter_child_nodes(node):
+                look(child)
+
+    for statement in statements:
+        look(statement)
+    return iter(sorted(found, key=str))
+
+
+def defined(statement: ast.stmt) -> list[str]:
+    """The names that a statement at the top of a module defines; none where it does something else."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    targets = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        targets = [statement.target]
+    flat = [item for target in targets for item in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    return [item.id for item in flat] if all(isinstance(item, ast.Name) for item in flat) else []
+
+
+def entry_of(statement: ast.stmt, name: str) -> ast.stmt:
+    """The assignment of a dictionary or a tuple of names, reduced to one of them."""
+    value = statement.value
+    if not isinstance(value, ast.Dict):
+        return ast.Expr(ast.Constant(name))
+    kept = [(key, item) for key, item in zip(value.keys, value.values, strict=True) if ast.literal_eval(key) == name]
+    return ast.Expr(ast.Dict([key for key, _ in kept], [item for _, item in kept]))
+
+
+def called(exception: ast.expr | None) -> ast.expr | None:
+    """What is raised, without its message."""
+    return called(exception.func) if isinstance(exception, ast.Call) else exception
+
+
+def is_text(statement: ast.stmt) -> bool:
+    """True for a docstring."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def without_text(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The body of a function or class without its docstring."""
+    return [statement for statement in body if not is_text(statement)] or [ast.Pass()]
+
+
+def validates(function: ast.FunctionDef) -> bool:
+    """True for a pydantic validator: it refuses or fills in values, which are what Snakemake compares."""
+    return any("validator" in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+def own(module: str) -> bool:
+    """True for this library's modules."""
+    return module.split(".")[0] == PACKAGE
+
+
+def neutral(module: str) -> bool:
+    """True for a module that cannot change a result."""
+    return any(module == name or module.startswith(f"{name}.") for name in RESULT_NEUTRAL)
+
+
+def parents(module: str) -> list[str]:
+    """The packages that a module lies in."""
+    parts = module.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts))]
+
+
+@cache
+def file_of(name: str, scripts: Path) -> Path | None:
+    """The file of a module or script, None where there is none."""
+    base = scripts / name if name.endswith(".py") else scripts.joinpath(*name.split("."))
+    for candidate in (base, base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _module(name: str, scripts: Path) -> Module:
+    return Module(name, scripts)
