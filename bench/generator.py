@@ -19,9 +19,9 @@ from semihard.compute.tensors import to_float
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.objective import CemiFaceObjective
 from semihard.generator.samplers import denoise
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec
-from semihard.settings import CemiFaceGenerator
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.similarity.embedders import Embedder
 
 STEPS = 20

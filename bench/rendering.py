@@ -4,8 +4,8 @@ import time
 
 import torch
 
-from semihard.recognizer.backbones import build_backbone
-from semihard.sources.rendered import rendered_faces
+from semihard.recognizer.backbone import build_backbone
+from semihard.sources.rendered.stream import rendered_faces
 
 COUNT = 640
 

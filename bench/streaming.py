@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.settings import RecordIOFaces
+from semihard.sources.settings import RecordIOFaces
 from semihard.similarity.bins import bin_similarity
 from semihard.similarity.centers import find_identity_centers
 from semihard.sources.importing import import_faces

@@ -1,7 +1,7 @@
 """Attribute classifier → attributes of a face set."""
 
 from semihard.audit.attributes import annotate_attributes
-from semihard.settings import AttributeStudy
+from semihard.audit.settings import AttributeStudy
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

@@ -1,7 +1,7 @@
 """Embeddings of a synthetic set and of what its generator saw → nearest neighbours."""
 
 from semihard.audit.leakage import audit_leakage
-from semihard.settings import LeakageAudit
+from semihard.audit.settings import LeakageAudit
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

@@ -1,7 +1,7 @@
 """Generator, inquiries and embedders → requested m against achieved similarity."""
 
 from semihard.generator.calibration import calibrate_similarity, model_name
-from semihard.settings import CemiFaceGenerator
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

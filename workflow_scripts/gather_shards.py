@@ -1,7 +1,7 @@
 """Shards (and copies of the inquiry images) → synthetic face set."""
 
 from semihard.generator.gathering import gather_shards
-from semihard.settings import SyntheticFaces
+from semihard.generator.settings import SyntheticFaces
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

@@ -1,7 +1,7 @@
 """Two face sets and their embeddings → how near one is to the other, which is real."""
 
 from semihard.audit.fidelity import measure_fidelity
-from semihard.settings import FidelityAudit
+from semihard.audit.settings import FidelityAudit
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

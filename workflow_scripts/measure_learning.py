@@ -3,7 +3,8 @@
 from pydantic import TypeAdapter
 
 from semihard.generator.learning_curve import measure_learning
-from semihard.settings import FidelityAudit, GeneratorEntry
+from semihard.audit.settings import FidelityAudit
+from semihard.settings import GeneratorEntry
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

@@ -1,6 +1,6 @@
 """Procedural morphable model → verification pairs."""
 
-from semihard.settings import RenderedBenchmark
+from semihard.sources.settings import RenderedBenchmark
 from semihard.sources.rendering import render_benchmark
 from semihard.workflow.job import job
 

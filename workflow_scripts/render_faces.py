@@ -1,6 +1,6 @@
 """Procedural morphable model → face set."""
 
-from semihard.settings import RenderedFaces
+from semihard.sources.settings import RenderedFaces
 from semihard.sources.rendering import render_faces
 from semihard.workflow.job import job
 

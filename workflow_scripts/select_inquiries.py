@@ -1,7 +1,7 @@
 """Face set and embeddings → one inquiry per new identity."""
 
 from semihard.generator.inquiries import select_inquiries
-from semihard.settings import SyntheticFaces
+from semihard.generator.settings import SyntheticFaces
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

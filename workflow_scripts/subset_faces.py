@@ -1,6 +1,6 @@
 """Face set → some of its identities and images."""
 
-from semihard.settings import SubsetFaces
+from semihard.sources.settings import SubsetFaces
 from semihard.sources.subset import subset_faces
 from semihard.workflow.job import job
 

@@ -1,7 +1,7 @@
 """Labelled faces → the attribute classifier."""
 
 from semihard.audit.attributes import train_attribute_classifier
-from semihard.settings import AttributeStudy
+from semihard.audit.settings import AttributeStudy
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

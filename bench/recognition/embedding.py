@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from semihard.compute.tensors import to_float
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec
 from semihard.similarity.embedders import Embedder
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from semihard.compute.device import best_device
-from semihard.recognizer.heads import build_head
+from semihard.recognizer.margin_head import build_head
 from semihard.recognizer.partial_fc import SampledHead
 
 DIM, REPEATS = 512, 2

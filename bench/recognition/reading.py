@@ -16,7 +16,7 @@ from PIL import Image
 
 from semihard.sources.recordio import open_recordio
 from semihard.sources.recordio_writer import RecordIOWriter
-from semihard.sources.rendered import rendered_faces
+from semihard.sources.rendered.stream import rendered_faces
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.pixels import decode_image
 

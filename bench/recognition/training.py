@@ -9,9 +9,9 @@ import torch
 
 from semihard.compute.device import autocast, best_device, compiled
 from semihard.recognizer.augmentation import augment
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.training import Recognition, build_optimizer, build_recognizer_head
-from semihard.settings import Recognizer
+from semihard.recognizer.settings import Recognizer
 
 WARM_UP = 3
 

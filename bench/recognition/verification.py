@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from semihard.compute.device import best_device
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.similarity.embedders import load_embedder
-from semihard.sources.rendered import rendered_faces
+from semihard.sources.rendered.stream import rendered_faces
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.faceset import FaceSetWriter

@@ -57,7 +57,7 @@ def test_files_have_the_mode_that_the_umask_says(tmp_path):
 
     import torch
 
-    from semihard.recognizer.backbones import build_backbone
+    from semihard.recognizer.backbone import build_backbone
     from semihard.recognizer.model_file import EmbedderSpec, save_model
 
     old = os.umask(0o027)

@@ -21,7 +21,7 @@ from semihard.audit.attributes import (
 )
 from semihard.audit.divergence import compare_attributes, divergence
 from semihard.errors import InputError
-from semihard.settings import AttributeStudy
+from semihard.audit.settings import AttributeStudy
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.storage.faceset import FaceSetWriter

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from semihard.errors import InputError
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_class_centers, load_model, load_weights, save_model
 from semihard.storage.provenance import Provenance
 

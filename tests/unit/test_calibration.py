@@ -16,7 +16,7 @@ from semihard.generator.calibration import calibrate_similarity, model_name, pea
 from semihard.generator.inquiries import one_per_identity
 from semihard.generator.model_file import GeneratorSpec, load_generator, save_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.settings import CemiFaceGenerator
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semihard.errors import InputError
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
-from semihard.similarity.bins import bin_similarity, extract_bin, parse_binning, quantile_bins, threshold_bins
+from semihard.settings.binning import parse_binning
+from semihard.similarity.bins import bin_similarity, extract_bin, quantile_bins, threshold_bins
 from semihard.similarity.centers import find_identity_centers
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact

@@ -9,7 +9,7 @@ from scipy.stats import chisquare, kstest
 
 from semihard.generator import conditions
 from semihard.generator.conditions import draw_conditions, guided, ranked_others
-from semihard.settings import SyntheticFaces
+from semihard.generator.settings import SyntheticFaces
 from semihard.similarity.mixup import draw_partners
 
 DIM = 6

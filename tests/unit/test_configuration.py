@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semihard.errors import InputError
-from semihard.workflow.configuration import expand_path, expand_sweeps, read_yaml
+from semihard.settings.paths import expand_path
+from semihard.workflow.configuration import expand_sweeps, read_yaml
 from semihard.workflow.study import Plan
 
 BASE = {

@@ -15,9 +15,9 @@ from semihard.errors import InputError
 from semihard.generator.dcface import DCFaceUNet, IdentityExtractor, StyleFeatures, condition, grid_statistics
 from semihard.generator.dcface_objective import DCFaceObjective, by_similarity
 from semihard.generator.objective import noise_schedule
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec
-from semihard.settings import DCFaceGenerator
+from semihard.generator.methods.dcface.settings import DCFaceGenerator
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from tests.unit.toy_generator import SIZE, toy_embedder, toy_images

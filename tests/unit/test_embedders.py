@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 
 from semihard.compute.tensors import resize, to_float
 from semihard.errors import InputError
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_model, save_model
-from semihard.settings import BinBenchmark, FacenetEmbedder, WeightsEmbedder
+from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
+from semihard.sources.settings import BinBenchmark
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import import_embedder

@@ -63,7 +63,7 @@ def run(folder: Path, moment: int | None = None, limit: int | None = None) -> tu
 def main(folder: Path) -> None:
     import torch
 
-    from semihard.recognizer.backbones import build_backbone
+    from semihard.recognizer.backbone import build_backbone
     from semihard.recognizer.model_file import EmbedderSpec, save_model
     from semihard.storage.faceset import FaceSetWriter
 

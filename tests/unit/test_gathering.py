@@ -9,7 +9,7 @@ from semihard.errors import InputError
 from semihard.generator import gathering
 from semihard.generator.gathering import gather_shards, identity_name
 from semihard.generator.inquiries import read_inquiry_images
-from semihard.settings import SyntheticFaces
+from semihard.generator.settings import SyntheticFaces
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.faceset import FaceSet, FaceSetWriter

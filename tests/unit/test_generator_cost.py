@@ -9,9 +9,12 @@ from semihard.errors import InputError
 from semihard.generator import cost as costs
 from semihard.generator.cost import COUNTED_BATCH, IN_FLIGHT, Cost, check_cost, duration, training_cost
 from semihard.generator.model_file import GeneratorSpec
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec
-from semihard.settings import NETWORKS, CemiFaceGenerator, DCFaceGenerator, UnconditionalGenerator
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
+from semihard.generator.methods.dcface.settings import DCFaceGenerator
+from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
+from semihard.generator.settings import NETWORKS
 from semihard.similarity.embedders import Embedder
 
 CPU = torch.device("cpu")

@@ -18,9 +18,9 @@ from semihard.errors import InputError
 from semihard.generator import training
 from semihard.generator.model_file import load_generator, sha256_of
 from semihard.generator.training import train_generator
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
-from semihard.settings import CemiFaceGenerator
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.similarity.embedders import load_embedder
 from semihard.similarity.embedding import unit_embeddings
 from semihard.storage import schemas

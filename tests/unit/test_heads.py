@@ -13,7 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from semihard.errors import InputError
-from semihard.recognizer.heads import HEADS, MARGINS, AdaFace, CosFace, CurricularFace, SoftmaxHead, build_head
+from semihard.recognizer.heads import HEADS, MARGINS
+from semihard.recognizer.heads.adaface import AdaFace
+from semihard.recognizer.heads.cosface import CosFace
+from semihard.recognizer.heads.curricularface import CurricularFace
+from semihard.recognizer.margin_head import SoftmaxHead, build_head
 
 SOFTMAX_HEADS = [name for name, head in HEADS.items() if issubclass(head, SoftmaxHead)]
 

@@ -11,7 +11,7 @@ from semihard.errors import InputError
 from semihard.generator import inquiries
 from semihard.generator.inquiries import one_per_identity, order_candidates, read_inquiry_images, select_inquiries
 from semihard.generator.quality import QualityGate, measure_quality, sharpness
-from semihard.settings import SyntheticFaces
+from semihard.generator.settings import SyntheticFaces
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.storage.faceset import FaceSet, FaceSetWriter

@@ -14,7 +14,9 @@ from semihard.figures.training import plot_learning
 from semihard.generator import training
 from semihard.generator.learning_curve import measure_learning
 from semihard.generator.training import kept_epoch, train_generator
-from semihard.settings import CemiFaceGenerator, FidelityAudit, UnconditionalGenerator
+from semihard.audit.settings import FidelityAudit
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
+from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
 from semihard.similarity.embedding import embed_faces
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
@@ -131,7 +133,7 @@ def test_every_method_has_a_curve(inputs, tmp_path, method):
     given = SMALL | {"method": "ddpm", "epochs": 1, "keep_every": 1}
     settings = UnconditionalGenerator(**given)
     if method == "dcface":
-        from semihard.settings import DCFaceGenerator
+        from semihard.generator.methods.dcface.settings import DCFaceGenerator
 
         settings = DCFaceGenerator(**(given | {"method": "dcface", "embedder": "e"}))
     assert np.isfinite(curve(settings, inputs, epochs, tmp_path / "learning.h5")["value"][0, 1:]).all()

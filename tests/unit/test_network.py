@@ -10,7 +10,7 @@ from semihard.errors import InputError
 from semihard.generator import network as network_module
 from semihard.generator.network import GroupNorm, Shape, SimilarityUNet, UnconditionalUNet
 from semihard.generator.objective import noise_schedule, one_step_estimate
-from semihard.settings import UnconditionalGenerator
+from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
 
 SCHEDULE = noise_schedule(1000, 1e-4, 0.02)
 

@@ -16,7 +16,8 @@ from semihard.generator.objective import (
     similarity_grid,
     similarity_losses,
 )
-from semihard.settings import CemiFaceGenerator, UnconditionalGenerator
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
+from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
 
 CPU = torch.device("cpu")
 

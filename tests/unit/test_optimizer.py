@@ -8,7 +8,7 @@ from torch import nn
 
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.optimizer import Optimizer, as_matrix
-from semihard.settings import CemiFaceGenerator
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from semihard.recognizer.training import train_recognizer
-from semihard.settings import BinBenchmark, Recognizer, RecordIOFaces, SubsetFaces
+from semihard.recognizer.settings import Recognizer
+from semihard.sources.settings import BinBenchmark, RecordIOFaces, SubsetFaces
 from semihard.sources.importing import import_benchmark, import_faces
 from semihard.sources.subset import subset_faces
 from semihard.storage import schemas

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from semihard.recognizer.heads import build_head
+from semihard.recognizer.margin_head import build_head
 from semihard.recognizer.partial_fc import SampledHead
 
 K, D, N = 40, 8, 6

@@ -18,7 +18,7 @@ from semihard.generator import sampling
 from semihard.generator.gathering import gather_shards
 from semihard.generator.model_file import GeneratorSpec, load_generator, save_generator
 from semihard.generator.sampling import shard_batches, synthesize
-from semihard.settings import SyntheticFaces, UnconditionalFaces
+from semihard.generator.settings import SyntheticFaces, UnconditionalFaces
 from semihard.similarity.embedders import load_embedder
 from semihard.similarity.mixup import draw_partners
 from semihard.storage import schemas

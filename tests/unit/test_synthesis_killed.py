@@ -42,7 +42,7 @@ def run(folder: Path, moment: int | None = None, limit: int | None = None) -> tu
     """Synthesize into `folder` in a child that is killed at step `moment`, or may write no file longer than `limit` bytes:
     whether it ended well, and how many steps it made."""
     from semihard.generator.sampling import synthesize
-    from semihard.settings import SyntheticFaces
+    from semihard.generator.settings import SyntheticFaces
     from semihard.storage.provenance import Provenance
 
     folder.mkdir(exist_ok=True)

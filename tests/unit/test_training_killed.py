@@ -59,7 +59,7 @@ def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
     """Train into `folder` in a child that is killed at its moment number `moment`: whether it ended well, and its moments."""
     from semihard.compute import engine
     from semihard.generator import training
-    from semihard.settings import CemiFaceGenerator
+    from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
     from semihard.storage.provenance import Provenance
 
     folder.mkdir(exist_ok=True)

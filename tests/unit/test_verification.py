@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from semihard.errors import InputError
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact

@@ -7,7 +7,7 @@ import torch
 
 from semihard.generator.dcface import StyleFeatures
 from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_of
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas

@@ -64,8 +64,8 @@ def finished(tmp_path_factory) -> Project:
     import numpy as np
     import torch
 
-    from semihard.recognizer.backbones import build_backbone
-    from semihard.sources.rendered import rendered_faces
+    from semihard.recognizer.backbone import build_backbone
+    from semihard.sources.rendered.stream import rendered_faces
     from tests.unit.ijb_folder import IDENTITIES, PER_IDENTITY, write_ijb
 
     project = copy_project(tmp_path_factory.mktemp("finished"))

@@ -20,7 +20,7 @@ from semihard.compute.engine import batch_indices
 from semihard.compute.progress import progress
 from semihard.errors import InputError
 from semihard.recognizer.model_file import KEY
-from semihard.settings import AttributeStudy
+from semihard.audit.settings import AttributeStudy
 from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact

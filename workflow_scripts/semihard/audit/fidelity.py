@@ -15,7 +15,7 @@ from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from semihard.audit.inception import inception_features
-from semihard.settings import FidelityAudit
+from semihard.audit.settings import FidelityAudit
 from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact

@@ -16,9 +16,10 @@ from semihard.compute.device import autocast, best_device
 from semihard.compute.progress import progress
 from semihard.errors import InputError
 from semihard.generator.inquiries import one_per_identity, read_inquiry_images, read_unit_embeddings
+from semihard.generator.methods.cemiface.similarity_range import SimilarityRange
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.settings import CemiFaceGenerator
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
@@ -55,7 +56,7 @@ def calibrate_similarity(
     other_models = other_models or {}
     device = best_device()
     network, spec = load_generator(generator_path, device)
-    if spec.method != "cemiface":
+    if "m_min" not in spec.options:
         raise InputError(f"{generator_path}: a {spec.method} generator takes no m; calibrate one of method cemiface")
     if LOSS in other_models:
         raise InputError(f"{other_models[LOSS]}: {LOSS!r} is the embedder of the loss; give this one another name")
@@ -106,7 +107,7 @@ def calibrate_similarity(
 
 def values_of_m(spec: GeneratorSpec) -> np.ndarray:
     """The similarities a cemiface generator is asked for, float64 `[M]`: evenly over its own range, or its only one."""
-    return np.linspace(spec.m_min, spec.m_max, VALUES if spec.m_min < spec.m_max else 1)
+    return SimilarityRange(**spec.options).evenly(VALUES)
 
 
 def statistics(m: np.ndarray, similarity: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,21 +1,13 @@
-"""What each image of a synthetic face set is conditioned on: its inquiry and a similarity, and what is done to them.
+"""What each image of a synthetic face set is conditioned on: its inquiry and a similarity, and what operators do to them."""
 
-An operator takes the settings, the inquiries' unit embeddings `[Q, D]`, the images' identity and index `[n]` and their
-condition, and gives the condition changed. Every draw is a function of (seed, identity, index) alone.
-"""
-
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import torch
-from torch import nn
 
-from semihard.compute.seeds import seed_for
-from semihard.generator.samplers import Predict
-from semihard.settings import SyntheticFaces
-from semihard.similarity.mixup import draw_partners, mix_conditions
-
-ROWS = 8192  # of inquiries, compared with a batch's identities at once
+from semihard.generator.settings import SyntheticFaces, operators
+from semihard.settings import registry
 
 
 @dataclass(frozen=True)
@@ -36,89 +28,13 @@ def draw_conditions(
     """The condition of the images (identity, index): the inquiry at similarity m (CemiFace, NeurIPS 2024, Sec. 3.3),
     changed by the operators that the settings name."""
     n = len(identity)
-    m = torch.tensor((settings.similarity, *settings.further_similarities))[
-        index % (1 + len(settings.further_similarities))
-    ]
-    condition = Condition(inquiries[identity], m, np.full(n, -1, np.int32), np.ones(n, np.float32))
-    images = (settings, inquiries, identity, index)
-    if settings.identity_mixup:
-        condition = mix_identity(*images, condition)
-    if settings.angular_perturbation is not None:
-        condition = perturb_identity(*images, condition)
-    if settings.negative_identity:
-        condition = add_negative(*images, condition)
+    m_values = torch.tensor((settings.similarity, *settings.further_similarities))
+    condition = Condition(inquiries[identity], m_values[index % len(m_values)], np.full(n, -1, np.int32), np.ones(n, np.float32))
+    for operator in modules_of(settings):
+        condition = operator.change(settings, inquiries, identity, index, condition)
     return condition
 
 
-def mix_identity(
-    settings: SyntheticFaces, inquiries: torch.Tensor, identity: np.ndarray, index: np.ndarray, condition: Condition
-) -> Condition:
-    """φ C_i + (1 − φ) C_j (SynFace, ICCV 2021, identity mixup, on embeddings instead of 3DMM coefficients)."""
-    sizes = (settings.per_identity, settings.identities)
-    drawn = {i: draw_partners(settings.seed, i, *sizes) for i in np.unique(identity).tolist()}
-    partner, phi = (np.array([drawn[i][part][k] for i, k in zip(identity, index, strict=True)]) for part in (0, 1))
-    mixed = mix_conditions(condition.identity, inquiries[partner], torch.from_numpy(phi))
-    return replace(condition, identity=mixed, partner=partner, phi=phi)
-
-
-def perturb_identity(
-    settings: SyntheticFaces, inquiries: torch.Tensor, identity: np.ndarray, index: np.ndarray, condition: Condition
-) -> Condition:
-    """c C_id + √(1 − c²) u, c uniform between the bound and 1, u a uniform direction orthogonal to C_id (IDperturb,
-    CVPR 2026)."""
-    cosine, direction = [], []
-    for i, k in zip(identity.tolist(), index.tolist(), strict=True):
-        random = np.random.default_rng(seed_for(settings.seed, "perturbation", i, k))
-        cosine.append(random.uniform(settings.angular_perturbation, 1))
-        direction.append(random.standard_normal(inquiries.shape[1], np.float32))
-    c = torch.tensor(cosine, dtype=torch.float32)[:, None]
-    u = torch.from_numpy(np.stack(direction))
-    own = condition.identity
-    u = nn.functional.normalize(u - (u * own).sum(1, keepdim=True) * own)
-    return replace(condition, identity=nn.functional.normalize(c * own + (1 - c.square()).clamp_min(0).sqrt() * u))
-
-
-def add_negative(
-    settings: SyntheticFaces, inquiries: torch.Tensor, identity: np.ndarray, index: np.ndarray, condition: Condition
-) -> Condition:
-    """C_neg, another identity's inquiry: the closest, median or farthest to this identity's by cosine, or a random one
-    per image (NegFaceDiff, ICCV Workshops 2025). What an image is mixed with or turned by does not enter."""
-    which = settings.negative_identity.identity
-    count = settings.identities
-    if which == "random":
-        seeds = (
-            seed_for(settings.seed, "negative", i, k) for i, k in zip(identity.tolist(), index.tolist(), strict=True)
-        )
-        other = np.array([np.random.default_rng(seed).integers(count - 1) for seed in seeds])
-        other += other >= identity
-    else:
-        present, inverse = np.unique(identity, return_inverse=True)
-        other = ranked_others(inquiries[:count], present, which)[inverse]
-    return replace(condition, negative=inquiries[other])
-
-
-def ranked_others(inquiries: torch.Tensor, rows: np.ndarray, which: str) -> np.ndarray:
-    """For each of `rows` of `inquiries` `[Q, D]` the "closest", "median" or "farthest" other row by cosine, int64.
-
-    Blocked: memory is that of the cosines of `rows`. Double precision, so that the choice is the same in any batch.
-    """
-    own = inquiries[rows].double()
-    cosine = torch.cat([own @ block.double().T for block in inquiries.split(ROWS)], 1)
-    cosine[torch.arange(len(rows)), torch.from_numpy(rows)] = torch.inf  # itself comes last, whatever is asked for
-    others = len(inquiries) - 1
-    rank = {"farthest": 1, "median": (others + 1) // 2, "closest": others}[which]
-    return cosine.kthvalue(rank, 1).indices.numpy()
-
-
-def guided(predict: Predict, away: Predict, weight: float) -> Predict:
-    """ε(C_id) + w (ε(C_id) − ε(C_neg)): `predict` given C_id, `away` given C_neg (NegFaceDiff, ICCV Workshops 2025).
-
-    Two calls and not one of twice the batch: the batch fills the device as it is, so one call would be no faster and
-    would take twice the memory.
-    """
-
-    def both(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        eps = predict(x_t, t).float()
-        return eps + weight * (eps - away(x_t, t).float())
-
-    return both
+def modules_of(settings: SyntheticFaces) -> list[ModuleType]:
+    """The operators that a face set asks for, in the order in which they act."""
+    return [registry.load("generator.operators", name) for name in operators(settings)]

@@ -14,7 +14,8 @@ from semihard.errors import InputError
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.network import Denoiser
 from semihard.recognizer.memory import activation_bytes, free_memory
-from semihard.settings import Diffusion
+from semihard.generator.settings import Diffusion
+from semihard.settings import registry
 from semihard.similarity.embedders import Embedder
 
 log = logging.getLogger("semihard")
@@ -75,12 +76,14 @@ def network_inputs(network: Denoiser, spec: GeneratorSpec, dtype: torch.dtype) -
     def empty(*shape: int) -> torch.Tensor:
         return torch.empty(n, *shape, dtype=dtype, device="meta")
 
-    inputs = [empty(3, side, side), torch.empty(n, dtype=torch.int64, device="meta")]
-    if spec.method == "cemiface":
-        inputs += [empty(spec.embedding_dim), empty()]
-    elif spec.method == "dcface":
-        inputs += [empty(3, side, side), empty(spec.style_channels, side // 2, side // 2)]
-    return inputs
+    method = registry.load("generator.methods", spec.method, "network")
+    times = torch.empty(n, dtype=torch.int64, device="meta")
+    return [empty(3, side, side), times, *method.empty_conditions(spec, empty)]
+
+
+def steps_of(settings: Diffusion, images: int) -> int:
+    """Optimizer steps in which a set of so many images is seen `epochs` times, rounded, one at least."""
+    return max(1, round(settings.epochs * images / settings.batch))
 
 
 def check_cost(settings: Diffusion, cost: Cost, images: int, device: torch.device) -> None:
@@ -88,7 +91,7 @@ def check_cost(settings: Diffusion, cost: Cost, images: int, device: torch.devic
     accumulation that would do, if one would."""
     at_once = settings.batch // (settings.processes * settings.accumulation)
     needed, (free, where) = cost.needed(at_once), free_memory(device)
-    steps = settings.steps(images)
+    steps = steps_of(settings, images)
     seen = steps * settings.batch
     precision = settings.precision if device.type == "cuda" else "fp32"  # a CPU's bf16 convolutions are no faster
     speed = SHARE.get(device.type, 0.1) * matmul_speed(device, precision) * settings.processes
@@ -98,7 +101,7 @@ def check_cost(settings: Diffusion, cost: Cost, images: int, device: torch.devic
     )  # fmt: skip
     if needed > free:
         share = settings.batch // settings.processes
-        least = 2 if settings.method == "dcface" else getattr(settings, "guide_every", 1)
+        least = max(settings.images_at_least, getattr(settings, "guide_every", 1))
         parts = {a: share // a for a in range(1, share // least + 1) if share % a == 0}
         fitting = [
             a for a, n in parts.items() if cost.needed(n) <= free and n % getattr(settings, "guide_every", 1) == 0

@@ -7,7 +7,7 @@ import numpy as np
 
 from semihard.errors import InputError
 from semihard.generator.inquiries import read_inquiry_images
-from semihard.settings import SyntheticFaces
+from semihard.generator.settings import SyntheticFaces
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
 from semihard.storage.faceset import ROWS_PER_CHUNK, FaceSet, FaceSetWriter

@@ -12,7 +12,7 @@ from semihard.compute.seeds import seed_for
 from semihard.compute.tensors import resize
 from semihard.errors import InputError
 from semihard.generator.quality import QualityGate
-from semihard.settings import SyntheticFaces
+from semihard.generator.settings import SyntheticFaces
 from semihard.similarity.embedding_pairs import open_embeddings
 from semihard.similarity.greedy_selection import BLOCK, GreedyPacking
 from semihard.storage import schemas

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,15 @@ from torch import nn
 from semihard.audit.fidelity import MEASURES, compare, draw, halves
 from semihard.compute.device import autocast, best_device
 from semihard.compute.progress import progress
-from semihard.compute.tensors import resize, to_float
+from semihard.compute.tensors import resize
 from semihard.errors import InputError
-from semihard.generator.dcface import StyleFeatures, condition
-from semihard.generator.model_file import GeneratorSpec, load_generator
-from semihard.generator.network import Denoiser
-from semihard.generator.objective import similarity_grid
-from semihard.generator.samplers import Predict, denoise, draw_noise
-from semihard.settings import Diffusion, FidelityAudit
-from semihard.similarity.embedders import Embedder, load_embedder
+from semihard.generator.conditioning import TrainingImages
+from semihard.generator.model_file import load_generator
+from semihard.generator.samplers import denoise, draw_noise
+from semihard.audit.settings import FidelityAudit
+from semihard.generator.settings import Diffusion
+from semihard.settings import registry
+from semihard.similarity.embedders import load_embedder
 from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
@@ -71,6 +70,7 @@ def measure_learning(
 
     judge = load_embedder(model_path, device)
     guide = load_embedder(guide_path, device) if guide_path else None
+    method = registry.load("generator.methods", settings.method, "conditioning")
     values = []
     with progress("draw", len(found) * count, "images") as advance:
         for path in found.values():
@@ -79,7 +79,10 @@ def measure_learning(
             for chosen in np.split(np.arange(count), range(BATCH, count, BATCH)):
                 noise = draw_noise(settings.seed, chosen, np.zeros_like(chosen), spec.image_size).to(device)
                 with autocast(device, settings.precision), torch.inference_mode():
-                    predict = conditioned(settings, network, spec, faces, rows[chosen], guide, device)
+                    pixels = torch.from_numpy(faces.images(rows[chosen])).permute(0, 3, 1, 2)
+                    pixels = resize(pixels, spec.image_size).to(device)
+                    given = TrainingImages(rows[chosen], len(faces), pixels, settings.seed)
+                    predict = method.of_training_images(given, network, spec, guide)
                     images = denoise(predict, spec, noise, SAMPLER, min(STEPS, spec.timesteps))
                     parts.append(nn.functional.normalize(judge.embed(images)).cpu())
                 advance(len(chosen))
@@ -88,26 +91,3 @@ def measure_learning(
     seen = np.round(epochs * len(faces)).astype(np.int64)
     data = {"epoch": epochs, "images": seen, "name": list(MEASURES), "value": np.array(values), "null": np.array(null)}
     write_artifact(output, schemas.LEARNING, data, provenance, {"count": count, "faces": faces.path.stem})
-
-
-def conditioned(
-    settings: Diffusion,
-    network: Denoiser,
-    spec: GeneratorSpec,
-    faces: FaceSet,
-    rows: np.ndarray,
-    guide: Embedder | None,
-    device: torch.device,
-) -> Predict:
-    """ε′ conditioned on the images `rows` of the training set, by the generator's method."""
-    if spec.method == "ddpm":
-        return network
-    pixels = resize(torch.from_numpy(faces.images(rows)).permute(0, 3, 1, 2), spec.image_size).to(device)
-    if spec.method == "dcface":
-        x = to_float(pixels)
-        return condition(network, StyleFeatures(guide), x, x.roll(1, 0))
-    grid = similarity_grid(spec.m_min, spec.m_max, spec.m_step) if spec.m_step else torch.linspace(
-        spec.m_min, spec.m_max, 51
-    )  # fmt: skip
-    m = grid[np.random.default_rng(settings.seed).integers(len(grid), size=faces.identity.shape)[rows]]
-    return partial(network, identity=nn.functional.normalize(guide.embed(pixels)), m=m.to(device))

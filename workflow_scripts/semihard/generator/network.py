@@ -4,8 +4,6 @@ CemiFace (NeurIPS 2024, Sec. 3.2, App. A.1) takes DCFace's U-Net, but AdaGN carr
 similarity enter as one token appended to the keys and values of every self-attention.
 """
 
-from dataclasses import dataclass
-
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from diffusers.models.attention_processor import Attention
@@ -13,31 +11,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import nn
 
 from semihard.errors import InputError
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Channels per level; the levels with attention, 0 the finest; channels per head; pixels per side folded into channels
-    before the first level; the levels that do not halve. Where a network departs from the papers: `clean`, its output is
-    the image x̂0 instead of ε; `tokens` that C_att is split into (the papers: one); `added`, identity and similarity
-    enter by the time embedding, too, and as their product (the papers: no)."""
-
-    channels: tuple[int, ...]
-    attention: tuple[int, ...]
-    head_dim: int
-    fold: int = 1
-    undivided: tuple[int, ...] = ()
-    clean: bool = False
-    tokens: int = 1
-    added: bool = False
-
-
-SHAPES = {
-    # DCFace's U-Net: 128 × (1, 1, 2, 2, 4, 4), one block per level, attention at 7 × 7. Its fifth halving does nothing.
-    "dcface_112": Shape((128, 128, 256, 256, 512, 512), attention=(4,), head_dim=64, undivided=(4,)),
-    "small_64": Shape((192, 384, 512), attention=(1, 2), head_dim=64, fold=4, clean=True, tokens=8, added=True),
-    "tiny": Shape((32, 64, 64), attention=(1, 2), head_dim=32, fold=2, clean=True, tokens=4, added=True),
-}
+from semihard.generator.sizes import SIZES
 
 
 class GroupNorm(nn.GroupNorm):
@@ -64,7 +38,7 @@ class GroupNorm(nn.GroupNorm):
 class Denoiser(nn.Module):
     """ε′ = net(x_t, t, tokens): the U-Net of `network` for images of `image_size` pixels.
 
-    network: a name of `SHAPES`; schedule: of the noise; tokens: extra keys and values of its attentions, None for an
+    network: a name of `SIZES`; schedule: of the noise; tokens: extra keys and values of its attentions, None for an
     unconditional network. With `added` something is added to the time embedding too (DCFace's f_id).
     The small networks fold pixels into channels, and their U-Net's output is the image itself, ε′ = (x_t − √ᾱ_t x̂0) /
     √(1 − ᾱ_t): the objective is the same, but no noise passes from x_t to the result before the network has learned to
@@ -77,12 +51,13 @@ class Denoiser(nn.Module):
         self, network: str, image_size: int, schedule: DDPMScheduler, conditional: bool = True, added: bool = False
     ):
         super().__init__()
-        self.shape = shape = SHAPES[network]
+        self.shape = shape = SIZES[network].shape
         levels = len(shape.channels)
         self.fold = shape.fold
-        divisor = self.fold << (levels - 1 - len(shape.undivided))
-        if image_size % divisor:
-            raise InputError(f"image_size {image_size}: the network {network!r} takes multiples of {divisor} pixels")
+        if image_size % shape.divisor:
+            raise InputError(
+                f"image_size {image_size}: the network {network!r} takes multiples of {shape.divisor} pixels"
+            )
         self.register_buffer("abar", schedule.alphas_cumprod, persistent=False)
         attends = [level in shape.attention for level in range(levels)]
         attending = "SimpleCrossAttn{}Block2D" if conditional else "Attn{}Block2D"

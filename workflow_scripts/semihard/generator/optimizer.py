@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from semihard.settings import Diffusion
+from semihard.generator.settings import Diffusion
 
 FIRST_AND_LAST = (
     "conv_in",

@@ -13,11 +13,13 @@ from torch import nn
 from semihard.compute.device import autocast, best_device, compiled
 from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.generator.conditioning import ask_anyone, ask_similarity, ask_style
+from semihard.generator.conditioning import Synthesis
+from semihard.generator.condition_checks import check_conditions
 from semihard.generator.gathering import gather_shards, identity_name
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.settings import SyntheticFaces, UnconditionalFaces
+from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces
+from semihard.settings import registry
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
@@ -53,19 +55,15 @@ def synthesize(
     check_method(settings, spec, generator_path)
     batches = shard_batches(settings, shard)
     network.predict = compiled(network.predict, settings.compile)
-    if isinstance(settings, UnconditionalFaces):
-        ask = ask_anyone(network)
-    else:
+    embedder = inquiries = None
+    if spec.embedding_dim:
         embedder = load_embedder(embedder_model_path, device)
         spec.check_embedder(embedder_model_path, embedder)
         inquiries = read_inquiries(inquiries_path, settings, spec)
-        if spec.method == "cemiface":
-            for m in (settings.similarity, *settings.further_similarities):
-                spec.check_similarity(m)
-            ask = ask_similarity(settings, network, inquiries["embedding"], device)
-        else:
-            paths = (inquiry_faces_path, style_faces_path)
-            ask = ask_style(settings, network, embedder, inquiries, *paths, spec.image_size, device)
+    synthesis = Synthesis(
+        settings, network, spec, device, embedder, inquiries, inquiry_faces_path, style_faces_path
+    )
+    conditioning = registry.load("generator.methods", spec.method, "conditioning").of_faceset(synthesis)
 
     given = [generator_path, embedder_model_path, inquiries_path, inquiry_faces_path, style_faces_path]
     resume = Resume(output, provenance, [path for path in given if path is not None])
@@ -77,11 +75,11 @@ def synthesize(
             identity, index = images_of(settings, batch)
             noise = draw_noise(settings.seed, identity, index, spec.image_size).to(device)
             with autocast(device, settings.precision), torch.inference_mode():
-                asked = ask(identity, index)
-                images = denoise(asked.predict, spec, noise, settings.sampler, settings.steps)
-                columns = asked.columns | {"index": index.astype(np.int32)}
-                if asked.aim is not None:
-                    cosine = nn.functional.cosine_similarity(embedder.embed(images).float(), asked.aim)
+                conditioned = conditioning(identity, index)
+                images = denoise(conditioned.predict, spec, noise, settings.sampler, settings.steps)
+                columns = conditioned.columns | {"index": index.astype(np.int32)}
+                if conditioned.aim is not None:
+                    cosine = nn.functional.cosine_similarity(embedder.embed(images).float(), conditioned.aim)
                     columns["similarity"] = cosine.cpu().numpy()
             names = [identity_name(settings.seed, i) for i in identity.tolist()]
             with FaceSetWriter(path, size, settings.codec, provenance, {"source": settings.source}) as writer:
@@ -102,21 +100,8 @@ def is_finished(path: Path) -> bool:
 
 def check_method(settings: SyntheticFaces | UnconditionalFaces, spec: GeneratorSpec, path: Path | str) -> None:
     """Raises InputError where the generator's method cannot do what the settings ask."""
-    if isinstance(settings, UnconditionalFaces) != (spec.method == "ddpm"):
-        use = "unconditional" if spec.method == "ddpm" else "synthesis"
-        raise InputError(f"{path}: a {spec.method} generator is not for source: {settings.source}; use source: {use}")
-    if isinstance(settings, UnconditionalFaces):
-        return
-    operators = {
-        "identity_mixup": settings.identity_mixup,
-        "angular_perturbation": settings.angular_perturbation is not None,
-        "negative_identity": settings.negative_identity is not None,
-    }
-    wanted = [name for name, given in operators.items() if given]
-    if wanted and spec.method == "dcface":
-        raise InputError(f"{path}: a dcface generator is conditioned on images; leave out {' and '.join(wanted)}")
-    if (settings.identity_mixup or settings.negative_identity) and settings.identities < 2:
-        raise InputError(f"{' and '.join(wanted)}: needs another identity; ask for 2 identities at least")
+    method = registry.class_of(registry.load("generator.methods", spec.method, "settings"), Diffusion)
+    check_conditions(method, settings, f"{path}: a {spec.method} generator")
 
 
 def read_inquiries(path: Path | str, settings: SyntheticFaces, spec: GeneratorSpec) -> dict[str, np.ndarray]:

@@ -5,6 +5,7 @@ import logging
 import math
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -16,19 +17,18 @@ from semihard.compute.device import autocast, best_device, compiled, launch, une
 from semihard.compute.engine import batch_indices, is_first_process, train
 from semihard.compute.tensors import to_float
 from semihard.errors import InputError
-from semihard.generator.cost import check_cost, training_cost
-from semihard.generator.dcface import StyleFeatures
-from semihard.generator.dcface_objective import DCFaceObjective
-from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_of
-from semihard.generator.objective import CemiFaceObjective, Objective, UnconditionalObjective
+from semihard.generator.cost import check_cost, steps_of, training_cost
+from semihard.generator.model_file import GeneratorSpec, save_generator
+from semihard.generator.objective import Objective
 from semihard.generator.optimizer import Optimizer
-from semihard.generator.same_identity import SameIdentity
-from semihard.settings import CemiFaceGenerator, DCFaceGenerator, Diffusion
+from semihard.generator.settings import Diffusion
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import unit_embeddings
 from semihard.storage import schemas
+from semihard.settings import registry
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.checkpoint import Resume
+from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 
@@ -97,7 +97,7 @@ def _train(
     )
     shared = accelerator.prepare(network)
     predict = compiled(shared, settings.compile)
-    steps = settings.steps(len(rows))
+    steps = steps_of(settings, len(rows))
 
     def batch_of(i: int) -> np.ndarray:
         return rows[batch_indices(i, settings.batch, len(rows), settings.seed)]
@@ -151,9 +151,9 @@ def _train(
 
 
 def load_guide(settings: Diffusion, path: Path | str | None, device: torch.device) -> Embedder | None:
-    """The frozen embedder of the losses, None for a ddpm. Raises InputError where its input has other proportions than
-    the square images that the generator makes."""
-    if not isinstance(settings, CemiFaceGenerator | DCFaceGenerator):
+    """The frozen embedder of the losses, None for a method without one. Raises InputError where its input has other
+    proportions than the square images that the generator makes."""
+    if not hasattr(settings, "embedder"):
         return None
     embedder = load_embedder(path, device)
     embedder.spec.check_proportions((settings.image_size, settings.image_size), "what the generator makes", path)
@@ -166,36 +166,23 @@ def generator_spec(settings: Diffusion, embedder: Embedder | None, embedder_path
     about = {name: getattr(settings, name) for name in names}
     if embedder is not None:
         about |= {"embedding_dim": embedder.embedding_dim, "embedder_sha256": sha256_of(embedder_path)}
-    if isinstance(settings, CemiFaceGenerator):
-        about |= {name: getattr(settings, name) for name in ("m_min", "m_max", "m_step")}
-    if isinstance(settings, DCFaceGenerator):
-        about |= {"style_grid": settings.style_grid, "style_channels": StyleFeatures(embedder).channels}
-    return GeneratorSpec(**about)
+    return GeneratorSpec(**about, options=method_part(settings, "objective").options(settings, embedder))
+
+
+def method_part(settings: Diffusion, part: str) -> ModuleType:
+    """A module of the folder of the generator's method."""
+    return registry.load("generator.methods", settings.method, part)
 
 
 def build_objective(
     settings: Diffusion, faces: FaceSet, images: DecodedImages, embedder: Embedder | None, device: torch.device
 ) -> Objective:
-    """What a generator is trained to do. Raises InputError where the face set does not serve it."""
-    if embedder is None:
-        return UnconditionalObjective(settings, device)
-    embeddings = unit_embeddings(embedder, images.split(EMBEDDING_BATCH), len(images))
-    embedder.forward = compiled(embedder.forward, settings.compile)  # not before: the batches were of another size
-    if isinstance(settings, CemiFaceGenerator):
-        return CemiFaceObjective(settings, embeddings, embedder, device, conditions_from(settings, faces))
-    return DCFaceObjective(settings, faces, images, embeddings, embedder, device)
-
-
-def conditions_from(settings: CemiFaceGenerator, faces: FaceSet) -> SameIdentity | None:
-    """What draws the images that the conditions are of, None where each image's own embedding is its condition."""
-    if settings.condition == "own_image":
-        return None
-    drawn = SameIdentity(faces.identity)
-    log.info(
-        "%d of %d images have another of their identity to be conditioned on; the rest, their own embedding",
-        drawn.paired, len(faces),
-    )  # fmt: skip
-    return drawn if drawn.paired else None
+    """What a generator is trained to do, by its method. Raises InputError where the face set does not serve it."""
+    embeddings = None
+    if embedder is not None:
+        embeddings = unit_embeddings(embedder, images.split(EMBEDDING_BATCH), len(images))
+        embedder.forward = compiled(embedder.forward, settings.compile)  # not before: batches were of another size
+    return method_part(settings, "objective").build(settings, faces, images, embeddings, embedder, device)
 
 
 def kept_epoch(settings: Diffusion, step: int, images: int) -> int | None:
@@ -203,7 +190,7 @@ def kept_epoch(settings: Diffusion, step: int, images: int) -> int | None:
     if not settings.keep_every:
         return None
     before, after = (round(steps * settings.batch / images, 6) for steps in (step, step + 1))
-    if step + 1 == settings.steps(images):  # rounded down, they end short of the last epoch
+    if step + 1 == steps_of(settings, images):  # rounded down, they end short of the last epoch
         after = max(after, settings.epochs)
     last = int(after) - int(after) % settings.keep_every  # a small set may end several epochs in a step
     return last if before < last <= settings.epochs else None

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from semihard.errors import InputError
-from semihard.recognizer.backbones import build_backbone
-from semihard.settings import Recognizer
+from semihard.recognizer.backbone import build_backbone
+from semihard.recognizer.settings import Recognizer
 
 COUNTED_BATCH = 2  # batch norm needs two images
 HEAD_COPIES = 8  # of [n, S] floats: cosines, logits, softmax and gradients, as measured with a million classes

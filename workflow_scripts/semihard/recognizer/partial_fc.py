@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from semihard.recognizer.heads import build_head
+from semihard.recognizer.margin_head import build_head
 
 
 class SampledHead(nn.Module):

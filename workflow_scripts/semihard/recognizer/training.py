@@ -16,14 +16,14 @@ from semihard.compute.engine import batch_indices, is_first_process, train
 from semihard.compute.seeds import seed_for
 from semihard.errors import InputError
 from semihard.recognizer.augmentation import augment
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.domain_mixup import RealFaces
-from semihard.recognizer.heads import build_head
+from semihard.recognizer.margin_head import build_head
 from semihard.recognizer.memory import check_memory, training_bytes
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.recognizer.partial_fc import SampledHead
 from semihard.recognizer.training_set import LabelledImages
-from semihard.settings import Recognizer
+from semihard.recognizer.settings import Recognizer
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.checkpoint import Resume

@@ -1,6 +1,6 @@
 """What the models of all sections share."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,7 +9,6 @@ Precision = Literal["auto", "bf16", "fp32"]
 Similarity = Annotated[float, Field(ge=-1, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
-BINNING = r"^(quantile-[1-9][0-9]*|threshold(-?-[0-9.]+)+)$"
 PRECISION = Field("auto", description="bf16 autocast, fp32, or auto: bf16 where the device multiplies it faster.")
 COMPILE = Field(
     False, description="torch.compile, one to three minutes at first; goes on without, saying so, where it fails."
@@ -24,3 +23,21 @@ ALIGN = Field(
 
 class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FaceSetSettings(Settings):
+    """A face set of the configuration; each `source` has a model of its own. made_by: the rules that make it."""
+
+    made_by: ClassVar[tuple[str, ...]]
+
+
+class BenchmarkSettings(Settings):
+    """A benchmark of the configuration; each `source` has a model of its own. made_by: the rules that make it."""
+
+    made_by: ClassVar[tuple[str, ...]] = ("import_benchmark",)
+
+
+class EmbedderSettings(Settings):
+    """An embedder of the configuration; each `source` has a model of its own. made_by: the rules that make it."""
+
+    made_by: ClassVar[tuple[str, ...]] = ("import_embedder",)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from semihard.errors import InputError
+from semihard.settings.binning import parse_binning
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, write_artifact
 from semihard.storage.faceset import FaceSet, copy_faces
@@ -32,18 +33,6 @@ def threshold_bins(similarity: np.ndarray, thresholds: list[float]) -> np.ndarra
     """Bins between global thresholds: int32 `[N]`, 0 = at or above the highest, −1 where the similarity is NaN."""
     reached = np.searchsorted(np.sort(thresholds), similarity, side="right")
     return np.where(np.isnan(similarity), -1, len(thresholds) - reached).astype(np.int32)
-
-
-def parse_binning(binning: str) -> tuple[str, list[float]]:
-    """("quantile", [5]) of "quantile-5", ("threshold", [-0.1, 0.3]) of "threshold--0.1-0.3". Raises InputError."""
-    kind, _, _ = binning.partition("-")
-    try:
-        numbers = [float(number) for number in re.findall(r"-(-?[0-9.]+)", binning)]
-    except ValueError:
-        numbers = []
-    if (kind == "quantile" and len(numbers) == 1 and numbers[0] >= 1) or (kind == "threshold" and numbers):
-        return kind, numbers
-    raise InputError(f"binning {binning!r}: expected e.g. quantile-5 or threshold--0.1-0.3")
 
 
 def bin_similarity(

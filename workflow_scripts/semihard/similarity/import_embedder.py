@@ -1,6 +1,5 @@
 """Foreign recognition weights to this workflow's model file: names, layout, preprocessing and checksum settled once."""
 
-import hashlib
 import logging
 import os
 import pickle
@@ -12,10 +11,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from semihard.errors import InputError
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_weights, save_model
-from semihard.settings import FacenetEmbedder, WeightsEmbedder
-from semihard.similarity.layouts import SPECS, renamed
+from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
+from semihard.similarity.layout import renamed, spec_of
+from semihard.settings.paths import expand_path
+from semihard.storage.checksum import check_sha256
 from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
@@ -40,13 +41,13 @@ def import_embedder(
         check_sha256(path, FACENET_SHA256.get(settings.pretrained))
         spec, weights = FACENET, read_state_dict(path)
     else:
-        path = expand(settings.path)
+        path = expand_path(settings.path)
         if not path.is_file():
             raise InputError(
                 f"{path}: not found; the embedder's `path` must name a PyTorch state dict or a .safetensors file"
             )
         check_sha256(path, settings.sha256)
-        spec, weights = SPECS[settings.layout], renamed(read_state_dict(path), settings.layout)
+        spec, weights = spec_of(settings.layout), renamed(read_state_dict(path), settings.layout)
     for name, value in weights.items():
         if value.is_floating_point() and not value.isfinite().all():
             raise InputError(
@@ -95,25 +96,9 @@ def facenet_path(settings: FacenetEmbedder) -> Path:
     """The weight file: the one given, else where facenet-pytorch keeps its download. Raises InputError where absent."""
     file = FACENET_FILES[settings.pretrained]
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    path = expand(settings.path or f"{os.environ.get('TORCH_HOME', f'{cache}/torch')}/checkpoints/{file}")
+    path = expand_path(settings.path or f"{os.environ.get('TORCH_HOME', f'{cache}/torch')}/checkpoints/{file}")
     if not path.is_file():
         raise InputError(
             f"{path}: not found; fetch {RELEASE}{file} and put it there, or name it in the embedder's `path`"
         )
     return path
-
-
-def check_sha256(path: Path, expected: str | None) -> None:
-    """Raises InputError where `path` has another checksum than `expected`; None is not checked."""
-    if expected is None:
-        return
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
-        raise InputError(
-            f"{path}: sha256 is {found}, expected {expected}; the file is damaged or another one, fetch it again"
-        )
-
-
-def expand(path: str) -> Path:
-    return Path(os.path.expandvars(path)).expanduser()

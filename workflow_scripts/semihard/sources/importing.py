@@ -9,7 +9,7 @@ import numpy as np
 
 from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.settings import BinBenchmark, FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark, RecordIOFaces
+from semihard.sources.settings import BinBenchmark, FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark, RecordIOFaces
 from semihard.sources import Face
 from semihard.sources.alignment import FaceAligner
 from semihard.sources.benchmark_bin import read_bin
@@ -23,7 +23,7 @@ from semihard.storage.artifacts import write_artifact
 from semihard.storage.faceset import FaceSetWriter
 from semihard.storage.pixels import image_size_of
 from semihard.storage.provenance import Provenance
-from semihard.workflow.configuration import expand_path
+from semihard.settings.paths import expand_path
 
 log = logging.getLogger("semihard")
 FACES_PER_WRITE = 512

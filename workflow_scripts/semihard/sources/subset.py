@@ -7,7 +7,7 @@ import numpy as np
 
 from semihard.compute.seeds import seed_for
 from semihard.errors import InputError
-from semihard.settings import SubsetFaces
+from semihard.sources.settings import SubsetFaces
 from semihard.storage.faceset import FaceSet, copy_faces
 from semihard.storage.provenance import Provenance
 

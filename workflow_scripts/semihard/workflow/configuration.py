@@ -49,16 +49,6 @@ def read_yaml(path: Path | str) -> dict:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
-def expand_path(path: str) -> Path:
-    """`path` with `~` and environment variables expanded. Raises InputError where a variable is not set."""
-    expanded = os.path.expandvars(path)
-    if left := re.search(r"\$\{?(\w+)\}?", expanded):
-        raise InputError(
-            f"path {path!r}: the environment variable {left[1]} is not set; the head of the configuration says what it names"
-        )
-    return Path(expanded).expanduser()
-
-
 def expand_sweeps(config: dict) -> tuple[dict, dict[str, list[str]]]:
     """Replace every entry that has a list where one value is expected by one entry per value.
 

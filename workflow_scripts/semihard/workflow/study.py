@@ -6,7 +6,8 @@ from pathlib import Path
 
 from semihard import settings
 from semihard.errors import InputError
-from semihard.workflow.configuration import SECTIONS, check, did_you_mean, expand_path, expand_sweeps
+from semihard.settings.paths import expand_path
+from semihard.workflow.configuration import SECTIONS, check, did_you_mean, expand_sweeps
 from semihard.workflow.consistency_checks import check_uses
 from semihard.workflow.user_files import NotThere, data_path
 

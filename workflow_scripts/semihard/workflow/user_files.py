@@ -4,7 +4,7 @@ from pathlib import Path
 
 from semihard import settings
 from semihard.errors import InputError
-from semihard.workflow.configuration import expand_path
+from semihard.settings.paths import expand_path
 
 ORIGIN_OF_CASIA = (
     "CASIA-WebFace aligned at 112 pixels is InsightFace's `faces_webface_112x112` (490,623 images, 10,572 identities; "

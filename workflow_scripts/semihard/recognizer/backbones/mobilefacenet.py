@@ -89,3 +89,6 @@ class MobileFaceNet(nn.Module):
         x = self.blocks(self.stem_depthwise(self.stem(x)))
         x = self.global_depthwise(self.last(x))
         return self.bn(self.linear(x.flatten(1)))
+
+
+Backbone = MobileFaceNet

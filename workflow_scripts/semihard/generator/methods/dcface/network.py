@@ -8,13 +8,26 @@ from torch import nn
 from torch.fx import Graph, GraphModule
 from torch.fx.passes.shape_prop import ShapeProp
 
+from semihard.generator.methods.dcface.settings import DCFaceGenerator
+from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.network import Denoiser
-from semihard.recognizer.backbones import build_backbone
+from semihard.recognizer.backbone import build_backbone
 from semihard.similarity.embedders import Embedder
 
-E_ID = {"dcface_112": "iresnet50", "small_64": "iresnet18", "tiny": "tiny"}
 DROPOUT = 0.3
 EPSILON = 1e-5  # keeps the slope of the square root finite where a cell is of one colour
+
+
+def build(spec: GeneratorSpec, schedule: DDPMScheduler) -> Denoiser:
+    """The network with fresh weights."""
+    grid, channels = spec.options["style_grid"], spec.options["style_channels"]
+    return DCFaceUNet(spec.network, spec.image_size, schedule, grid, channels)
+
+
+def empty_conditions(spec: GeneratorSpec, empty: Callable[..., torch.Tensor]) -> list[torch.Tensor]:
+    """What the network takes besides x_t and t, by `empty(*shape of one image)`: to count its operations."""
+    half = spec.image_size // 2
+    return [empty(3, spec.image_size, spec.image_size), empty(spec.options["style_channels"], half, half)]
 
 
 class StyleFeatures:
@@ -100,7 +113,7 @@ class IdentityExtractor(nn.Module):
 
     def __init__(self, network: str, image_size: int, width: int):
         super().__init__()
-        *layers, self.fc, self.features = build_backbone(E_ID[network], (image_size, image_size), width).children()
+        *layers, self.fc, self.features = build_backbone(DCFaceGenerator.extractors[network], (image_size, image_size), width).children()
         self.layers = nn.Sequential(*layers)
         places = (-(-image_size // 16)) ** 2  # of its last map
         channels = self.fc.in_features // places

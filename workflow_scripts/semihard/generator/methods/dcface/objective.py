@@ -6,13 +6,30 @@ from torch import nn
 
 from semihard.compute.tensors import to_float
 from semihard.errors import InputError
-from semihard.generator.dcface import StyleFeatures
+from semihard.generator.methods.dcface.network import StyleFeatures
 from semihard.generator.objective import denoising_loss, noise_schedule, one_step_estimate
-from semihard.settings import DCFaceGenerator
+from semihard.generator.methods.dcface.settings import DCFaceGenerator
 from semihard.similarity.embedders import Embedder
 from semihard.storage.faceset import FaceSet
 
 ROWS = 8192  # embeddings in double precision at once
+
+
+def build(
+    settings: DCFaceGenerator,
+    faces: FaceSet,
+    images: torch.Tensor,
+    embeddings: torch.Tensor,
+    embedder: Embedder,
+    device: torch.device,
+) -> "DCFaceObjective":
+    """What the generator is trained to do on a face set, its decoded images and their unit embeddings."""
+    return DCFaceObjective(settings, faces, images, embeddings, embedder, device)
+
+
+def options(settings: DCFaceGenerator, embedder: Embedder) -> dict[str, object]:
+    """What the generator's file says of the method besides what every generator has."""
+    return {"style_grid": settings.style_grid, "style_channels": StyleFeatures(embedder).channels}
 
 
 class DCFaceObjective:

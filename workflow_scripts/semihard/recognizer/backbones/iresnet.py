@@ -2,7 +2,18 @@
 
 from torch import Tensor, nn
 
-LAYERS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
+NAMES = {  # insightface's, AdaFace's, and ours for CPUs: ten layers whose activations have a fixed slope
+    "iresnet18": {"layers": (2, 2, 2, 2)},
+    "iresnet34": {"layers": (3, 4, 6, 3)},
+    "iresnet50": {"layers": (3, 4, 14, 3)},
+    "iresnet100": {"layers": (3, 13, 30, 3)},
+    "iresnet200": {"layers": (6, 26, 60, 6)},
+    "ir_18": {"layers": (2, 2, 2, 2), "adaface": True, "dropout": 0.4},
+    "ir_50": {"layers": (3, 4, 14, 3), "adaface": True, "dropout": 0.4},
+    "ir_101": {"layers": (3, 13, 30, 3), "adaface": True, "dropout": 0.4},
+    "ir_se_50": {"layers": (3, 4, 14, 3), "adaface": True, "dropout": 0.4, "se": True},
+    "tiny": {"layers": (1, 1, 1, 1), "widths": (16, 32, 64, 128), "leak": 0.25},
+}
 WIDTHS = (64, 128, 256, 512)
 
 
@@ -111,3 +122,6 @@ def reduced(image_size: tuple[int, int]) -> int:
     """Positions left of `image_size` after four strides of 2, each rounding up."""
     height, width = image_size
     return -(-height // 16) * -(-width // 16)
+
+
+Backbone = IResNet

@@ -5,6 +5,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from semihard.settings.base import COMPILE, PRECISION, Name, Positive, Precision, Settings
+from semihard.settings.registry import names_of
+
+# facenet-pytorch's network ends in unit vectors, which no margin head is made for
+BACKBONES = [name for name in names_of("recognizer.backbones") if name != "inception_resnet_v1"]
 
 # recipe → (source, the values in which it differs from `cemiface`, whose values are the defaults below)
 RECIPES: dict[str, tuple[str, dict[str, object]]] = {
@@ -56,24 +60,10 @@ class DomainMixup(Settings):
 class Recognizer(Settings):
     """How a recognizer is trained: a named recipe, and any value of it changed. The defaults shown are those of `cemiface`."""
 
-    recipe: Literal["cemiface", "adaface", "arcface_torch", "synface", "tiny"] = Field(
+    recipe: Literal[*RECIPES] = Field(
         "cemiface", description="Where the values come from that are not given here (table below)."
     )
-    backbone: Literal[
-        "iresnet18",
-        "iresnet34",
-        "iresnet50",
-        "iresnet100",
-        "iresnet200",
-        "ir_18",
-        "ir_50",
-        "ir_101",
-        "ir_se_50",
-        "mobilefacenet",
-        "mbf",
-        "mbf_large",
-        "tiny",
-    ] = Field(
+    backbone: Literal[*BACKBONES] = Field(
         "ir_se_50",
         description="Network. CemiFace Sec. 4.1: IR-SE-50. iresnet and mbf: insightface's; ir: AdaFace's; mobilefacenet: Chen et al.; tiny: ten layers of width 16 … 128.",
     )
@@ -84,11 +74,9 @@ class Recognizer(Settings):
     width: Positive | None = Field(
         None, description="Columns kept in the middle of the image; all where not given. SynFace: 96 of 112."
     )
-    head: Literal["cosface", "arcface", "arcface_insightface", "adaface", "magface", "curricularface", "uniface"] = (
-        Field(
-            "cosface",
-            description="Margin head (CemiFace Sec. 4.1: CosFace). arcface has the exact gradient of cos(θ + m), arcface_insightface CosFace's, as insightface's code.",
-        )
+    head: Literal[*names_of("recognizer.heads")] = Field(
+        "cosface",
+        description="Margin head (CemiFace Sec. 4.1: CosFace). arcface has the exact gradient of cos(θ + m), arcface_insightface CosFace's, as insightface's code.",
     )
     margin: float | None = Field(
         None,

@@ -1,0 +1,43 @@
+"""The audit of every compared face set."""
+
+from pydantic import Field
+
+from semihard.settings.base import Name, Positive, Settings
+
+
+class AttributeStudy(Settings):
+    """The attribute study: a classifier on embeddings, annotation of every set, divergence both ways (Neto et al., FG 2024)."""
+
+    labelled: Name = Field(description="The face set whose attribute columns teach the classifier.")
+    reliability: float = Field(
+        0.75, ge=0.5, le=1, description="Least probability of the predicted side; below it a label is undefined."
+    )
+
+
+class LeakageAudit(Settings):
+    """Are synthetic identities new? Nearest image of the generator's training set, by cosine."""
+
+    false_match_rate: float = Field(
+        1e-3,
+        gt=0,
+        lt=1,
+        description="The cosine called a match has this rate among different identities of the real set.",
+    )
+
+
+class FidelityAudit(Settings):
+    """How near every compared set is to the real one, and how varied: Fréchet distance, precision, recall, density, coverage,
+    each beside its null, the two halves of the real set against each other."""
+
+    embedder: Name | None = Field(
+        None,
+        description="Whose features are compared; the study's embedder where not given. Best one that no loss has seen.",
+    )
+    images: Positive = Field(
+        10_000, description="At most so many images of each, drawn at random (Naeem et al., ICML 2020: 10,000)."
+    )
+    nearest: Positive = Field(5, description="k of the balls of precision, recall, density, coverage (the same: 5).")
+    inception: str = Field(
+        "~/.cache/torch/hub/checkpoints/weights-inception-2015-12-05-6726825d.pth",
+        description="FID's Inception weights, where torch-fidelity and torchmetrics put them; where they are not there, those columns are left out.",
+    )

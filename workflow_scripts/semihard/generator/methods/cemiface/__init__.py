@@ -1,0 +1,1 @@
+"""CemiFace (NeurIPS 2024)."""

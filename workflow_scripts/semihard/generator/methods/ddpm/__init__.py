@@ -1,0 +1,1 @@
+"""DDPM (Ho et al., NeurIPS 2020)."""

@@ -1,0 +1,1 @@
+"""Margin heads, a file each, whose name is the `head` of a configuration."""

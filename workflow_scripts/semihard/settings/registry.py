@@ -1,0 +1,74 @@
+"""Things that a configuration names, one module each: adding one is adding its file.
+
+A folder of this library holds them; a module gives its own name, or those of its literal `NAMES` (a tuple, or a
+dictionary of what each name stands for), a folder its name. Names are read without importing anything.
+"""
+
+import ast
+import importlib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from semihard.errors import InputError
+
+LIBRARY = Path(__file__).parents[1]
+
+
+@cache
+def names_of(package: str, library: Path = LIBRARY) -> dict[str, str]:
+    """Name → module or folder of everything in `package`, e.g. "recognizer.heads", in order of the file names.
+
+    Raises InputError where a file is no Python, or two of them give the same name.
+    """
+    found: dict[str, str] = {}
+    for path in sorted(library.joinpath(*package.split(".")).iterdir()):
+        if path.name.startswith((".", "_")) or not (path.suffix == ".py" or (path / "__init__.py").is_file()):
+            continue
+        for name in names_in(path) if path.suffix == ".py" else [path.stem]:
+            if name in found:
+                raise InputError(
+                    f"{path}: {name!r} is the name of {found[name]}.py in the same folder, too; give one another name"
+                )
+            found[name] = path.stem
+    return found
+
+
+def names_in(path: Path) -> list[str]:
+    """The names that a module gives. Raises InputError where it is no Python."""
+    try:
+        tree = ast.parse(path.read_text(), path)
+    except SyntaxError as error:
+        raise InputError(f"{path}, line {error.lineno}: {error.msg}") from None
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and [ast.unparse(target) for target in statement.targets] == ["NAMES"]:
+            return list(ast.literal_eval(statement.value))
+    return [path.stem]
+
+
+def module_of(package: str, name: str, part: str = "") -> str:
+    """The full name of the module, or of one in its folder, that gives `name`. Raises InputError where none does."""
+    names = names_of(package)
+    if name not in names:
+        raise InputError(f"{package}: there is no {name!r}; expected one of {', '.join(names)}")
+    return ".".join(filter(None, (__package__.split(".")[0], package, names[name], part)))
+
+
+def load(package: str, name: str, part: str = "") -> ModuleType:
+    """That module, imported."""
+    return importlib.import_module(module_of(package, name, part))
+
+
+def entry(package: str, name: str, part: str = "") -> str:
+    """What a fingerprint takes for it: the module and, where it gives several names, which."""
+    module = module_of(package, name, part)
+    return module if part or module.endswith(f".{name}") else f"{module}:{name}"
+
+
+def class_of(module: ModuleType, base: type) -> type:
+    """The one class derived from `base` that a module defines."""
+    own = [item for item in vars(module).values() if isinstance(item, type) and item.__module__ == module.__name__]
+    derived = [item for item in own if issubclass(item, base)]
+    if len(derived) != 1:
+        raise InputError(f"{module.__file__}: defines {len(derived)} classes derived from {base.__name__}, expected one")
+    return derived[0]

@@ -1,0 +1,68 @@
+"""Embedders, what measures similarity, and the faces of one similarity bin."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from semihard.settings.base import EmbedderSettings, FaceSetSettings, Name
+from semihard.settings.binning import BINNING, count_of_bins
+from semihard.settings.registry import names_of
+
+
+class RecognizerEmbedder(EmbedderSettings):
+    """A recognizer trained in this study: CemiFace's own choice, trained on the very set it embeds."""
+
+    made_by: ClassVar = ("train_recognizer",)
+    source: Literal["recognizer"]
+    recognizer: Name = Field(description="The recognizer.")
+    trained_on: Name = Field(description="The face set it is trained on.")
+    seed: int = Field(0, ge=0, description="Which of its training seeds.")
+
+
+class FacenetEmbedder(EmbedderSettings):
+    """facenet-pytorch's InceptionResnetV1."""
+
+    source: Literal["facenet"]
+    pretrained: Literal["vggface2", "casia-webface"] = Field("vggface2", description="Which of its two weight files.")
+    path: str | None = Field(
+        None, description="The weight file where it has been fetched already; else facenet-pytorch's download folder."
+    )
+
+
+class WeightsEmbedder(EmbedderSettings):
+    """A pretrained recognizer whose state dict the user has."""
+
+    source: Literal["weights"]
+    path: str = Field(description="PyTorch state dict or safetensors. `~` and environment variables are expanded.")
+    layout: Literal[*names_of("similarity.layouts")] = Field(
+        description="Whose state dict it is; fixes the network, its colour order, crop and scale (docs/embedders.md)."
+    )
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="Refuse the file where its checksum is another."
+    )
+
+
+class SimilarityBinFaces(FaceSetSettings):
+    """The faces of one similarity bin: CemiFace's discovery experiment (NeurIPS 2024, Sec. 3.1)."""
+
+    made_by: ClassVar = ("extract_bin",)
+    source: Literal["similarity_bin"]
+    of: Name = Field(description="The face set to split.")
+    embedder: Name = Field(description="The embedder that measures similarity.")
+    center: Literal["class_weight", "mean"] = Field(
+        "class_weight",
+        description="Identity center: the class weight of the recognizer trained on the set (CemiFace Sec. 3.1) or the mean embedding.",
+    )
+    binning: str = Field(
+        "quantile-5",
+        pattern=BINNING,
+        description="quantile-5: five equal bins per identity by rank (CemiFace Table 9). threshold-0.3-0.6: global thresholds.",
+    )
+    bin: int = Field(ge=0, description="Which bin; 0 holds the most similar images.")
+
+    @model_validator(mode="after")
+    def _bin(self) -> "SimilarityBinFaces":
+        bins = count_of_bins(self.binning)
+        if self.bin >= bins:
+            raise ValueError(f"{self.binning} has bins 0 to {bins - 1}, not {self.bin}")
+        return self

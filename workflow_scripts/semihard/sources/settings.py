@@ -1,0 +1,149 @@
+"""Face sets and benchmarks that come from outside or from the renderer, and what is cut from other sets."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from semihard.settings.base import ALIGN, LICENCE, SEED, BenchmarkSettings, FaceSetSettings, Name, Positive
+
+
+class RecordIOFaces(FaceSetSettings):
+    """A face set in MXNet RecordIO, InsightFace's layout or im2rec's (train.rec, train.idx, property)."""
+
+    made_by: ClassVar = ("import_faces",)
+    source: Literal["recordio"]
+    path: str = Field(
+        description="Folder that holds train.rec, or a .rec file. `~` and environment variables are expanded."
+    )
+    labelled: bool = Field(
+        True, description="False: the labels mean nothing (a crawl, FairFace); images are stored as unlabelled."
+    )
+    label_gaps: Literal["refuse", "renumber"] = Field(
+        "refuse",
+        description="What to do where labels 0 … K−1 have gaps: refuse the set, or number the identities found.",
+    )
+    licence: str = LICENCE
+
+
+class FolderFaces(FaceSetSettings):
+    """A folder of images, one subfolder per identity."""
+
+    made_by: ClassVar = ("import_faces",)
+    source: Literal["folder"]
+    path: str = Field(description="The folder. `~` and environment variables are expanded.")
+    tiles: Positive = Field(
+        1,
+        description="Faces in a row where each file is a grid of them (IDiff-Face: 4 as sampled, 5 as aligned); 1: each file is one face.",
+    )
+    align: Literal["none", "mtcnn"] = ALIGN
+    licence: str = LICENCE
+
+
+class LMDBFaces(FaceSetSettings):
+    """A face set in the LMDB form of Vec2Face's releases (HSFace, VFace): msgpack of JPEG and label under b"0", b"1" …"""
+
+    made_by: ClassVar = ("import_faces",)
+    source: Literal["lmdb"]
+    path: str = Field(description="The .lmdb file or folder. `~` and environment variables are expanded.")
+    label_gaps: Literal["refuse", "renumber"] = Field(
+        "refuse",
+        description="What to do where labels 0 … K−1 have gaps: refuse the set, or number the identities found.",
+    )
+    licence: str = LICENCE
+
+
+class RenderedFaces(FaceSetSettings):
+    """Faces of this project's procedural morphable model: identity α, expression β, illumination γ, pose θ."""
+
+    made_by: ClassVar = ("render_faces",)
+    source: Literal["rendered"]
+    identities: Positive = Field(200, description="Number of identities.")
+    per_identity: Positive = Field(20, description="Images per identity.")
+    first_identity: int = Field(
+        0, ge=0, description="Number of the first identity: sets cut from one seed are disjoint where their ranges are."
+    )
+    image_size: Positive = Field(112, description="Side in pixels.")
+    identity_mixup: bool = Field(
+        False,
+        description="Mix each image's α with another identity's, φ from the grid 0, 0.05 … 1 (SynFace, ICCV 2021, identity mixup in coefficient space).",
+    )
+    seed: int = SEED
+
+
+class SubsetFaces(FaceSetSettings):
+    """Some identities and images of another face set."""
+
+    made_by: ClassVar = ("subset_faces",)
+    source: Literal["subset"]
+    of: Name = Field(description="The face set to take from.")
+    identities: Positive | None = Field(None, description="How many identities, drawn at random; all where not given.")
+    per_identity: Positive | None = Field(
+        None, description="At most so many images of each, drawn at random; all where not given."
+    )
+    min_per_identity: Positive = Field(1, description="Leave out identities with fewer images.")
+    exclude: Name | None = Field(None, description="Leave out the identities (by name) of this face set.")
+    exclude_benchmark: Name | None = Field(
+        None,
+        description="Leave out the identities (by name) of this benchmark, so that nothing is verified on people it was trained on.",
+    )
+    seed: int = SEED
+
+
+class UnionFaces(FaceSetSettings):
+    """Other face sets one after the other; identities of one name are one identity."""
+
+    made_by: ClassVar = ("unite_faces",)
+    source: Literal["union"]
+    sets: tuple[Name, ...] = Field(min_length=2, description="The face sets, images of one size and codec.")
+
+
+class BinBenchmark(BenchmarkSettings):
+    """Verification pairs in InsightFace's `.bin` form; read without trusting the pickle."""
+
+    source: Literal["bin"]
+    path: str = Field(description="The .bin file. `~` and environment variables are expanded.")
+    folds: int = Field(
+        10, ge=2, description="Its folds, equal blocks in order: ten in all official files, fewer in a part of one."
+    )
+    licence: str = LICENCE
+
+
+class PairsBenchmark(BenchmarkSettings):
+    """LFW's own form: pairs.txt and a folder per person."""
+
+    source: Literal["pairs"]
+    pairs: str = Field(description="pairs.txt.")
+    folder: str = Field(description="The folder of name/name_0001.jpg.")
+    folds: tuple[Positive, ...] = Field((), description="Which of its folds, counted from 1; all where not given.")
+    align: Literal["none", "mtcnn"] = ALIGN
+    licence: str = LICENCE
+
+
+class IJBBenchmark(BenchmarkSettings):
+    """Pairs of templates, IJB-B's or IJB-C's 1:1 protocol: true accept rates, no accuracy, so they don't enter AVG."""
+
+    source: Literal["ijb"]
+    path: str = Field(description="The folder that holds loose_crop and meta, as insightface distributes it.")
+    name: Literal["ijbb", "ijbc"] = Field(description="Which of the two: how the files in meta begin.")
+    licence: str = LICENCE
+
+
+class RenderedBenchmark(BenchmarkSettings):
+    """Pairs of rendered faces; take identities no training set has."""
+
+    made_by: ClassVar = ("render_benchmark",)
+    source: Literal["rendered"]
+    identities: Positive = Field(100, description="Identities; each occurs in one fold only.")
+    first_identity: int = Field(1_000_000, ge=0, description="Number of the first, far from every training set's.")
+    pairs: Positive = Field(3000, description="Pairs, half of them genuine.")
+    folds: int = Field(10, ge=2, description="Cross-validation folds.")
+    image_size: Positive = Field(112, description="Side in pixels.")
+    seed: int = SEED
+
+    @model_validator(mode="after")
+    def _folds(self) -> "RenderedBenchmark":
+        if self.pairs % (2 * self.folds) or self.identities < 2 * self.folds:
+            raise ValueError(
+                f"{self.pairs} pairs must divide by twice the {self.folds} folds, and every fold needs two identities"
+            )
+        return self

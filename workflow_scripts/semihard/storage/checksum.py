@@ -1,0 +1,20 @@
+"""SHA-256 of files."""
+
+import hashlib
+from pathlib import Path
+
+from semihard.errors import InputError
+
+
+def sha256_of(path: Path | str) -> str:
+    """SHA-256 of a file, in hex."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_sha256(path: Path | str, expected: str | None) -> None:
+    """Raises InputError where `path` has another checksum than `expected`; None is not checked."""
+    if expected is not None and (found := sha256_of(path)) != expected:
+        raise InputError(
+            f"{path}: sha256 is {found}, expected {expected}; the file is damaged or another one, fetch it again"
+        )
