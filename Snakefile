@@ -38,5 +38,5 @@ localrules:
 rule all:
     default_target: True
     input:
-        PLAN.figures(),
-        "<results>/study/scores.csv",
+        pictures(PLAN),
+        at("scores", form="csv"),

@@ -10,10 +10,10 @@ OUTPUTS: <results>/audit/{attributes,divergence,leakage,diversity,fidelity}/{fac
 rule train_attribute_classifier:
     """The attribute classifier on embeddings, trained once for all sets (Neto et al., FG 2024; Terhörst et al., TIFS 2021)."""
     input:
-        labelled=lambda wildcards: PLAN.faces(STUDY.attributes.labelled),
-        embeddings=lambda wildcards: PLAN.embeddings(STUDY.embedder, STUDY.attributes.labelled),
+        labelled=lambda wildcards: PLAN.path("faces", faceset=STUDY.attributes.labelled),
+        embeddings=lambda wildcards: PLAN.path("embeddings", embedder=STUDY.embedder, faceset=STUDY.attributes.labelled),
     output:
-        classifier="<results>/audit/attribute_classifier.safetensors",
+        classifier=at("attribute classifier"),
     log:
         "<results>/logs/train_attribute_classifier.log",
     conda:
@@ -24,7 +24,7 @@ rule train_attribute_classifier:
         runtime=60,
     params:
         settings=STUDY.attributes.model_dump(mode="json", exclude={"reliability"}) if STUDY.attributes else {},
-        code=code("train_attribute_classifier.py"),
+        code=code("train_attribute_classifier"),
     script:
         "../workflow_scripts/train_attribute_classifier.py"
 
@@ -32,12 +32,12 @@ rule train_attribute_classifier:
 rule annotate_attributes:
     """Attributes of a face set by that classifier, undefined where it is not sure."""
     input:
-        classifier="<results>/audit/attribute_classifier.safetensors",
-        labelled=lambda wildcards: PLAN.faces(STUDY.attributes.labelled),
-        faces="<results>/facesets/{faceset}.h5",
-        embeddings=f"<results>/embeddings/{STUDY.embedder}/{{faceset}}.h5",
+        classifier=at("attribute classifier"),
+        labelled=lambda wildcards: PLAN.path("faces", faceset=STUDY.attributes.labelled),
+        faces=at("faces"),
+        embeddings=at("embeddings", embedder=STUDY.embedder),
     output:
-        attributes="<results>/audit/attributes/{faceset}.h5",
+        attributes=at("attributes"),
     log:
         "<results>/logs/annotate_attributes/{faceset}.log",
     conda:
@@ -47,7 +47,7 @@ rule annotate_attributes:
         runtime=60,
     params:
         settings=STUDY.attributes.model_dump(mode="json") if STUDY.attributes else {},
-        code=code("annotate_attributes.py"),
+        code=code("annotate_attributes"),
     script:
         "../workflow_scripts/annotate_attributes.py"
 
@@ -55,17 +55,17 @@ rule annotate_attributes:
 rule compare_attributes:
     """Attribute distributions of a synthetic set against the real one, divergence in both directions."""
     input:
-        real=f"<results>/audit/attributes/{STUDY.real}.h5",
-        synthetic="<results>/audit/attributes/{faceset}.h5",
+        real=at("attributes", faceset=STUDY.real),
+        synthetic=at("attributes"),
     output:
-        table="<results>/audit/divergence/{faceset}.csv",
+        table=at("divergence"),
     log:
         "<results>/logs/compare_attributes/{faceset}.log",
     conda:
         "../envs/report.yaml"
     params:
         settings={},
-        code=code("compare_attributes.py"),
+        code=code("compare_attributes"),
     script:
         "../workflow_scripts/compare_attributes.py"
 
@@ -74,10 +74,10 @@ rule audit_leakage:
     """The nearest image of the generator's training set to every synthetic image."""
     input:
         unpack(leakage_inputs),
-        faces="<results>/facesets/{faceset}.h5",
-        embeddings=f"<results>/embeddings/{STUDY.embedder}/{{faceset}}.h5",
+        faces=at("faces"),
+        embeddings=at("embeddings", embedder=STUDY.embedder),
     output:
-        leakage="<results>/audit/leakage/{faceset}.h5",
+        leakage=at("leakage"),
     log:
         "<results>/logs/audit_leakage/{faceset}.log",
     conda:
@@ -88,7 +88,7 @@ rule audit_leakage:
         runtime=60,
     params:
         settings=STUDY.leakage.model_dump(mode="json"),
-        code=code("audit_leakage.py"),
+        code=code("audit_leakage"),
     script:
         "../workflow_scripts/audit_leakage.py"
 
@@ -96,10 +96,10 @@ rule audit_leakage:
 rule measure_diversity:
     """Consistency, uniqueness and separability of a face set's identities (DCFace, CVPR 2023)."""
     input:
-        faces="<results>/facesets/{faceset}.h5",
-        embeddings=f"<results>/embeddings/{STUDY.embedder}/{{faceset}}.h5",
+        faces=at("faces"),
+        embeddings=at("embeddings", embedder=STUDY.embedder),
     output:
-        diversity="<results>/audit/diversity/{faceset}.h5",
+        diversity=at("diversity"),
     log:
         "<results>/logs/measure_diversity/{faceset}.log",
     conda:
@@ -109,7 +109,7 @@ rule measure_diversity:
         runtime=60,
     params:
         settings={},
-        code=code("measure_diversity.py"),
+        code=code("measure_diversity"),
     script:
         "../workflow_scripts/measure_diversity.py"
 
@@ -118,12 +118,12 @@ rule measure_fidelity:
     """Fréchet distance, precision, recall, density and coverage against the real set, each with its null."""
     input:
         **PLAN.inception_weights(),
-        real=PLAN.faces(STUDY.real),
-        real_embeddings=PLAN.embeddings(PLAN.fidelity_embedder(), STUDY.real),
-        faces="<results>/facesets/{faceset}.h5",
-        embeddings=f"<results>/embeddings/{PLAN.fidelity_embedder()}/{{faceset}}.h5",
+        real=at("faces", faceset=STUDY.real),
+        real_embeddings=at("embeddings", embedder=PLAN.fidelity_embedder(), faceset=STUDY.real),
+        faces=at("faces"),
+        embeddings=at("embeddings", embedder=PLAN.fidelity_embedder()),
     output:
-        fidelity="<results>/audit/fidelity/{faceset}.h5",
+        fidelity=at("fidelity"),
     log:
         "<results>/logs/measure_fidelity/{faceset}.log",
     conda:
@@ -135,6 +135,6 @@ rule measure_fidelity:
         runtime=120,
     params:
         settings=STUDY.fidelity.model_dump(mode="json"),
-        code=code("measure_fidelity.py"),
+        code=code("measure_fidelity"),
     script:
         "../workflow_scripts/measure_fidelity.py"

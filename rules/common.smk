@@ -1,6 +1,6 @@
 """The only Python of the workflow: the checked study, and short names for what rules ask of it.
 
-What is needed: the configuration. What it gives: PLAN, code(), settings() and the input functions of the rules.
+What is needed: the configuration. What it gives: PLAN, at(), code(), settings() and the input functions of the rules.
 """
 
 import sys
@@ -9,19 +9,23 @@ from pathlib import Path
 ROOT = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from semihard.workflow.configuration import read_yaml
 from semihard.errors import InputError
-from semihard.workflow.fingerprint import fingerprint as code
-from semihard.workflow.study import Plan
 
 try:
+    from semihard.settings.binning import BINNING
+    from semihard.workflow.configuration import read_yaml
+    from semihard.workflow.figures import FIGURES, pictures
+    from semihard.workflow.paths import path_of as at
+    from semihard.workflow.study import Plan
+    from semihard.workflow.user_files import check_files, files_of, leave_out_absent_benchmarks
+
     for path in workflow.configfiles:
         read_yaml(path)  # for the sake of its checks: Snakemake's own reader lets a second entry of one name win
     PLAN = Plan(config)
-    left_out = PLAN.leave_out_absent_benchmarks()
+    left_out = leave_out_absent_benchmarks(PLAN)
     if workflow.is_main_process:
         print(*left_out, sep="\n", end="\n" * bool(left_out), file=sys.stderr)
-        PLAN.check_data()
+        check_files(PLAN)
 except InputError as error:
     sys.exit(f"The configuration cannot be used:\n{error}")
 
@@ -42,7 +46,7 @@ wildcard_constraints:
     recognizer="[^/]+",
     benchmark="[^/]+",
     center="class_weight|mean",
-    binning=r"quantile-\d+|threshold(-?-[\d.]+)+",
+    binning=BINNING,
     seed=r"\d+",
     shard=r"\d+",
     shards=r"\d+",
@@ -53,28 +57,40 @@ def settings(wildcard, *leave_out):
     return lambda wildcards: PLAN.settings_of(SECTION_OF[wildcard], wildcards[wildcard], leave_out)
 
 
+def code(script, wildcard=None):
+    """The fingerprint of a script or, where it finds modules by the names in an entry, the parameter function for it."""
+    if wildcard is None:
+        return PLAN.code(script)
+    return lambda wildcards: PLAN.code(script, SECTION_OF[wildcard], wildcards[wildcard])
+
+
 def entry(wildcard, name):
     return getattr(PLAN.config, SECTION_OF[wildcard])[name]
 
 
-def names_from(section, *sources):
-    """A wildcard constraint: the entries of `section` that come from one of `sources`."""
-    return "|".join(map(re.escape, PLAN.of_source(section, *sources))) or "(?!)"
+def made_by(rule):
+    """A wildcard constraint: the entries that a rule makes."""
+    return "|".join(map(re.escape, PLAN.made_by(rule))) or "(?!)"
 
 
 def data_of(section, wildcard):
     """The input function for the user's own files that an entry reads."""
-    return lambda wildcards: [str(path) for path in PLAN.data_path(section, wildcards[wildcard])]
+    return lambda wildcards: [str(path) for path in files_of(PLAN, section, wildcards[wildcard])]
 
 
 def embedder_model(wildcards):
     return PLAN.embedder_model(wildcards.embedder)
 
 
+def guide_of(generator, name):
+    """The model of the embedder that a generator is guided by, under `name`; nothing where there is none."""
+    guide = getattr(generator, "embedder", None)
+    return {name: PLAN.embedder_model(guide)} if guide else {}
+
+
 def generator_inputs(wildcards):
     generator = entry("generator", wildcards.generator)
-    embedder = {} if generator.method == "ddpm" else {"embedder": PLAN.embedder_model(generator.embedder)}
-    return {"faces": PLAN.faces(generator.trained_on)} | embedder
+    return {"faces": PLAN.path("faces", faceset=generator.trained_on)} | guide_of(generator, "embedder")
 
 
 def learning_inputs(wildcards):
@@ -82,99 +98,92 @@ def learning_inputs(wildcards):
     generator, judge = entry("generator", wildcards.generator), PLAN.fidelity_embedder()
     if not generator.keep_every:
         raise WorkflowError(f"generators.{wildcards.generator} keeps no epochs to draw a curve of: set its keep_every")
-    guide = {} if generator.method == "ddpm" else {"guide": PLAN.embedder_model(generator.embedder)}
-    return guide | {
-        "faces": PLAN.faces(generator.trained_on),
-        "embeddings": PLAN.embeddings(judge, generator.trained_on),
+    return guide_of(generator, "guide") | {
+        "faces": PLAN.path("faces", faceset=generator.trained_on),
+        "embeddings": PLAN.path("embeddings", embedder=judge, faceset=generator.trained_on),
         "model": PLAN.embedder_model(judge),
     }
 
 
 def calibration_inputs(wildcards):
-    embedder = entry("generator", wildcards.generator).embedder
-    inquiries = PLAN.inquiries_of(wildcards.generator)
-    return {
-        "embedder": PLAN.embedder_model(embedder),
+    generator, inquiries = entry("generator", wildcards.generator), PLAN.inquiries_of(wildcards.generator)
+    return guide_of(generator, "embedder") | {
         "others": PLAN.other_embedders(wildcards.generator),
-        "faces": PLAN.faces(inquiries),
-        "embeddings": PLAN.embeddings(embedder, inquiries),
+        "faces": PLAN.path("faces", faceset=inquiries),
+        "embeddings": PLAN.path("embeddings", embedder=generator.embedder, faceset=inquiries),
     }
 
 
 def inquiry_inputs(wildcards):
     faceset = entry("faceset", wildcards.faceset)
-    embedder = entry("generator", faceset.generator).embedder
-    centers = {"centers": PLAN.centers(embedder, faceset.inquiries, faceset.center)} if faceset.center else {}
+    which = {"embedder": entry("generator", faceset.generator).embedder, "faceset": faceset.inquiries}
+    centers = {"centers": PLAN.path("centers", **which, center=faceset.center)} if faceset.center else {}
     other = faceset.inquiry_embedder
-    told_apart = {"told_apart_by": PLAN.embeddings(other, faceset.inquiries)} if other else {}
+    told_apart = {"told_apart_by": PLAN.path("embeddings", embedder=other, faceset=faceset.inquiries)} if other else {}
     return (
         centers
         | told_apart
-        | {
-            "faces": PLAN.faces(faceset.inquiries),
-            "embeddings": PLAN.embeddings(embedder, faceset.inquiries),
-        }
+        | {"faces": PLAN.path("faces", faceset=faceset.inquiries), "embeddings": PLAN.path("embeddings", **which)}
     )
 
 
 def synthesis_inputs(wildcards):
     faceset = entry("faceset", wildcards.faceset)
     generator = entry("generator", faceset.generator)
-    inputs = {"generator": f"{PLAN.results}/generators/{faceset.generator}/model.safetensors"}
-    if generator.method != "ddpm":
-        inputs["embedder"] = PLAN.embedder_model(generator.embedder)
-        inputs["inquiries"] = f"{PLAN.results}/inquiries/{wildcards.faceset}.h5"
-    if generator.method == "dcface":
-        inputs["inquiry_faces"] = PLAN.faces(faceset.inquiries)
-        inputs["style_faces"] = PLAN.faces(faceset.styles or generator.trained_on)
+    inputs = {"generator": PLAN.path("generator", generator=faceset.generator)} | guide_of(generator, "embedder")
+    if generator.conditioned_on != "nothing":
+        inputs["inquiries"] = PLAN.path("inquiries", faceset=wildcards.faceset)
+    if generator.conditioned_on == "image":
+        inputs["inquiry_faces"] = PLAN.path("faces", faceset=faceset.inquiries)
+        inputs["style_faces"] = PLAN.path("faces", faceset=faceset.styles or generator.trained_on)
     return inputs
 
 
 def gathering_inputs(wildcards):
     """The shards, and where the inquiry images join their classes, those."""
-    faceset = entry("faceset", wildcards.faceset)
-    inputs = {"shards": shards_of(wildcards)}
+    faceset, shards = entry("faceset", wildcards.faceset), entry("faceset", wildcards.faceset).shards
+    inputs = {
+        "shards": [PLAN.path("shard", faceset=wildcards.faceset, shard=shard, shards=shards) for shard in range(shards)]
+    }
     if getattr(faceset, "inquiry_copies", 0):
-        inputs["inquiries"] = f"{PLAN.results}/inquiries/{wildcards.faceset}.h5"
-        inputs["inquiry_faces"] = PLAN.faces(faceset.inquiries)
+        inputs["inquiries"] = PLAN.path("inquiries", faceset=wildcards.faceset)
+        inputs["inquiry_faces"] = PLAN.path("faces", faceset=faceset.inquiries)
     return inputs
-
-
-def shards_of(wildcards):
-    shards = entry("faceset", wildcards.faceset).shards
-    return [f"{PLAN.results}/synthesis/{wildcards.faceset}/shard{shard}of{shards}.h5" for shard in range(shards)]
 
 
 def bin_inputs(wildcards):
     e = entry("faceset", wildcards.faceset)
+    which = {"embedder": e.embedder, "faceset": e.of, "center": e.center}
     return {
-        "faces": PLAN.faces(e.of),
-        "centers": PLAN.centers(e.embedder, e.of, e.center),
-        "bins": PLAN.bins(e.embedder, e.of, e.center, e.binning),
+        "faces": PLAN.path("faces", faceset=e.of),
+        "centers": PLAN.path("centers", **which),
+        "bins": PLAN.path("bins", **which, binning=e.binning),
     }
 
 
 def subset_inputs(wildcards):
     e = entry("faceset", wildcards.faceset)
-    exclude = [PLAN.faces(e.exclude)] if e.exclude else []
-    exclude += [f"{PLAN.results}/benchmarks/{e.exclude_benchmark}/faces.h5"] if e.exclude_benchmark else []
-    return {"faces": PLAN.faces(e.of), "exclude": exclude}
+    exclude = [PLAN.path("faces", faceset=e.exclude)] if e.exclude else []
+    exclude += [PLAN.path("benchmark faces", benchmark=e.exclude_benchmark)] if e.exclude_benchmark else []
+    return {"faces": PLAN.path("faces", faceset=e.of), "exclude": exclude}
 
 
 def center_inputs(wildcards):
     model = {"model": PLAN.embedder_model(wildcards.embedder)} if wildcards.center == "class_weight" else {}
-    return model | {
-        "faces": PLAN.faces(wildcards.faceset),
-        "embeddings": PLAN.embeddings(wildcards.embedder, wildcards.faceset),
-    }
+    which = {"embedder": wildcards.embedder, "faceset": wildcards.faceset}
+    return model | {"faces": PLAN.path("faces", faceset=wildcards.faceset), "embeddings": PLAN.path("embeddings", **which)}
 
 
 def training_inputs(wildcards):
     mixed = entry("recognizer", wildcards.recognizer).domain_mixup
-    return {"faces": PLAN.faces(wildcards.faceset)} | ({"real": PLAN.faces(mixed.real)} if mixed else {})
+    real = {"real": PLAN.path("faces", faceset=mixed.real)} if mixed else {}
+    return {"faces": PLAN.path("faces", faceset=wildcards.faceset)} | real
 
 
 def leakage_inputs(wildcards):
     """The reference is what the generator has seen."""
     trained_on = entry("generator", entry("faceset", wildcards.faceset).generator).trained_on
-    return {"reference": PLAN.faces(trained_on), "reference_embeddings": PLAN.embeddings(STUDY.embedder, trained_on)}
+    return {
+        "reference": PLAN.path("faces", faceset=trained_on),
+        "reference_embeddings": PLAN.path("embeddings", embedder=STUDY.embedder, faceset=trained_on),
+    }

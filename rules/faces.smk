@@ -11,11 +11,11 @@ rule import_faces:
     input:
         data=data_of("facesets", "faceset"),
     output:
-        faces="<results>/facesets/{faceset}.h5",
+        faces=at("faces"),
     log:
         "<results>/logs/import_faces/{faceset}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "recordio", "folder", "lmdb"),
+        faceset=made_by("import_faces"),
     conda:
         "../envs/faces.yaml"
     threads: 4
@@ -24,7 +24,7 @@ rule import_faces:
         runtime=240,
     params:
         settings=settings("faceset"),
-        code=code("import_faces.py"),
+        code=code("import_faces", "faceset"),
     script:
         "../workflow_scripts/import_faces.py"
 
@@ -32,11 +32,11 @@ rule import_faces:
 rule render_faces:
     """Faces of the procedural morphable model."""
     output:
-        faces="<results>/facesets/{faceset}.h5",
+        faces=at("faces"),
     log:
         "<results>/logs/render_faces/{faceset}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "rendered"),
+        faceset=made_by("render_faces"),
     conda:
         "../envs/faces.yaml"
     threads: 1
@@ -45,7 +45,7 @@ rule render_faces:
         runtime=240,
     params:
         settings=settings("faceset"),
-        code=code("render_faces.py"),
+        code=code("render_faces"),
     script:
         "../workflow_scripts/render_faces.py"
 
@@ -55,11 +55,11 @@ rule subset_faces:
     input:
         unpack(subset_inputs),
     output:
-        faces="<results>/facesets/{faceset}.h5",
+        faces=at("faces"),
     log:
         "<results>/logs/subset_faces/{faceset}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "subset"),
+        faceset=made_by("subset_faces"),
     conda:
         "../envs/faces.yaml"
     resources:
@@ -67,7 +67,7 @@ rule subset_faces:
         runtime=60,
     params:
         settings=settings("faceset"),
-        code=code("subset_faces.py"),
+        code=code("subset_faces"),
     script:
         "../workflow_scripts/subset_faces.py"
 
@@ -75,13 +75,13 @@ rule subset_faces:
 rule unite_faces:
     """Several face sets become one."""
     input:
-        faces=lambda wildcards: [PLAN.faces(name) for name in entry("faceset", wildcards.faceset).sets],
+        faces=lambda wildcards: [PLAN.path("faces", faceset=name) for name in entry("faceset", wildcards.faceset).sets],
     output:
-        faces="<results>/facesets/{faceset}.h5",
+        faces=at("faces"),
     log:
         "<results>/logs/unite_faces/{faceset}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "union"),
+        faceset=made_by("unite_faces"),
     conda:
         "../envs/faces.yaml"
     resources:
@@ -89,7 +89,7 @@ rule unite_faces:
         runtime=120,
     params:
         settings=settings("faceset"),
-        code=code("unite_faces.py"),
+        code=code("unite_faces"),
     script:
         "../workflow_scripts/unite_faces.py"
 
@@ -99,11 +99,11 @@ rule extract_bin:
     input:
         unpack(bin_inputs),
     output:
-        faces="<results>/facesets/{faceset}.h5",
+        faces=at("faces"),
     log:
         "<results>/logs/extract_bin/{faceset}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "similarity_bin"),
+        faceset=made_by("extract_bin"),
     conda:
         "../envs/faces.yaml"
     resources:
@@ -111,7 +111,7 @@ rule extract_bin:
         runtime=60,
     params:
         settings=settings("faceset"),
-        code=code("extract_bin.py"),
+        code=code("extract_bin"),
     script:
         "../workflow_scripts/extract_bin.py"
 
@@ -121,12 +121,12 @@ rule import_benchmark:
     input:
         data=data_of("benchmarks", "benchmark"),
     output:
-        faces="<results>/benchmarks/{benchmark}/faces.h5",
-        pairs="<results>/benchmarks/{benchmark}/pairs.h5",
+        faces=at("benchmark faces"),
+        pairs=at("pairs"),
     log:
         "<results>/logs/import_benchmark/{benchmark}.log",
     wildcard_constraints:
-        benchmark=names_from("benchmarks", "bin", "pairs", "ijb"),
+        benchmark=made_by("import_benchmark"),
     conda:
         "../envs/faces.yaml"
     threads: 4
@@ -135,7 +135,7 @@ rule import_benchmark:
         runtime=60,
     params:
         settings=settings("benchmark"),
-        code=code("import_benchmark.py"),
+        code=code("import_benchmark", "benchmark"),
     script:
         "../workflow_scripts/import_benchmark.py"
 
@@ -143,12 +143,12 @@ rule import_benchmark:
 rule render_benchmark:
     """Verification pairs of rendered identities that no training set has."""
     output:
-        faces="<results>/benchmarks/{benchmark}/faces.h5",
-        pairs="<results>/benchmarks/{benchmark}/pairs.h5",
+        faces=at("benchmark faces"),
+        pairs=at("pairs"),
     log:
         "<results>/logs/render_benchmark/{benchmark}.log",
     wildcard_constraints:
-        benchmark=names_from("benchmarks", "rendered"),
+        benchmark=made_by("render_benchmark"),
     conda:
         "../envs/faces.yaml"
     resources:
@@ -156,6 +156,6 @@ rule render_benchmark:
         runtime=60,
     params:
         settings=settings("benchmark"),
-        code=code("render_benchmark.py"),
+        code=code("render_benchmark"),
     script:
         "../workflow_scripts/render_benchmark.py"

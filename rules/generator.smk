@@ -11,9 +11,9 @@ rule train_generator:
     input:
         unpack(generator_inputs),
     output:
-        model="<results>/generators/{generator}/model.safetensors",
-        history="<results>/generators/{generator}/history.h5",
-        epochs=directory("<results>/generators/{generator}/epochs"),
+        model=at("generator"),
+        history=at("generator history"),
+        epochs=directory(at("generator epochs")),
     log:
         "<results>/logs/train_generator/{generator}.log",
     conda:
@@ -25,7 +25,7 @@ rule train_generator:
         runtime=2880,
     params:
         settings=settings("generator"),
-        code=code("train_generator.py"),
+        code=code("train_generator", "generator"),
     script:
         "../workflow_scripts/train_generator.py"
 
@@ -34,9 +34,9 @@ rule calibrate_similarity:
     """Requested m against the similarity achieved, and the ladder of images that shows it."""
     input:
         unpack(calibration_inputs),
-        generator="<results>/generators/{generator}/model.safetensors",
+        generator=at("generator"),
     output:
-        calibration="<results>/generators/{generator}/calibration.h5",
+        calibration=at("calibration"),
     log:
         "<results>/logs/calibrate_similarity/{generator}.log",
     conda:
@@ -48,7 +48,7 @@ rule calibrate_similarity:
         runtime=60,
     params:
         settings=settings("generator"),
-        code=code("calibrate_similarity.py"),
+        code=code("calibrate_similarity"),
     script:
         "../workflow_scripts/calibrate_similarity.py"
 
@@ -57,9 +57,9 @@ rule measure_learning:
     """Fidelity of what every kept epoch draws, over the images the generator has seen by then."""
     input:
         unpack(learning_inputs),
-        epochs="<results>/generators/{generator}/epochs",
+        epochs=at("generator epochs"),
     output:
-        learning="<results>/generators/{generator}/learning.h5",
+        learning=at("learning"),
     log:
         "<results>/logs/measure_learning/{generator}.log",
     conda:
@@ -74,6 +74,6 @@ rule measure_learning:
             "fidelity": STUDY.fidelity.model_dump(mode="json"),
             "generator": PLAN.settings_of("generators", wildcards.generator),
         },
-        code=code("measure_learning.py"),
+        code=code("measure_learning", "generator"),
     script:
         "../workflow_scripts/measure_learning.py"

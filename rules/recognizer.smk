@@ -11,9 +11,9 @@ rule train_recognizer:
     input:
         unpack(training_inputs),
     output:
-        model="<results>/recognizers/{recognizer}/{faceset}/seed{seed}/model.safetensors",
-        history="<results>/recognizers/{recognizer}/{faceset}/seed{seed}/history.h5",
-        epochs=directory("<results>/recognizers/{recognizer}/{faceset}/seed{seed}/epochs"),
+        model=at("recognizer"),
+        history=at("recognizer history"),
+        epochs=directory(at("recognizer epochs")),
     log:
         "<results>/logs/train_recognizer/{recognizer}/{faceset}/seed{seed}.log",
     conda:
@@ -25,6 +25,6 @@ rule train_recognizer:
         runtime=2880,
     params:
         settings=settings("recognizer"),
-        code=code("train_recognizer.py"),
+        code=code("train_recognizer", "recognizer"),
     script:
         "../workflow_scripts/train_recognizer.py"

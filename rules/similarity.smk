@@ -12,11 +12,11 @@ rule import_embedder:
     input:
         data=data_of("embedders", "embedder"),
     output:
-        model="<results>/embedders/{embedder}/model.safetensors",
+        model=at("embedder"),
     log:
         "<results>/logs/import_embedder/{embedder}.log",
     wildcard_constraints:
-        embedder=names_from("embedders", "weights", "facenet"),
+        embedder=made_by("import_embedder"),
     conda:
         "../envs/training.yaml"
     resources:
@@ -24,7 +24,7 @@ rule import_embedder:
         runtime=30,
     params:
         settings=settings("embedder"),
-        code=code("import_embedder.py"),
+        code=code("import_embedder", "embedder"),
     script:
         "../workflow_scripts/import_embedder.py"
 
@@ -32,10 +32,10 @@ rule import_embedder:
 rule embed_faces:
     """Raw features of every image plus its mirror image."""
     input:
-        faces="<results>/facesets/{faceset}.h5",
+        faces=at("faces"),
         model=embedder_model,
     output:
-        embeddings="<results>/embeddings/{embedder}/{faceset}.h5",
+        embeddings=at("embeddings"),
     log:
         "<results>/logs/embed_faces/{embedder}/{faceset}.log",
     conda:
@@ -47,7 +47,7 @@ rule embed_faces:
         runtime=120,
     params:
         settings={},
-        code=code("embed_faces.py"),
+        code=code("embed_faces"),
     script:
         "../workflow_scripts/embed_faces.py"
 
@@ -57,7 +57,7 @@ rule find_identity_centers:
     input:
         unpack(center_inputs),
     output:
-        centers="<results>/centers/{embedder}/{faceset}/{center}.h5",
+        centers=at("centers"),
     log:
         "<results>/logs/find_identity_centers/{embedder}/{faceset}/{center}.log",
     conda:
@@ -67,7 +67,7 @@ rule find_identity_centers:
         runtime=30,
     params:
         settings={},
-        code=code("find_identity_centers.py"),
+        code=code("find_identity_centers"),
     script:
         "../workflow_scripts/find_identity_centers.py"
 
@@ -75,10 +75,10 @@ rule find_identity_centers:
 rule bin_similarity:
     """Images grouped by similarity to their identity center (CemiFace, Sec. 3.1 and Table 9)."""
     input:
-        faces="<results>/facesets/{faceset}.h5",
-        centers="<results>/centers/{embedder}/{faceset}/{center}.h5",
+        faces=at("faces"),
+        centers=at("centers"),
     output:
-        bins="<results>/bins/{embedder}/{faceset}/{center}/{binning}.h5",
+        bins=at("bins"),
     log:
         "<results>/logs/bin_similarity/{embedder}/{faceset}/{center}/{binning}.log",
     conda:
@@ -88,6 +88,6 @@ rule bin_similarity:
         runtime=30,
     params:
         settings={},
-        code=code("bin_similarity.py"),
+        code=code("bin_similarity"),
     script:
         "../workflow_scripts/bin_similarity.py"

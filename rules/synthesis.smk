@@ -12,11 +12,11 @@ rule select_inquiries:
     input:
         unpack(inquiry_inputs),
     output:
-        inquiries="<results>/inquiries/{faceset}.h5",
+        inquiries=at("inquiries"),
     log:
         "<results>/logs/select_inquiries/{faceset}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "synthesis"),
+        faceset=made_by("select_inquiries"),
     conda:
         "../envs/training.yaml"
     resources:
@@ -24,7 +24,7 @@ rule select_inquiries:
         runtime=60,
     params:
         settings=lambda wildcards: PLAN.inquiry_settings(wildcards.faceset),
-        code=code("select_inquiries.py"),
+        code=code("select_inquiries"),
     script:
         "../workflow_scripts/select_inquiries.py"
 
@@ -34,11 +34,11 @@ rule synthesize:
     input:
         unpack(synthesis_inputs),
     output:
-        faces="<results>/synthesis/{faceset}/shard{shard}of{shards}.h5",
+        faces=at("shard"),
     log:
         "<results>/logs/synthesize/{faceset}/shard{shard}of{shards}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "synthesis", "unconditional"),
+        faceset=made_by("synthesize"),
     conda:
         "../envs/training.yaml"
     threads: 16
@@ -51,7 +51,7 @@ rule synthesize:
         settings=settings(
             "faceset", "inquiry_threshold", "inquiry_embedder", "inquiry_rounds", "quality_quantile", "inquiry_copies"
         ),
-        code=code("synthesize.py"),
+        code=code("synthesize", "faceset"),
     script:
         "../workflow_scripts/synthesize.py"
 
@@ -61,11 +61,11 @@ rule gather_shards:
     input:
         unpack(gathering_inputs),
     output:
-        faces="<results>/facesets/{faceset}.h5",
+        faces=at("faces"),
     log:
         "<results>/logs/gather_shards/{faceset}.log",
     wildcard_constraints:
-        faceset=names_from("facesets", "synthesis", "unconditional"),
+        faceset=made_by("gather_shards"),
     conda:
         "../envs/training.yaml"
     resources:
@@ -73,6 +73,6 @@ rule gather_shards:
         runtime=60,
     params:
         settings=settings("faceset", "shards"),
-        code=code("gather_shards.py"),
+        code=code("gather_shards"),
     script:
         "../workflow_scripts/gather_shards.py"

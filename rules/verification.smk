@@ -9,11 +9,11 @@ OUTPUTS: <results>/verification/…/{benchmark}.h5, <results>/study/scores.csv, 
 rule verify:
     """A trained recognizer on one benchmark: ten folds, threshold from the other nine; of templates, true accept rates."""
     input:
-        faces="<results>/benchmarks/{benchmark}/faces.h5",
-        pairs="<results>/benchmarks/{benchmark}/pairs.h5",
-        model="<results>/recognizers/{recognizer}/{faceset}/seed{seed}/model.safetensors",
+        faces=at("benchmark faces"),
+        pairs=at("pairs"),
+        model=at("recognizer"),
     output:
-        verification="<results>/verification/recognizers/{recognizer}/{faceset}/seed{seed}/{benchmark}.h5",
+        verification=at("verification"),
     log:
         "<results>/logs/verify/{recognizer}/{faceset}/seed{seed}/{benchmark}.log",
     conda:
@@ -25,18 +25,18 @@ rule verify:
         runtime=60,
     params:
         settings={"thresholds": STUDY.thresholds},
-        code=code("verify.py"),
+        code=code("verify"),
     script:
         "../workflow_scripts/verify.py"
 
 
 use rule verify as verify_embedder with:
     input:
-        faces="<results>/benchmarks/{benchmark}/faces.h5",
-        pairs="<results>/benchmarks/{benchmark}/pairs.h5",
+        faces=at("benchmark faces"),
+        pairs=at("pairs"),
         model=embedder_model,
     output:
-        verification="<results>/verification/embedders/{embedder}/{benchmark}.h5",
+        verification=at("verified embedder"),
     log:
         "<results>/logs/verify_embedder/{embedder}/{benchmark}.log",
 
@@ -44,11 +44,11 @@ use rule verify as verify_embedder with:
 rule verify_epochs:
     """Every epoch that a training kept, on one benchmark: for the best single epoch, which is not the result."""
     input:
-        faces="<results>/benchmarks/{benchmark}/faces.h5",
-        pairs="<results>/benchmarks/{benchmark}/pairs.h5",
-        epochs="<results>/recognizers/{recognizer}/{faceset}/seed{seed}/epochs",
+        faces=at("benchmark faces"),
+        pairs=at("pairs"),
+        epochs=at("recognizer epochs"),
     output:
-        epochs="<results>/verification/recognizers/{recognizer}/{faceset}/seed{seed}/epochs/{benchmark}.h5",
+        epochs=at("verified epochs"),
     log:
         "<results>/logs/verify_epochs/{recognizer}/{faceset}/seed{seed}/{benchmark}.log",
     conda:
@@ -60,7 +60,7 @@ rule verify_epochs:
         runtime=240,
     params:
         settings={"thresholds": STUDY.thresholds},
-        code=code("verify_epochs.py"),
+        code=code("verify_epochs"),
     script:
         "../workflow_scripts/verify_epochs.py"
 
@@ -72,11 +72,11 @@ rule score_study:
         [run["epochs"] for run in PLAN.runs() if run["epochs"]],
         PLAN.fidelities().values(),
     output:
-        csv=report("<results>/study/scores.csv", caption="../report/scores.rst", category="Results"),
-        markdown="<results>/study/scores.md",
-        latex="<results>/study/scores.tex",
-        h5="<results>/study/scores.h5",
-        mcnemar="<results>/study/mcnemar.csv",
+        csv=report(at("scores", form="csv"), caption="../report/scores.rst", category="Results"),
+        markdown=at("scores", form="md"),
+        latex=at("scores", form="tex"),
+        h5=at("scores", form="h5"),
+        mcnemar=at("mcnemar"),
     log:
         "<results>/logs/score_study.log",
     localrule: True
@@ -91,6 +91,6 @@ rule score_study:
             "paper_style": STUDY.paper_style,
             "fidelities": PLAN.fidelities(),
         },
-        code=code("score_study.py"),
+        code=code("score_study"),
     script:
         "../workflow_scripts/score_study.py"

@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from semihard.settings import BenchmarkEntry
+from semihard.workflow.settings import BenchmarkEntry
 from semihard.sources.importing import import_benchmark
 from semihard.workflow.job import job
 

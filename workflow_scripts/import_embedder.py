@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from semihard.settings import EmbedderEntry
+from semihard.workflow.settings import EmbedderEntry
 from semihard.similarity.import_embedder import import_embedder
 from semihard.workflow.job import job
 

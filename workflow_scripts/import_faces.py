@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from semihard.settings import FaceSetEntry
+from semihard.workflow.settings import FaceSetEntry
 from semihard.sources.importing import import_faces
 from semihard.workflow.job import job
 

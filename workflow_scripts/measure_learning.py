@@ -4,7 +4,7 @@ from pydantic import TypeAdapter
 
 from semihard.generator.learning_curve import measure_learning
 from semihard.audit.settings import FidelityAudit
-from semihard.settings import GeneratorEntry
+from semihard.workflow.settings import GeneratorEntry
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

@@ -3,7 +3,7 @@
 from pydantic import TypeAdapter
 
 from semihard.generator.sampling import synthesize
-from semihard.settings import FaceSetEntry
+from semihard.workflow.settings import FaceSetEntry
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

@@ -3,7 +3,7 @@
 from pydantic import TypeAdapter
 
 from semihard.generator.training import train_generator
-from semihard.settings import GeneratorEntry
+from semihard.workflow.settings import GeneratorEntry
 from semihard.workflow.job import job
 
 if __name__ == "__main__":  # the processes that share a batch import this file, too

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 
 from semihard.generator import conditions
-from semihard.generator.conditions import draw_conditions, guided, ranked_others
+from semihard.generator.conditions import draw_conditions
+from semihard.generator.operators.negative_identity import guided, ranked_others
 from semihard.generator.settings import SyntheticFaces
 from semihard.similarity.mixup import draw_partners
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from semihard.compute.tensors import to_float
 from semihard.errors import InputError
-from semihard.generator.dcface import DCFaceUNet, IdentityExtractor, StyleFeatures, condition, grid_statistics
-from semihard.generator.dcface_objective import DCFaceObjective, by_similarity
+from semihard.generator.methods.dcface.network import DCFaceUNet, IdentityExtractor, StyleFeatures, condition, grid_statistics
+from semihard.generator.methods.dcface.objective import DCFaceObjective, by_similarity
 from semihard.generator.objective import noise_schedule
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec

@@ -20,7 +20,8 @@ from semihard.sources.settings import BinBenchmark
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import import_embedder
-from semihard.similarity.layouts import RENAMES, SPECS, renamed
+from semihard.similarity.layout import renamed
+from semihard.similarity.layouts import RENAMES, SPECS
 from semihard.sources.importing import import_benchmark
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from semihard.compute.device import launch
 from semihard.errors import InputError
 from semihard.generator import training
-from semihard.generator.model_file import load_generator, sha256_of
+from semihard.generator.model_file import load_generator
+from semihard.storage.checksum import sha256_of
 from semihard.generator.training import train_generator
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model

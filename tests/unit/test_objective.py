@@ -6,16 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from semihard.generator.objective import (
-    CemiFaceObjective,
-    UnconditionalObjective,
-    achieved_similarity,
-    denoising_loss,
-    noise_schedule,
-    one_step_estimate,
-    similarity_grid,
-    similarity_losses,
-)
+from semihard.generator.methods.cemiface.objective import CemiFaceObjective, achieved_similarity, similarity_losses
+from semihard.generator.methods.ddpm.objective import UnconditionalObjective
+from semihard.generator.objective import denoising_loss, noise_schedule, one_step_estimate, similarity_grid
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
 

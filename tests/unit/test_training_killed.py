@@ -37,7 +37,7 @@ def kill_in_training(moment: int | None, report: Path) -> None:
 
     import torch
 
-    from semihard.generator.objective import CemiFaceObjective
+    from semihard.generator.methods.cemiface.objective import CemiFaceObjective
 
     places = [(os, name) for name in ("replace", "rename", "unlink", "rmdir")]
     step = kill_at(moment, report, [(CemiFaceObjective, "losses"), *places])

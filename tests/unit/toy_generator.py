@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.generator.dcface import StyleFeatures
-from semihard.generator.model_file import GeneratorSpec, save_generator, sha256_of
+from semihard.generator.methods.dcface.network import StyleFeatures
+from semihard.generator.model_file import GeneratorSpec, save_generator
+from semihard.storage.checksum import sha256_of
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.similarity.embedders import load_embedder

@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from semihard.settings.base import Name, Positive, Settings
+from semihard.settings.base import EmbedderName, FaceSetName, Positive, Settings
 
 
 class AttributeStudy(Settings):
     """The attribute study: a classifier on embeddings, annotation of every set, divergence both ways (Neto et al., FG 2024)."""
 
-    labelled: Name = Field(description="The face set whose attribute columns teach the classifier.")
+    labelled: FaceSetName = Field(description="The face set whose attribute columns teach the classifier.")
     reliability: float = Field(
         0.75, ge=0.5, le=1, description="Least probability of the predicted side; below it a label is undefined."
     )
@@ -29,7 +29,7 @@ class FidelityAudit(Settings):
     """How near every compared set is to the real one, and how varied: Fréchet distance, precision, recall, density, coverage,
     each beside its null, the two halves of the real set against each other."""
 
-    embedder: Name | None = Field(
+    embedder: EmbedderName | None = Field(
         None,
         description="Whose features are compared; the study's embedder where not given. Best one that no loss has seen.",
     )

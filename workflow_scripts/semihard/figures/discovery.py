@@ -15,11 +15,11 @@ LETTERS = 56  # of a title's line
 
 
 def plot_accuracy_over_similarity(
-    scores: Path | str, series: Sequence[dict], real: str, svg: Path | str, csv: Path | str
+    scores: Path | str, svg: Path | str, csv: Path | str, series: Sequence[dict], real: str
 ) -> None:
     """Draw a panel per series: AVG with its 95 % interval over similarity (CemiFace, NeurIPS 2024, Tables 1 and 11).
 
-    scores: artifact "scores"; series: as of `study.Plan.similarity_series`; real: the face set whose first line is drawn
+    scores: artifact "scores"; series: as of `workflow.study.Plan.similarity_series`; real: the face set whose first line is drawn
     as a dashed line where it is none of the series. CSV: series, label, similarity, accuracy, low, high (percent), finding.
     """
     found = read_artifact(scores, schemas.SCORES)

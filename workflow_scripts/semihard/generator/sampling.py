@@ -14,11 +14,10 @@ from semihard.compute.device import autocast, best_device, compiled
 from semihard.compute.progress import progress
 from semihard.errors import InputError
 from semihard.generator.conditioning import Synthesis
-from semihard.generator.condition_checks import check_conditions
 from semihard.generator.gathering import gather_shards, identity_name
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces
+from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces, operators
 from semihard.settings import registry
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
@@ -101,7 +100,16 @@ def is_finished(path: Path) -> bool:
 def check_method(settings: SyntheticFaces | UnconditionalFaces, spec: GeneratorSpec, path: Path | str) -> None:
     """Raises InputError where the generator's method cannot do what the settings ask."""
     method = registry.class_of(registry.load("generator.methods", spec.method, "settings"), Diffusion)
-    check_conditions(method, settings, f"{path}: a {spec.method} generator")
+    if isinstance(settings, UnconditionalFaces) != (method.conditioned_on == "nothing"):
+        use = "unconditional" if method.conditioned_on == "nothing" else "synthesis"
+        raise InputError(f"{path}: a {spec.method} generator is not for source: {settings.source}; use source: {use}")
+    if isinstance(settings, UnconditionalFaces):
+        return
+    asked = operators(settings)
+    if asked and method.conditioned_on == "image":
+        raise InputError(f"{path}: a {spec.method} generator is conditioned on images; leave out {' and '.join(asked)}")
+    if settings.identities < 2 and any(operator.another_identity for operator in asked.values()):
+        raise InputError(f"{' and '.join(asked)}: needs another identity; ask for 2 identities at least")
 
 
 def read_inquiries(path: Path | str, settings: SyntheticFaces, spec: GeneratorSpec) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from semihard.generator.sizes import SIZES
-from semihard.settings.base import COMPILE, PRECISION, SEED, FaceSetSettings, Name, Positive, Precision, Settings, Similarity
+from semihard.settings.base import COMPILE, PRECISION, SEED, EmbedderName, FaceSetName, FaceSetSettings, GeneratorName, Positive, Precision, Settings, Similarity
 
 
 
@@ -32,7 +32,7 @@ class Diffusion(Settings):
     images_at_least: ClassVar[int] = 1
     extractors: ClassVar[dict[str, str]] = {}
 
-    trained_on: Name = Field(
+    trained_on: FaceSetName = Field(
         description="The face set it learns from. dcface uses its labels, cemiface with `condition: same_identity`."
     )
     network: Literal[*SIZES] = Field(
@@ -130,7 +130,7 @@ class SampledFaces(FaceSetSettings):
 
     made_by: ClassVar = ("synthesize", "gather_shards")
 
-    generator: Name = Field(description="The generator.")
+    generator: GeneratorName = Field(description="The generator.")
     sampler: Literal["ddim", "dpmsolver++"] = Field(
         "ddim",
         description="ddim: DDIM, η = 0 (CemiFace Sec. 4.1). dpmsolver++: second order, multistep (Lu et al., 2022): as good in about half the steps (docs/generators.md).",
@@ -159,7 +159,7 @@ class SyntheticFaces(SampledFaces):
     made_by: ClassVar = ("select_inquiries", "synthesize", "gather_shards")
 
     source: Literal["synthesis"]
-    inquiries: Name = Field(description="The face set whose images define the new identities.")
+    inquiries: FaceSetName = Field(description="The face set whose images define the new identities.")
     similarity: Similarity = Field(
         0.0, description="Requested similarity m; no meaning for dcface. CemiFace Table 5: best at 0 … 0.1."
     )
@@ -167,7 +167,7 @@ class SyntheticFaces(SampledFaces):
         (),
         description="Mixed in: an identity's images are drawn at `similarity` and at these in turn (CemiFace Sec. 4.3: no gain near 0, a loss from 0.5 on).",
     )
-    styles: Name | None = Field(
+    styles: FaceSetName | None = Field(
         None,
         description="dcface: the face set the styles X_sty are drawn from; the generator's training set where not given.",
     )
@@ -176,7 +176,7 @@ class SyntheticFaces(SampledFaces):
     inquiry_threshold: Similarity = Field(
         0.3, description="Greatest cosine between two inquiries (CemiFace Sec. 4.1, after DCFace)."
     )
-    inquiry_embedder: Name | None = Field(
+    inquiry_embedder: EmbedderName | None = Field(
         None,
         description="By whose cosine inquiries are told apart; the generator's embedder where not given. One that no loss has seen does not favour what the generator finds easy.",
     )

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from semihard.settings.base import COMPILE, PRECISION, Name, Positive, Precision, Settings
+from semihard.settings.base import COMPILE, PRECISION, FaceSetName, Positive, Precision, Settings
 from semihard.settings.registry import names_of
 
 # facenet-pytorch's network ends in unit vectors, which no margin head is made for
@@ -48,7 +48,7 @@ RECIPES: dict[str, tuple[str, dict[str, object]]] = {
 class DomainMixup(Settings):
     """SynFace domain mixup: X = ψ X_syn + (1−ψ) X_real, joint classes (ICCV 2021, Sec. 3.4)."""
 
-    real: Name = Field(
+    real: FaceSetName = Field(
         description="The face set of real faces that is mixed in; usually a subset of few identities and images."
     )
     same_names: Literal["refuse", "one_class"] = Field(

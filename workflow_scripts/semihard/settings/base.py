@@ -1,10 +1,25 @@
 """What the models of all sections share."""
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
+
+
+@dataclass(frozen=True)
+class Names:
+    """Marks a knob whose value is the name of an entry of `section`."""
+
+    section: str
+
+
+FaceSetName = Annotated[Name, Names("facesets")]
+EmbedderName = Annotated[Name, Names("embedders")]
+GeneratorName = Annotated[Name, Names("generators")]
+RecognizerName = Annotated[Name, Names("recognizers")]
+BenchmarkName = Annotated[Name, Names("benchmarks")]
 Precision = Literal["auto", "bf16", "fp32"]
 Similarity = Annotated[float, Field(ge=-1, le=1)]
 Positive = Annotated[int, Field(ge=1)]

@@ -5,7 +5,7 @@ import re
 from semihard.errors import InputError
 
 NUMBER = r"-(-?[0-9.]+)"
-BINNING = rf"^(quantile-[1-9][0-9]*|threshold({NUMBER})+)$"
+BINNING = r"quantile-[1-9][0-9]*|threshold(?:-(?:-?[0-9.]+))+"
 
 
 def parse_binning(binning: str) -> tuple[str, list[float]]:
@@ -14,7 +14,7 @@ def parse_binning(binning: str) -> tuple[str, list[float]]:
         numbers = [float(number) for number in re.findall(NUMBER, binning)]
     except ValueError:
         numbers = []
-    if not numbers or not re.match(BINNING, binning):
+    if not numbers or not re.fullmatch(BINNING, binning):
         raise InputError(f"binning {binning!r}: expected e.g. quantile-5 or threshold--0.1-0.3")
     return binning.partition("-")[0], numbers
 

@@ -1,7 +1,7 @@
 """Things that a configuration names, one module each: adding one is adding its file.
 
-A folder of this library holds them; a module gives its own name, or those of its literal `NAMES` (a tuple, or a
-dictionary of what each name stands for), a folder its name. Names are read without importing anything.
+A folder of this library holds them; a module gives its own name, or those of its literal `NAMES`, a dictionary of what
+each name stands for, and a folder its name. Names are read without importing anything.
 """
 
 import ast
@@ -34,16 +34,25 @@ def names_of(package: str, library: Path = LIBRARY) -> dict[str, str]:
     return found
 
 
-def names_in(path: Path) -> list[str]:
-    """The names that a module gives. Raises InputError where it is no Python."""
+def names_in(path: Path) -> dict[str, object]:
+    """The names that a module gives, and what each stands for. Raises InputError where it is no Python."""
+    for statement in parse(path).body:
+        if isinstance(statement, ast.Assign) and [ast.unparse(target) for target in statement.targets] == ["NAMES"]:
+            return dict(ast.literal_eval(statement.value))
+    return {path.stem: None}
+
+
+def parse(path: Path) -> ast.Module:
+    """The syntax tree of a file. Raises InputError where it is no Python."""
     try:
-        tree = ast.parse(path.read_text(), path)
+        return ast.parse(path.read_text(), path)
     except SyntaxError as error:
         raise InputError(f"{path}, line {error.lineno}: {error.msg}") from None
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign) and [ast.unparse(target) for target in statement.targets] == ["NAMES"]:
-            return list(ast.literal_eval(statement.value))
-    return [path.stem]
+
+
+def literal(package: str, name: str) -> object:
+    """What `name` stands for in the NAMES of its module, read without importing it."""
+    return names_in(LIBRARY.joinpath(*package.split("."), f"{names_of(package)[name]}.py"))[name]
 
 
 def module_of(package: str, name: str, part: str = "") -> str:

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from semihard.settings.base import EmbedderSettings, FaceSetSettings, Name
+from semihard.settings.base import EmbedderName, EmbedderSettings, FaceSetName, FaceSetSettings, RecognizerName
 from semihard.settings.binning import BINNING, count_of_bins
 from semihard.settings.registry import names_of
 
@@ -14,8 +14,8 @@ class RecognizerEmbedder(EmbedderSettings):
 
     made_by: ClassVar = ("train_recognizer",)
     source: Literal["recognizer"]
-    recognizer: Name = Field(description="The recognizer.")
-    trained_on: Name = Field(description="The face set it is trained on.")
+    recognizer: RecognizerName = Field(description="The recognizer.")
+    trained_on: FaceSetName = Field(description="The face set it is trained on.")
     seed: int = Field(0, ge=0, description="Which of its training seeds.")
 
 
@@ -47,15 +47,15 @@ class SimilarityBinFaces(FaceSetSettings):
 
     made_by: ClassVar = ("extract_bin",)
     source: Literal["similarity_bin"]
-    of: Name = Field(description="The face set to split.")
-    embedder: Name = Field(description="The embedder that measures similarity.")
+    of: FaceSetName = Field(description="The face set to split.")
+    embedder: EmbedderName = Field(description="The embedder that measures similarity.")
     center: Literal["class_weight", "mean"] = Field(
         "class_weight",
         description="Identity center: the class weight of the recognizer trained on the set (CemiFace Sec. 3.1) or the mean embedding.",
     )
     binning: str = Field(
         "quantile-5",
-        pattern=BINNING,
+        pattern=f"^({BINNING})$",
         description="quantile-5: five equal bins per identity by rank (CemiFace Table 9). threshold-0.3-0.6: global thresholds.",
     )
     bin: int = Field(ge=0, description="Which bin; 0 holds the most similar images.")

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources import Face
+from semihard.sources.face import Face
 from semihard.sources.bgr_check import warn_if_bgr
 from semihard.sources.pairs import FOLDS, PairImages, contiguous_folds, warn_of_one_kind
 from semihard.storage.atomic import atomic_path

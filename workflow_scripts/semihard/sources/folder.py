@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources import Face
+from semihard.sources.face import Face
 from semihard.sources.alignment import FaceAligner, read_photo
 from semihard.storage.pixels import decode_image
 

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources import Face
+from semihard.sources.face import Face
 from semihard.sources.alignment import ARCFACE_112, similarity_transform, warp
 from semihard.storage.pixels import decode_image
 

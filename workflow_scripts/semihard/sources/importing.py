@@ -10,14 +10,9 @@ import numpy as np
 from semihard.compute.progress import progress
 from semihard.errors import InputError
 from semihard.sources.settings import BinBenchmark, FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark, RecordIOFaces
-from semihard.sources import Face
-from semihard.sources.alignment import FaceAligner
-from semihard.sources.benchmark_bin import read_bin
-from semihard.sources.folder import read_folder
-from semihard.sources.ijb import read_ijb
-from semihard.sources.lmdb_faces import read_lmdb
-from semihard.sources.pairs import read_pairs
-from semihard.sources.recordio import read_faces
+from semihard.settings import registry
+from semihard.sources.face import Face
+from semihard.sources.ijb import TemplateImages
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.faceset import FaceSetWriter
@@ -36,20 +31,13 @@ def import_faces(settings: RecordIOFaces | FolderFaces | LMDBFaces, output: Path
     Encoded images keep their bytes; column `source_key` says where each came from. Photographs without a face are left
     out, counted (attribute `left_out`) and listed in the log. Raises InputError for bad input (see the readers).
     """
-    path = expand_path(settings.path)
     skipped: list[tuple[str, str]] = []
     aligned = getattr(settings, "align", "mtcnn") == "mtcnn"
-    match settings:
-        case RecordIOFaces():
-            faces = read_faces(path, labelled=settings.labelled, label_gaps=settings.label_gaps)
-        case LMDBFaces():
-            faces = read_lmdb(path, settings.label_gaps)
-        case FolderFaces():
-            faces = read_folder(path, FaceAligner() if aligned else None, skipped, settings.tiles)
+    faces = registry.load("sources.readers", settings.source).read(settings, skipped)
     attrs = {"source": settings.path, "licence": settings.licence, "alignment": "arcface" if aligned else ""}
     write_faces(faces, output, provenance, attrs, f"import {Path(output).stem}", skipped)
     if skipped:
-        log.warning("%s: %d photographs left out", path, len(skipped))
+        log.warning("%s: %d photographs left out", settings.path, len(skipped))
         for key, reason in skipped[:LISTED]:
             log.warning("  %s: %s", key, reason)
         if len(skipped) > LISTED:
@@ -67,15 +55,11 @@ def import_benchmark(
     Of templates (IJB), the face set has columns template, media and score, and the pairs are "template_pairs".
     Raises InputError for bad input (see the readers).
     """
-    if isinstance(settings, IJBBenchmark):
-        _import_templates(settings, output_faces, output_pairs, provenance)
+    benchmark = registry.load("sources.benchmarks", settings.source).read(settings)
+    source = getattr(settings, "folder", None) or settings.path
+    if isinstance(benchmark, TemplateImages):
+        _write_templates(settings, benchmark, output_faces, output_pairs, provenance)
         return
-    if isinstance(settings, BinBenchmark):
-        benchmark, source = read_bin(expand_path(settings.path), settings.folds), settings.path
-    else:
-        aligner = FaceAligner() if settings.align == "mtcnn" else None
-        source = settings.folder
-        benchmark = read_pairs(expand_path(settings.pairs), expand_path(source), aligner, settings.folds)
     if benchmark.same.all() or not benchmark.same.any() or benchmark.fold.max() < 1:
         raise InputError(
             f"{source}: {np.count_nonzero(benchmark.same)} genuine and {np.count_nonzero(~benchmark.same)} impostor pairs in "
@@ -93,10 +77,13 @@ def import_benchmark(
     )
 
 
-def _import_templates(
-    settings: IJBBenchmark, output_faces: Path | str, output_pairs: Path | str, provenance: Provenance
+def _write_templates(
+    settings: IJBBenchmark,
+    benchmark: TemplateImages,
+    output_faces: Path | str,
+    output_pairs: Path | str,
+    provenance: Provenance,
 ) -> None:
-    benchmark = read_ijb(expand_path(settings.path), settings.name)
     attrs = {"source": settings.path, "licence": settings.licence, "alignment": "arcface"}
     columns = {name: getattr(benchmark, name) for name in ("template", "media", "score")}
     write_faces(benchmark.faces, output_faces, provenance, attrs, f"import {settings.name}", columns=columns)

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources import Face
+from semihard.sources.face import Face
 from semihard.sources.bgr_check import warn_if_bgr
 from semihard.sources.labels import check_labels
 from semihard.storage.pixels import decode_image
@@ -34,127 +34,10 @@ OPENING = np.dtype(
 WHOLE, FIRST, MIDDLE, LAST = range(4)
 LENGTH_BITS = 29
 EXACT_FLOAT = 2**24  # InsightFace keeps keys as float32
-ROWS_AT_ONCE = 1024
-COLOUR_SAMPLE = 32
 ORIGIN = (
     "the usual copy of CASIA-WebFace is `faces_webface_112x112` of InsightFace's dataset page "
     "(490,623 images of 10,572 identities, non-commercial use), a folder with train.rec and train.idx"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RecordFile:
-    """A .rec file mapped into memory; rows go by rising key.
-
-    data: uint8 `[bytes]`; keys, offsets: int64 `[records]`; labels: float32 `[records]`, the first of each record;
-    images: int64 `[images]`, the rows that hold images: all but InsightFace's header and identity records.
-    """
-
-    path: Path
-    data: np.ndarray
-    keys: np.ndarray
-    offsets: np.ndarray
-    labels: np.ndarray
-    images: np.ndarray
-
-    def payload(self, row: int) -> bytes:
-        """The record's payload with its parts joined. Raises InputError where the file is damaged."""
-        offset = int(self.offsets[row])
-        parts = _parts(self.data, offset, f"{self.path}: record {self.keys[row]}")
-        return MAGIC.join(self.data[start : start + length].tobytes() for start, length in parts)
-
-    def encoded(self, row: int) -> bytes:
-        """The record's encoded image, bytes as they are."""
-        payload = self.payload(row)
-        return payload[HEADER.size + 4 * HEADER.unpack_from(payload)[0] :]
-
-    def decode(self, row: int) -> tuple[bytes, np.ndarray]:
-        """The encoded image and its pixels, uint8 RGB `[h, w, 3]`. Raises InputError naming a record without one."""
-        encoded = self.encoded(row)
-        try:
-            return encoded, decode_image(encoded)
-        except ValueError as error:
-            raise InputError(
-                f"{self.path}: record {self.keys[row]} holds no readable image ({error}): copy or make the file again"
-            ) from None
-
-
-def open_recordio(path: Path | str) -> RecordFile:
-    """Open a .rec file, or the folder that holds `train.rec` (or a single other .rec), and check every record's header.
-
-    Without a .idx beside it the file is scanned. Raises InputError, naming the record and the byte, for a file that is
-    missing, truncated, damaged or does not belong to its .idx. Payloads are not read: 490,623 records take seconds.
-    """
-    path = _find_rec(Path(path))
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty: copy it again")
-    with path.open("rb") as file:
-        data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-    index = path.with_suffix(".idx")
-    keys, offsets = _read_index(index, len(data)) if index.exists() else _scan(data, path)
-    labels, empty = _read_openings(data, path, keys, offsets)
-    images = np.arange(len(keys))
-    if keys[0] == 0 and empty[0]:
-        images = images[~empty]
-        first_identity = int(labels[0])
-        if first_identity < EXACT_FLOAT:
-            images = np.flatnonzero((keys > 0) & (keys < first_identity))
-            if len(images) != first_identity - 1:
-                missing = int(np.setdiff1d(np.arange(1, first_identity), keys)[0])
-                raise InputError(
-                    f"{path}: its header promises {first_identity - 1} images, {len(images)} are there and record "
-                    f"{missing} is the first missing one: copy the .rec and the .idx again"
-                )
-    return RecordFile(path, data, keys, offsets, labels, images)
-
-
-def read_faces(
-    path: Path | str,
-    *,
-    labelled: bool = True,
-    label_gaps: Literal["refuse", "renumber"] = "refuse",
-    identity_names: Path | str | None = None,
-) -> Iterator[Face]:
-    """The faces of a RecordIO file or folder by rising key, their bytes kept; memory holds one image and the index.
-
-    labelled: False gives every face the identity "". label_gaps: "renumber" allows labels without images, which
-    "refuse" takes for a truncated copy. identity_names: a text file whose line k (from 0) names label k; by default
-    `identity_names.txt` beside the .rec, and without one the identity is the label's number, "17".
-    Where DCFace's `list.txt` lies beside the .rec, whose labels are all 0 then, the identity is an image's folder in it.
-    Everything but the images is checked before this returns; InputError tells what is wrong. An image that cannot be
-    decoded raises InputError, naming its key, when its turn comes.
-    """
-    records = open_recordio(path)
-    names, by_key = None, None
-    if labelled and not identity_names and (release := records.path.with_name("list.txt")).exists():
-        by_key = _read_list(release, records)
-    elif labelled:
-        labels, keys = records.labels[records.images], records.keys[records.images]
-        hint = "; for faces without identities set labelled: false"
-        check_labels(records.path, labels, keys, label_gaps, hint=hint)
-        listed = Path(identity_names) if identity_names else records.path.with_name("identity_names.txt")
-        names = (
-            _read_names(listed, int(records.labels[records.images].max()))
-            if identity_names or listed.exists()
-            else None
-        )
-    sample = records.images[np.linspace(0, len(records.images) - 1, COLOUR_SAMPLE).astype(int)]
-    means = [records.decode(row)[1].mean((0, 1), keepdims=True) for row in sample]
-    warn_if_bgr(np.stack(means), records.path)
-
-    def identity(row: int) -> str:
-        if by_key:
-            return by_key[int(records.keys[row])]
-        label = int(records.labels[row])
-        return names[label] if names else str(label)
-
-    def faces() -> Iterator[Face]:
-        for number, row in enumerate(records.images):
-            yield Face(records.decode(row)[0], identity(row) if labelled else "", str(records.keys[row]))
-            if number % ROWS_AT_ONCE == 0:
-                _release(records.data)
-
-    return faces()
 
 
 def _release(data: np.ndarray) -> None:

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from semihard.settings.base import ALIGN, LICENCE, SEED, BenchmarkSettings, FaceSetSettings, Name, Positive
+from semihard.settings.base import ALIGN, LICENCE, SEED, BenchmarkName, BenchmarkSettings, FaceSetName, FaceSetSettings, Positive
 
 
 class RecordIOFaces(FaceSetSettings):
@@ -75,14 +75,14 @@ class SubsetFaces(FaceSetSettings):
 
     made_by: ClassVar = ("subset_faces",)
     source: Literal["subset"]
-    of: Name = Field(description="The face set to take from.")
+    of: FaceSetName = Field(description="The face set to take from.")
     identities: Positive | None = Field(None, description="How many identities, drawn at random; all where not given.")
     per_identity: Positive | None = Field(
         None, description="At most so many images of each, drawn at random; all where not given."
     )
     min_per_identity: Positive = Field(1, description="Leave out identities with fewer images.")
-    exclude: Name | None = Field(None, description="Leave out the identities (by name) of this face set.")
-    exclude_benchmark: Name | None = Field(
+    exclude: FaceSetName | None = Field(None, description="Leave out the identities (by name) of this face set.")
+    exclude_benchmark: BenchmarkName | None = Field(
         None,
         description="Leave out the identities (by name) of this benchmark, so that nothing is verified on people it was trained on.",
     )
@@ -94,7 +94,7 @@ class UnionFaces(FaceSetSettings):
 
     made_by: ClassVar = ("unite_faces",)
     source: Literal["union"]
-    sets: tuple[Name, ...] = Field(min_length=2, description="The face sets, images of one size and codec.")
+    sets: tuple[FaceSetName, ...] = Field(min_length=2, description="The face sets, images of one size and codec.")
 
 
 class BinBenchmark(BenchmarkSettings):

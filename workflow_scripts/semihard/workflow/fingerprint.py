@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
 
+from semihard.settings.registry import parse
+
 SCRIPTS = Path(__file__).parents[2]
 PACKAGE = Path(__file__).parents[1].name
 
@@ -28,7 +30,7 @@ def fingerprint(script: str, *entries: str, scripts: Path = SCRIPTS) -> str:
     """16 hexadecimal digits for the code of `script`, a file name in `workflow_scripts/`, and all it reaches from there.
 
     entries: modules that the script finds by name (settings.registry), as "package.module", or "package.module:name"
-    where only that one of the module's NAMES counts.
+    where only that definition, or only that one of the module's NAMES, counts.
     """
     parts = {(script, ""): Module.of(script, scripts).whole}
     waiting = list(parts.values())
@@ -79,7 +81,7 @@ class Module:
     def __init__(self, name: str, scripts: Path):
         self.name, self.scripts = name, scripts
         path = file_of(name, scripts)
-        tree = ast.parse(path.read_text(), path)
+        tree = parse(path)
         self.imports: dict[str, tuple[str, str | None]] = {}
         self.modules: set[str] = set()
         for node in ast.walk(tree):
@@ -138,7 +140,9 @@ class Module:
         return self._parts.get(name)
 
     def everything(self, name: str = "") -> list[Part]:
-        """All definitions; of NAMES, with a name, only that entry."""
+        """All definitions; with a name, that one, or where it is one of NAMES, all with NAMES reduced to it."""
+        if definition := name and self.part(name):
+            return [definition]
         parts = [self.part(one) for one in self._definitions if one != NAMES or not name]
         if name and NAMES in self._definitions:
             parts.append(Part(self, f"{NAMES}:{name}", [entry_of(self._definitions[NAMES][0], name)]))

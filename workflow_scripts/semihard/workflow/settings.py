@@ -1,22 +1,53 @@
 """What is compared with what, and the whole configuration, put together from the settings of every room."""
 
-from typing import Annotated, Literal
+from types import ModuleType
+from typing import Annotated, Literal, Union
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from semihard.audit.settings import AttributeStudy, FidelityAudit, LeakageAudit
+from semihard.generator import settings as of_generator
 from semihard.recognizer.settings import Recognizer
-from semihard.settings.base import Name, Positive, Settings
+from semihard.settings import registry
+from semihard.settings.base import BenchmarkName, BenchmarkSettings, EmbedderName, EmbedderSettings, FaceSetName, FaceSetSettings, Name, RecognizerName, Settings
 from semihard.settings.binning import BINNING
+from semihard.similarity import settings as of_similarity
+from semihard.sources import settings as of_sources
 from semihard.study_table.published import PUBLISHED
+
+DEFAULT_METHOD = "cemiface"
+
+
+def entries_of(kind: type[Settings], *rooms: ModuleType) -> object:
+    """The union of a kind's models in the settings of `rooms`, told apart by `source`."""
+    models = [item for room in rooms for item in vars(room).values() if isinstance(item, type) and issubclass(item, kind)]
+    return Annotated[Union[*(model for model in models if "source" in model.model_fields)], Field(discriminator="source")]
+
+
+def method_of(entry: object) -> str:
+    """The method of a generator of the configuration, plain or checked."""
+    given = entry.get("method", DEFAULT_METHOD) if isinstance(entry, dict) else getattr(entry, "method", DEFAULT_METHOD)
+    return str(given)
+
+
+METHODS = {
+    name: registry.class_of(registry.load("generator.methods", name, "settings"), of_generator.Diffusion)
+    for name in registry.names_of("generator.methods")
+}
+GeneratorEntry = Annotated[
+    Union[*(Annotated[model, Tag(name)] for name, model in METHODS.items())], Discriminator(method_of)
+]
+FaceSetEntry = entries_of(FaceSetSettings, of_sources, of_similarity, of_generator)
+BenchmarkEntry = entries_of(BenchmarkSettings, of_sources)
+EmbedderEntry = entries_of(EmbedderSettings, of_similarity)
 
 
 class Comparison(Settings):
     """One row of the study table."""
 
-    faceset: Name = Field(description="What a recognizer is trained on.")
-    recognizer: Name | None = Field(None, description="How; the study's recognizer where not given.")
-    further_benchmarks: tuple[Name, ...] = Field(
+    faceset: FaceSetName = Field(description="What a recognizer is trained on.")
+    recognizer: RecognizerName | None = Field(None, description="How; the study's recognizer where not given.")
+    further_benchmarks: tuple[BenchmarkName, ...] = Field(
         (), description="Verified on these as well, e.g. on all of LFW what never saw LFW; they don't enter AVG."
     )
 
@@ -24,22 +55,22 @@ class Comparison(Settings):
 class Reference(Settings):
     """An embedder in the table, as it is."""
 
-    embedder: Name = Field(description="The embedder.")
-    further_benchmarks: tuple[Name, ...] = Field((), description="Verified on these as well; they don't enter AVG.")
+    embedder: EmbedderName = Field(description="The embedder.")
+    further_benchmarks: tuple[BenchmarkName, ...] = Field((), description="Verified on these as well; they don't enter AVG.")
 
 
 class Study(Settings):
     """What is compared with what."""
 
-    real: Name = Field(description="The real face set: the reference of the gap to real.")
-    compare: tuple[Name | Comparison, ...] = Field(
+    real: FaceSetName = Field(description="The real face set: the reference of the gap to real.")
+    compare: tuple[FaceSetName | Comparison, ...] = Field(
         (), description="Face sets (or face set and recognizer) to compare with it."
     )
-    recognizer: Name = Field(description="The recognizer trained on each.")
+    recognizer: RecognizerName = Field(description="The recognizer trained on each.")
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0,), min_length=1, description="Training seeds; the table gives mean and spread over them."
     )
-    benchmarks: tuple[Name, ...] = Field(min_length=1, description="What each recognizer is verified on.")
+    benchmarks: tuple[BenchmarkName, ...] = Field(min_length=1, description="What each recognizer is verified on.")
     thresholds: Literal["grid", "exact"] = Field(
         "grid",
         description="Verification thresholds. grid: insightface's 0, 0.01 … 3.99, comparable with published numbers. exact: every distance; differs by up to a quarter of a point on 6,000 pairs.",
@@ -52,14 +83,14 @@ class Study(Settings):
         (),
         description="Tables of papers shown below the study's own lines, marked as published (semihard/study_table/published.py).",
     )
-    references: tuple[Name | Reference, ...] = Field((), description="Embedders verified as they are, for the eye.")
-    show: tuple[Name, ...] = Field((), description="Further face sets to make and to show in the report.")
-    embedder: Name = Field(description="Measures similarity, diversity, attributes and leakage for the report.")
+    references: tuple[EmbedderName | Reference, ...] = Field((), description="Embedders verified as they are, for the eye.")
+    show: tuple[FaceSetName, ...] = Field((), description="Further face sets to make and to show in the report.")
+    embedder: EmbedderName = Field(description="Measures similarity, diversity, attributes and leakage for the report.")
     center: Literal["class_weight", "mean"] = Field(
         "mean", description="Identity center of the report's similarity histograms."
     )
     binning: str = Field(
-        "quantile-5", pattern=BINNING, description="Similarity bins of the real set that the report shows."
+        "quantile-5", pattern=f"^({BINNING})$", description="Similarity bins of the real set that the report shows."
     )
     attributes: AttributeStudy | None = Field(None, description="The attribute study; left out where not given.")
     leakage: LeakageAudit = Field(LeakageAudit(), description="The leakage audit.")
@@ -86,5 +117,5 @@ class Config(Settings):
     embedders: dict[Name, EmbedderEntry] = Field(description="Embedders.")
     generators: dict[Name, GeneratorEntry] = Field({}, description="Generators.")
     recognizers: dict[Name, Recognizer] = Field(description="Recognizers.")
-    benchmarks: dict[Name, BenchmarkEntry] = Field(description="Benchmarks.")
+    benchmarks: dict[BenchmarkName, BenchmarkEntry] = Field(description="Benchmarks.")
     study: Study = Field(description="The study.")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from semihard import settings
 from semihard.errors import InputError
+from semihard.settings.base import Settings
 from semihard.settings.paths import expand_path
 
 ORIGIN_OF_CASIA = (
@@ -19,35 +19,35 @@ class NotThere(InputError):
     """A file or folder that an entry names does not exist."""
 
 
-def data_path(where: str, entry: settings.Settings) -> list[Path]:
+def data_path(where: str, entry: Settings) -> list[Path]:
     """The user's files that `entry` reads: what its import depends on.
 
     where: the entry's place in the configuration, for messages. Raises NotThere where one does not exist, InputError
     where it is not what the entry says.
     """
     match entry:
-        case settings.RecordIOFaces():
+        case RecordIOFaces():
             path = _existing(f"{where}.path", entry.path, f"{ORIGIN_OF_CASIA}; put it there or change the path")
             return _record_files(f"{where}.path", path)
-        case settings.FolderFaces():
+        case FolderFaces():
             what = "one file of tiles, or one subfolder of them," if entry.tiles > 1 else "one subfolder of images"
             expected = f"a folder with {what} per identity is expected"
             return _with_subfolders(_existing(f"{where}.path", entry.path, expected))
-        case settings.LMDBFaces():
+        case LMDBFaces():
             return [_existing(f"{where}.path", entry.path, "an .lmdb file or the folder of one is expected")]
-        case settings.IJBBenchmark():
+        case IJBBenchmark():
             expected = "the folder that holds loose_crop and meta, as insightface distributes it, is expected"
             return _ijb_files(f"{where}.path", _existing(f"{where}.path", entry.path, expected), entry.name)
-        case settings.BinBenchmark():
+        case BinBenchmark():
             return [_existing(f"{where}.path", entry.path, ORIGIN_OF_BENCHMARKS)]
-        case settings.PairsBenchmark():
+        case PairsBenchmark():
             expected = "the folder of name/name_0001.jpg, e.g. lfw_funneled as scikit-learn saves it, is expected"
             folder = _existing(f"{where}.folder", entry.folder, expected)
             pairs = _existing(f"{where}.pairs", entry.pairs, "LFW's own pairs.txt is expected")
             return [pairs, *_with_subfolders(folder)]
-        case settings.WeightsEmbedder():
+        case WeightsEmbedder():
             return [_existing(f"{where}.path", entry.path, "a PyTorch state dict or safetensors file is expected")]
-        case settings.FacenetEmbedder() if entry.path:
+        case FacenetEmbedder() if entry.path:
             return [
                 _existing(
                     f"{where}.path", entry.path, "the weight file of facenet-pytorch's release v2.2.9 is expected"
@@ -89,3 +89,52 @@ def _record_files(where: str, path: Path) -> list[Path]:
 def _with_subfolders(folder: Path) -> list[Path]:
     """A folder and its subfolders: their times tell when an image was added or removed; images are too many to list."""
     return [folder, *sorted(path for path in folder.iterdir() if path.is_dir())] if folder.is_dir() else [folder]
+
+
+def files_of(plan: Plan, section: str, name: str) -> list[Path]:
+    """The user's files that an entry of the plan reads. Raises InputError where they are not there."""
+    return data_path(f"{section}.{name}", getattr(plan.config, section)[name])
+
+
+def leave_out_absent_benchmarks(plan: Plan) -> list[str]:
+    """Take benchmarks whose files do not exist out of the plan's study, and say so, a line for each.
+
+    Where none of the study's benchmarks would be left, all stay, and `check_files` names their files.
+    """
+    study = plan.study
+    used = [*study.benchmarks, *(name for row in plan.rows() for name in row.further_benchmarks)]
+    absent = {}
+    for name in dict.fromkeys(used):
+        try:
+            files_of(plan, "benchmarks", name)
+        except NotThere as problem:
+            absent[name] = str(problem)
+        except InputError:
+            pass  # there, but wrong: check_files says so
+    if not set(study.benchmarks) - set(absent):
+        return []
+
+    def there(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if name not in absent)
+
+    def kept(rows: tuple) -> tuple:
+        return tuple(
+            row if isinstance(row, str) else row.model_copy(update={"further_benchmarks": there(row.further_benchmarks)})
+            for row in rows
+        )
+
+    changed = {"benchmarks": there(study.benchmarks), "compare": kept(study.compare), "references": kept(study.references)}
+    plan.set_study(study.model_copy(update=changed))
+    return [f"left out: {problem}" for problem in absent.values()]
+
+
+def check_files(plan: Plan) -> None:
+    """Look for the files of every entry the study needs. Raises InputError listing all that are missing, one line each."""
+    problems = []
+    for section, name in sorted(plan.needed):
+        try:
+            files_of(plan, section, name)
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError("\n".join(problems))

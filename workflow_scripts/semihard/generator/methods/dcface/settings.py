@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from semihard.generator.settings import Diffusion
-from semihard.settings.base import Name, Positive
+from semihard.settings.base import EmbedderName, Positive
 
 
 class DCFaceGenerator(Diffusion):
@@ -17,7 +17,7 @@ class DCFaceGenerator(Diffusion):
     extractors: ClassVar = {"dcface_112": "iresnet50", "small_64": "iresnet18", "tiny": "tiny"}  # E_id, by network
 
     method: Literal["dcface"]
-    embedder: Name = Field(
+    embedder: EmbedderName = Field(
         description="Frozen: its early layers see the style, its embedding both identity losses; class centers are mean embeddings by it."
     )
     batch: Positive = Field(256, description="Images per optimizer step, over all processes (DCFace).")

@@ -1,0 +1,774 @@
+"""Faces of MXNet's RecordIO, and what may lie beside it: identity_names.txt, or DCFace's list.txt."""
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+
+from semihard.errors import InputError
+from semihard.settings.paths import expand_path
+from semihard.sources.bgr_check import warn_if_bgr
+from semihard.sources.face import Face
+from semihard.sources.labels import check_labels
+from semihard.sources.readers.recordio import RecordFile, open_recordio
+from semihard.sources.settings import RecordIOFaces
+
+ROWS_AT_ONCE = 1024
+COLOUR_SAMPLE = 32
+
+
+def read(settings: RecordIOFaces, skipped: list[tuple[str, str]]) -> Iterator[Face]:
+    """The faces that the entry names, aligned already; none is skipped."""
+    return read_faces(expand_path(settings.path), labelled=settings.labelled, label_gaps=settings.label_gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A .rec file mapped into memory; rows go by rising key.
+
+    data: uint8 `[bytes]`; keys, offsets: int64 `[records]`; labels: float32 `[records]`, the first of each record;
+    images: int64 `[images]`, the rows that hold images: all but InsightFace's header and identity records.
+    """
+
+    path: Path
+    data: np.ndarray
+    keys: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    images: np.ndarray
+
+    def payload(self, row: int) -> bytes:
+        """The record's payload with its parts joined. Raises InputError where the file is damaged."""
+        offset = int(self.offsets[row])
+        parts = _parts(self.data, offset, f"{self.path}: record {self.keys[row]}")
+        return MAGIC.join(self.data[start : start + length].tobytes() for start, length in parts)
+
+    def encoded(self, row: int) -> bytes:
+        """The record's encoded image, bytes as they are."""
+        payload = self.payload(row)
+        return payload[HEADER.size + 4 * HEADER.unpack_from(payload)[0] :]
+
+    def decode(self, row: int) -> tuple[bytes, np.ndarray]:
+        """The encoded image and its pixels, uint8 RGB `[h, w, 3]`. Raises InputError naming a record without one."""
+        encoded = self.encoded(row)
+        try:
+            return encoded, decode_image(encoded)
+        except ValueError as error:
+            raise InputError(
+                f"{self.path}: record {self.keys[row]} holds no readable image ({error}): copy or make the file again"
+            ) from None
+
+
+def open_recordio(path: Path | str) -> RecordFile:
+    """Open a .rec file, or the folder that holds `train.rec` (or a single other .rec), and check every record's header.
+
+    Without a .idx beside it the file is scanned. Raises InputError, naming the record and the byte, for a file that is
+    missing, truncated, damaged or does not belong to its .idx. Payloads are not read: 490,623 records take seconds.
+    """
+    path = _find_rec(Path(path))
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty: copy it again")
+    with path.open("rb") as file:
+        data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    index = path.with_suffix(".idx")
+    keys, offsets = _read_index(index, len(data)) if index.exists() else _scan(data, path)
+    labels, empty = _read_openings(data, path, keys, offsets)
+    images = np.arange(len(keys))
+    if keys[0] == 0 and empty[0]:
+        images = images[~empty]
+        first_identity = int(labels[0])
+        if first_identity < EXACT_FLOAT:
+            images = np.flatnonzero((keys > 0) & (keys < first_identity))
+            if len(images) != first_identity - 1:
+                missing = int(np.setdiff1d(np.arange(1, first_identity), keys)[0])
+                raise InputError(
+                    f"{path}: its header promises {first_identity - 1} images, {len(images)} are there and record "
+                    f"{missing} is the first missing one: copy the .rec and the .idx again"
+                )
+    return RecordFile(path, data, keys, offsets, labels, images)
+
+
+def read_faces(
+    path: Path | str,
+    *,
+    labelled: bool = True,
+    label_gaps: Literal["refuse", "renumber"] = "refuse",
+    identity_names: Path | str | None = None,
+) -> Iterator[Face]:
+    """The faces of a RecordIO file or folder by rising key, their bytes kept; memory holds one image and the index.
+
+    labelled: False gives every face the identity "". label_gaps: "renumber" allows labels without images, which
+    "refuse" takes for a truncated copy. identity_names: a text file whose line k (from 0) names label k; by default
+    `identity_names.txt` beside the .rec, and without one the identity is the label's number, "17".
+    Where DCFace's `list.txt` lies beside the .rec, whose labels are all 0 then, the identity is an image's folder in it.
+    Everything but the images is checked before this returns; InputError tells what is wrong. An image that cannot be
+    decoded raises InputError, naming its key, when its turn comes.
+    """
+    records = open_recordio(path)
+    names, by_key = None, None
+    if labelled and not identity_names and (release := records.path.with_name("list.txt")).exists():
+        by_key = _read_list(release, records)
+    elif labelled:
+        labels, keys = records.labels[records.images], records.keys[records.images]
+        hint = "; for faces without identities set labelled: false"
+        check_labels(records.path, labels, keys, label_gaps, hint=hint)
+        listed = Path(identity_names) if identity_names else records.path.with_name("identity_names.txt")
+        names = (
+            _read_names(listed, int(records.labels[records.images].max()))
+            if identity_names or listed.exists()
+            else None
+        )
+    sample = records.images[np.linspace(0, len(records.images) - 1, COLOUR_SAMPLE).astype(int)]
+    means = [records.decode(row)[1].mean((0, 1), keepdims=True) for row in sample]
+    warn_if_bgr(np.stack(means), records.path)
+
+    def identity(row: int) -> str:
+        if by_key:
+            return by_key[int(records.keys[row])]
+        label = int(records.labels[row])
+        return names[label] if names else str(label)
+
+    def faces() -> Iterator[Face]:
+        for number, row in enumerate(records.images):
+            yield Face(records.decode(row)[0], identity(row) if labelled else "", str(records.keys[row]))
+            if number % ROWS_AT_ONCE == 0:
+                _release(records.data)
+
+    return faces()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A .rec file mapped into memory; rows go by rising key.
+
+    data: uint8 `[bytes]`; keys, offsets: int64 `[records]`; labels: float32 `[records]`, the first of each record;
+    images: int64 `[images]`, the rows that hold images: all but InsightFace's header and identity records.
+    """
+
+    path: Path
+    data: np.ndarray
+    keys: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    images: np.ndarray
+
+    def payload(self, row: int) -> bytes:
+        """The record's payload with its parts joined. Raises InputError where the file is damaged."""
+        offset = int(self.offsets[row])
+        parts = _parts(self.data, offset, f"{self.path}: record {self.keys[row]}")
+        return MAGIC.join(self.data[start : start + length].tobytes() for start, length in parts)
+
+    def encoded(self, row: int) -> bytes:
+        """The record's encoded image, bytes as they are."""
+        payload = self.payload(row)
+        return payload[HEADER.size + 4 * HEADER.unpack_from(payload)[0] :]
+
+    def decode(self, row: int) -> tuple[bytes, np.ndarray]:
+        """The encoded image and its pixels, uint8 RGB `[h, w, 3]`. Raises InputError naming a record without one."""
+        encoded = self.encoded(row)
+        try:
+            return encoded, decode_image(encoded)
+        except ValueError as error:
+            raise InputError(
+                f"{self.path}: record {self.keys[row]} holds no readable image ({error}): copy or make the file again"
+            ) from None
+
+
+def open_recordio(path: Path | str) -> RecordFile:
+    """Open a .rec file, or the folder that holds `train.rec` (or a single other .rec), and check every record's header.
+
+    Without a .idx beside it the file is scanned. Raises InputError, naming the record and the byte, for a file that is
+    missing, truncated, damaged or does not belong to its .idx. Payloads are not read: 490,623 records take seconds.
+    """
+    path = _find_rec(Path(path))
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty: copy it again")
+    with path.open("rb") as file:
+        data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    index = path.with_suffix(".idx")
+    keys, offsets = _read_index(index, len(data)) if index.exists() else _scan(data, path)
+    labels, empty = _read_openings(data, path, keys, offsets)
+    images = np.arange(len(keys))
+    if keys[0] == 0 and empty[0]:
+        images = images[~empty]
+        first_identity = int(labels[0])
+        if first_identity < EXACT_FLOAT:
+            images = np.flatnonzero((keys > 0) & (keys < first_identity))
+            if len(images) != first_identity - 1:
+                missing = int(np.setdiff1d(np.arange(1, first_identity), keys)[0])
+                raise InputError(
+                    f"{path}: its header promises {first_identity - 1} images, {len(images)} are there and record "
+                    f"{missing} is the first missing one: copy the .rec and the .idx again"
+                )
+    return RecordFile(path, data, keys, offsets, labels, images)
+
+
+def read_faces(
+    path: Path | str,
+    *,
+    labelled: bool = True,
+    label_gaps: Literal["refuse", "renumber"] = "refuse",
+    identity_names: Path | str | None = None,
+) -> Iterator[Face]:
+    """The faces of a RecordIO file or folder by rising key, their bytes kept; memory holds one image and the index.
+
+    labelled: False gives every face the identity "". label_gaps: "renumber" allows labels without images, which
+    "refuse" takes for a truncated copy. identity_names: a text file whose line k (from 0) names label k; by default
+    `identity_names.txt` beside the .rec, and without one the identity is the label's number, "17".
+    Where DCFace's `list.txt` lies beside the .rec, whose labels are all 0 then, the identity is an image's folder in it.
+    Everything but the images is checked before this returns; InputError tells what is wrong. An image that cannot be
+    decoded raises InputError, naming its key, when its turn comes.
+    """
+    records = open_recordio(path)
+    names, by_key = None, None
+    if labelled and not identity_names and (release := records.path.with_name("list.txt")).exists():
+        by_key = _read_list(release, records)
+    elif labelled:
+        labels, keys = records.labels[records.images], records.keys[records.images]
+        hint = "; for faces without identities set labelled: false"
+        check_labels(records.path, labels, keys, label_gaps, hint=hint)
+        listed = Path(identity_names) if identity_names else records.path.with_name("identity_names.txt")
+        names = (
+            _read_names(listed, int(records.labels[records.images].max()))
+            if identity_names or listed.exists()
+            else None
+        )
+    sample = records.images[np.linspace(0, len(records.images) - 1, COLOUR_SAMPLE).astype(int)]
+    means = [records.decode(row)[1].mean((0, 1), keepdims=True) for row in sample]
+    warn_if_bgr(np.stack(means), records.path)
+
+    def identity(row: int) -> str:
+        if by_key:
+            return by_key[int(records.keys[row])]
+        label = int(records.labels[row])
+        return names[label] if names else str(label)
+
+    def faces() -> Iterator[Face]:
+        for number, row in enumerate(records.images):
+            yield Face(records.decode(row)[0], identity(row) if labelled else "", str(records.keys[row]))
+            if number % ROWS_AT_ONCE == 0:
+                _release(records.data)
+
+    return faces()
+
+
+def _release(data: np.ndarray) -> None:
+    """Give the mapped pages back: the kernel would keep a whole read file resident for as long as memory lasts."""
+    data.base.obj.madvise(mmap.MADV_DONTNEED)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A .rec file mapped into memory; rows go by rising key.
+
+    data: uint8 `[bytes]`; keys, offsets: int64 `[records]`; labels: float32 `[records]`, the first of each record;
+    images: int64 `[images]`, the rows that hold images: all but InsightFace's header and identity records.
+    """
+
+    path: Path
+    data: np.ndarray
+    keys: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    images: np.ndarray
+
+    def payload(self, row: int) -> bytes:
+        """The record's payload with its parts joined. Raises InputError where the file is damaged."""
+        offset = int(self.offsets[row])
+        parts = _parts(self.data, offset, f"{self.path}: record {self.keys[row]}")
+        return MAGIC.join(self.data[start : start + length].tobytes() for start, length in parts)
+
+    def encoded(self, row: int) -> bytes:
+        """The record's encoded image, bytes as they are."""
+        payload = self.payload(row)
+        return payload[HEADER.size + 4 * HEADER.unpack_from(payload)[0] :]
+
+    def decode(self, row: int) -> tuple[bytes, np.ndarray]:
+        """The encoded image and its pixels, uint8 RGB `[h, w, 3]`. Raises InputError naming a record without one."""
+        encoded = self.encoded(row)
+        try:
+            return encoded, decode_image(encoded)
+        except ValueError as error:
+            raise InputError(
+                f"{self.path}: record {self.keys[row]} holds no readable image ({error}): copy or make the file again"
+            ) from None
+
+
+def open_recordio(path: Path | str) -> RecordFile:
+    """Open a .rec file, or the folder that holds `train.rec` (or a single other .rec), and check every record's header.
+
+    Without a .idx beside it the file is scanned. Raises InputError, naming the record and the byte, for a file that is
+    missing, truncated, damaged or does not belong to its .idx. Payloads are not read: 490,623 records take seconds.
+    """
+    path = _find_rec(Path(path))
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty: copy it again")
+    with path.open("rb") as file:
+        data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    index = path.with_suffix(".idx")
+    keys, offsets = _read_index(index, len(data)) if index.exists() else _scan(data, path)
+    labels, empty = _read_openings(data, path, keys, offsets)
+    images = np.arange(len(keys))
+    if keys[0] == 0 and empty[0]:
+        images = images[~empty]
+        first_identity = int(labels[0])
+        if first_identity < EXACT_FLOAT:
+            images = np.flatnonzero((keys > 0) & (keys < first_identity))
+            if len(images) != first_identity - 1:
+                missing = int(np.setdiff1d(np.arange(1, first_identity), keys)[0])
+                raise InputError(
+                    f"{path}: its header promises {first_identity - 1} images, {len(images)} are there and record "
+                    f"{missing} is the first missing one: copy the .rec and the .idx again"
+                )
+    return RecordFile(path, data, keys, offsets, labels, images)
+
+
+def read_faces(
+    path: Path | str,
+    *,
+    labelled: bool = True,
+    label_gaps: Literal["refuse", "renumber"] = "refuse",
+    identity_names: Path | str | None = None,
+) -> Iterator[Face]:
+    """The faces of a RecordIO file or folder by rising key, their bytes kept; memory holds one image and the index.
+
+    labelled: False gives every face the identity "". label_gaps: "renumber" allows labels without images, which
+    "refuse" takes for a truncated copy. identity_names: a text file whose line k (from 0) names label k; by default
+    `identity_names.txt` beside the .rec, and without one the identity is the label's number, "17".
+    Where DCFace's `list.txt` lies beside the .rec, whose labels are all 0 then, the identity is an image's folder in it.
+    Everything but the images is checked before this returns; InputError tells what is wrong. An image that cannot be
+    decoded raises InputError, naming its key, when its turn comes.
+    """
+    records = open_recordio(path)
+    names, by_key = None, None
+    if labelled and not identity_names and (release := records.path.with_name("list.txt")).exists():
+        by_key = _read_list(release, records)
+    elif labelled:
+        labels, keys = records.labels[records.images], records.keys[records.images]
+        hint = "; for faces without identities set labelled: false"
+        check_labels(records.path, labels, keys, label_gaps, hint=hint)
+        listed = Path(identity_names) if identity_names else records.path.with_name("identity_names.txt")
+        names = (
+            _read_names(listed, int(records.labels[records.images].max()))
+            if identity_names or listed.exists()
+            else None
+        )
+    sample = records.images[np.linspace(0, len(records.images) - 1, COLOUR_SAMPLE).astype(int)]
+    means = [records.decode(row)[1].mean((0, 1), keepdims=True) for row in sample]
+    warn_if_bgr(np.stack(means), records.path)
+
+    def identity(row: int) -> str:
+        if by_key:
+            return by_key[int(records.keys[row])]
+        label = int(records.labels[row])
+        return names[label] if names else str(label)
+
+    def faces() -> Iterator[Face]:
+        for number, row in enumerate(records.images):
+            yield Face(records.decode(row)[0], identity(row) if labelled else "", str(records.keys[row]))
+            if number % ROWS_AT_ONCE == 0:
+                _release(records.data)
+
+    return faces()
+
+
+def _release(data: np.ndarray) -> None:
+    """Give the mapped pages back: the kernel would keep a whole read file resident for as long as memory lasts."""
+    data.base.obj.madvise(mmap.MADV_DONTNEED)
+
+
+def _find_rec(path: Path) -> Path:
+    if not path.exists():
+        raise InputError(f"{path} does not exist: give the path of a RecordIO folder or .rec file; {ORIGIN}")
+    if path.is_file():
+        return path
+    found = sorted(path.glob("*.rec"))
+    if path / "train.rec" in found:
+        return path / "train.rec"
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise InputError(f"{path}: expected train.rec or a single .rec file, found {names}; {ORIGIN}")
+    return found[0]
+
+
+def _read_index(index: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Keys and byte offsets by rising key, int64 `[records]` each, of a text file with `key offset` lines."""
+    advice = "delete it to have the .rec scanned instead"
+    if not index.read_bytes().strip():
+        raise InputError(f"{index} lists no records: {advice}")
+    try:
+        keys, offsets = np.loadtxt(index, np.int64, ndmin=2, unpack=True)
+    except (ValueError, OverflowError):
+        raise InputError(f"{index}: expected lines of a record key and a byte offset: {advice}") from None
+    order = np.argsort(keys, kind="stable")
+    keys, offsets = keys[order], offsets[order]
+    if (keys[1:] == keys[:-1]).any():
+        raise InputError(f"{index}: key {keys[1:][keys[1:] == keys[:-1]][0]} is listed twice: {advice}")
+    outside = np.flatnonzero((offsets < 0) | (offsets + PREFIX.size > size))
+    if len(outside):
+        key, offset = keys[outside[0]], offsets[outside[0]]
+        raise InputError(
+            f"{index}: record {key} should begin at byte {offset}, but the .rec ends at byte {size}: "
+            "it is truncated or another file's index; copy both again"
+        )
+    return keys, offsets
+
+
+def _parts(data: np.ndarray, offset: int, record: str) -> Iterator[tuple[int, int]]:
+    """(start, length) of each part of the record at `offset`; `record` names it in the InputError of a damaged one."""
+    begin, allowed = offset, (WHOLE, FIRST)
+    while True:
+        if offset + PREFIX.size > len(data):
+            raise InputError(f"{record} at byte {begin} is cut off: the file ends at byte {len(data)}; copy it again")
+        magic, part = PREFIX.unpack_from(data, offset)
+        flag, length = part >> LENGTH_BITS, part & (1 << LENGTH_BITS) - 1
+        if magic != MAGIC or flag not in allowed:
+            raise InputError(
+                f"{record}: no record begins at byte {offset}: the .rec is damaged or the .idx is another file's; "
+                "copy both again, or delete the .idx to have the .rec scanned"
+            )
+        start = offset + PREFIX.size
+        if start + length > len(data):
+            raise InputError(
+                f"{record} at byte {begin} should hold {length} bytes but the file ends at byte {len(data)}: "
+                "the .rec is truncated; copy it again"
+            )
+        yield start, length
+        if flag in (WHOLE, LAST):
+            return
+        offset, allowed = start + length + -length % 4, (MIDDLE, LAST)
+
+
+def _scan(data: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Keys 0, 1, ... and byte offsets of the records as they follow each other, int64 `[records]` each."""
+    ends = [0]
+    while ends[-1] < len(data):
+        for start, length in _parts(data, ends[-1], f"{path}: record {len(ends) - 1}"):
+            end = start + length + -length % 4
+        ends.append(end)
+        if len(ends) % ROWS_AT_ONCE == 0:
+            _release(data)
+    return np.arange(len(ends) - 1), np.array(ends[:-1])
+
+
+def _read_openings(
+    data: np.ndarray, path: Path, keys: np.ndarray, offsets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """First label, float32 `[records]`, and if no image follows, bool `[records]`; raises InputError if damaged."""
+    labels, empty = np.empty(len(keys), np.float32), np.empty(len(keys), bool)
+    for begin in range(0, len(keys), ROWS_AT_ONCE):
+        rows = slice(begin, begin + ROWS_AT_ONCE)
+        # A last record without labels of its own may end before an opening does: its missing bytes are not used.
+        where = np.minimum(offsets[rows, None] + np.arange(OPENING.itemsize), len(data) - 1)
+        opening = data[where].view(OPENING)[:, 0]
+        length = (opening["part"] & (1 << LENGTH_BITS) - 1).astype(np.int64)
+        image_at = HEADER.size + 4 * opening["labels"].astype(np.int64)
+        labels[rows] = np.where(opening["labels"] > 0, opening["first_label"], opening["label"])
+        empty[rows] = length == image_at
+        whole = (opening["magic"] == MAGIC) & (opening["part"] >> LENGTH_BITS == WHOLE)
+        fits = offsets[rows] + PREFIX.size + length <= len(data)
+        for row in begin + np.flatnonzero(~(whole & fits & (length >= image_at))):
+            labels[row], empty[row] = _read_opening(data, f"{path}: record {keys[row]}", int(offsets[row]))
+        _release(data)
+    return labels, empty
+
+
+def _read_opening(data: np.ndarray, record: str, offset: int) -> tuple[float, bool]:
+    """(first label, whether no image follows) of one record in any number of parts; raises InputError if damaged."""
+    payload = MAGIC.join(data[start : start + length].tobytes() for start, length in _parts(data, offset, record))
+    if len(payload) >= HEADER.size:
+        count, label, _, _ = HEADER.unpack_from(payload)
+        if len(payload) >= HEADER.size + 4 * count:
+            first = struct.unpack_from("<f", payload, HEADER.size)[0] if count else label
+            return first, len(payload) == HEADER.size + 4 * count
+    raise InputError(
+        f"{record} at byte {offset} has {len(payload)} bytes, too few for its label header: "
+        "expected a .rec of images made by InsightFace or im2rec"
+    )
+
+
+def _read_list(path: Path, records: RecordFile) -> dict[int, str]:
+    """Key → identity from DCFace's `list.txt`: key, path of the image and maybe a label, by tabs; the path's folder is
+    the identity. Raises InputError where a line is none or an image has none."""
+    names: dict[int, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match line.split("\t"):
+            case [key, image, *_] if key.isdecimal() and PurePosixPath(image).parent.name:
+                names[int(key)] = PurePosixPath(image).parent.name
+            case _:
+                raise InputError(f"{path}: line {number} is not `key<tab>identity/image`: get a complete list")
+    keys = records.keys[records.images]
+    if missing := [key for key in keys.tolist() if key not in names]:
+        raise InputError(
+            f"{path} has no line for record {missing[0]} ({len(missing)} of {len(keys)} lack one): get a complete list"
+        )
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A .rec file mapped into memory; rows go by rising key.
+
+    data: uint8 `[bytes]`; keys, offsets: int64 `[records]`; labels: float32 `[records]`, the first of each record;
+    images: int64 `[images]`, the rows that hold images: all but InsightFace's header and identity records.
+    """
+
+    path: Path
+    data: np.ndarray
+    keys: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    images: np.ndarray
+
+    def payload(self, row: int) -> bytes:
+        """The record's payload with its parts joined. Raises InputError where the file is damaged."""
+        offset = int(self.offsets[row])
+        parts = _parts(self.data, offset, f"{self.path}: record {self.keys[row]}")
+        return MAGIC.join(self.data[start : start + length].tobytes() for start, length in parts)
+
+    def encoded(self, row: int) -> bytes:
+        """The record's encoded image, bytes as they are."""
+        payload = self.payload(row)
+        return payload[HEADER.size + 4 * HEADER.unpack_from(payload)[0] :]
+
+    def decode(self, row: int) -> tuple[bytes, np.ndarray]:
+        """The encoded image and its pixels, uint8 RGB `[h, w, 3]`. Raises InputError naming a record without one."""
+        encoded = self.encoded(row)
+        try:
+            return encoded, decode_image(encoded)
+        except ValueError as error:
+            raise InputError(
+                f"{self.path}: record {self.keys[row]} holds no readable image ({error}): copy or make the file again"
+            ) from None
+
+
+def open_recordio(path: Path | str) -> RecordFile:
+    """Open a .rec file, or the folder that holds `train.rec` (or a single other .rec), and check every record's header.
+
+    Without a .idx beside it the file is scanned. Raises InputError, naming the record and the byte, for a file that is
+    missing, truncated, damaged or does not belong to its .idx. Payloads are not read: 490,623 records take seconds.
+    """
+    path = _find_rec(Path(path))
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty: copy it again")
+    with path.open("rb") as file:
+        data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    index = path.with_suffix(".idx")
+    keys, offsets = _read_index(index, len(data)) if index.exists() else _scan(data, path)
+    labels, empty = _read_openings(data, path, keys, offsets)
+    images = np.arange(len(keys))
+    if keys[0] == 0 and empty[0]:
+        images = images[~empty]
+        first_identity = int(labels[0])
+        if first_identity < EXACT_FLOAT:
+            images = np.flatnonzero((keys > 0) & (keys < first_identity))
+            if len(images) != first_identity - 1:
+                missing = int(np.setdiff1d(np.arange(1, first_identity), keys)[0])
+                raise InputError(
+                    f"{path}: its header promises {first_identity - 1} images, {len(images)} are there and record "
+                    f"{missing} is the first missing one: copy the .rec and the .idx again"
+                )
+    return RecordFile(path, data, keys, offsets, labels, images)
+
+
+def read_faces(
+    path: Path | str,
+    *,
+    labelled: bool = True,
+    label_gaps: Literal["refuse", "renumber"] = "refuse",
+    identity_names: Path | str | None = None,
+) -> Iterator[Face]:
+    """The faces of a RecordIO file or folder by rising key, their bytes kept; memory holds one image and the index.
+
+    labelled: False gives every face the identity "". label_gaps: "renumber" allows labels without images, which
+    "refuse" takes for a truncated copy. identity_names: a text file whose line k (from 0) names label k; by default
+    `identity_names.txt` beside the .rec, and without one the identity is the label's number, "17".
+    Where DCFace's `list.txt` lies beside the .rec, whose labels are all 0 then, the identity is an image's folder in it.
+    Everything but the images is checked before this returns; InputError tells what is wrong. An image that cannot be
+    decoded raises InputError, naming its key, when its turn comes.
+    """
+    records = open_recordio(path)
+    names, by_key = None, None
+    if labelled and not identity_names and (release := records.path.with_name("list.txt")).exists():
+        by_key = _read_list(release, records)
+    elif labelled:
+        labels, keys = records.labels[records.images], records.keys[records.images]
+        hint = "; for faces without identities set labelled: false"
+        check_labels(records.path, labels, keys, label_gaps, hint=hint)
+        listed = Path(identity_names) if identity_names else records.path.with_name("identity_names.txt")
+        names = (
+            _read_names(listed, int(records.labels[records.images].max()))
+            if identity_names or listed.exists()
+            else None
+        )
+    sample = records.images[np.linspace(0, len(records.images) - 1, COLOUR_SAMPLE).astype(int)]
+    means = [records.decode(row)[1].mean((0, 1), keepdims=True) for row in sample]
+    warn_if_bgr(np.stack(means), records.path)
+
+    def identity(row: int) -> str:
+        if by_key:
+            return by_key[int(records.keys[row])]
+        label = int(records.labels[row])
+        return names[label] if names else str(label)
+
+    def faces() -> Iterator[Face]:
+        for number, row in enumerate(records.images):
+            yield Face(records.decode(row)[0], identity(row) if labelled else "", str(records.keys[row]))
+            if number % ROWS_AT_ONCE == 0:
+                _release(records.data)
+
+    return faces()
+
+
+def _release(data: np.ndarray) -> None:
+    """Give the mapped pages back: the kernel would keep a whole read file resident for as long as memory lasts."""
+    data.base.obj.madvise(mmap.MADV_DONTNEED)
+
+
+def _find_rec(path: Path) -> Path:
+    if not path.exists():
+        raise InputError(f"{path} does not exist: give the path of a RecordIO folder or .rec file; {ORIGIN}")
+    if path.is_file():
+        return path
+    found = sorted(path.glob("*.rec"))
+    if path / "train.rec" in found:
+        return path / "train.rec"
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise InputError(f"{path}: expected train.rec or a single .rec file, found {names}; {ORIGIN}")
+    return found[0]
+
+
+def _read_index(index: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Keys and byte offsets by rising key, int64 `[records]` each, of a text file with `key offset` lines."""
+    advice = "delete it to have the .rec scanned instead"
+    if not index.read_bytes().strip():
+        raise InputError(f"{index} lists no records: {advice}")
+    try:
+        keys, offsets = np.loadtxt(index, np.int64, ndmin=2, unpack=True)
+    except (ValueError, OverflowError):
+        raise InputError(f"{index}: expected lines of a record key and a byte offset: {advice}") from None
+    order = np.argsort(keys, kind="stable")
+    keys, offsets = keys[order], offsets[order]
+    if (keys[1:] == keys[:-1]).any():
+        raise InputError(f"{index}: key {keys[1:][keys[1:] == keys[:-1]][0]} is listed twice: {advice}")
+    outside = np.flatnonzero((offsets < 0) | (offsets + PREFIX.size > size))
+    if len(outside):
+        key, offset = keys[outside[0]], offsets[outside[0]]
+        raise InputError(
+            f"{index}: record {key} should begin at byte {offset}, but the .rec ends at byte {size}: "
+            "it is truncated or another file's index; copy both again"
+        )
+    return keys, offsets
+
+
+def _parts(data: np.ndarray, offset: int, record: str) -> Iterator[tuple[int, int]]:
+    """(start, length) of each part of the record at `offset`; `record` names it in the InputError of a damaged one."""
+    begin, allowed = offset, (WHOLE, FIRST)
+    while True:
+        if offset + PREFIX.size > len(data):
+            raise InputError(f"{record} at byte {begin} is cut off: the file ends at byte {len(data)}; copy it again")
+        magic, part = PREFIX.unpack_from(data, offset)
+        flag, length = part >> LENGTH_BITS, part & (1 << LENGTH_BITS) - 1
+        if magic != MAGIC or flag not in allowed:
+            raise InputError(
+                f"{record}: no record begins at byte {offset}: the .rec is damaged or the .idx is another file's; "
+                "copy both again, or delete the .idx to have the .rec scanned"
+            )
+        start = offset + PREFIX.size
+        if start + length > len(data):
+            raise InputError(
+                f"{record} at byte {begin} should hold {length} bytes but the file ends at byte {len(data)}: "
+                "the .rec is truncated; copy it again"
+            )
+        yield start, length
+        if flag in (WHOLE, LAST):
+            return
+        offset, allowed = start + length + -length % 4, (MIDDLE, LAST)
+
+
+def _scan(data: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Keys 0, 1, ... and byte offsets of the records as they follow each other, int64 `[records]` each."""
+    ends = [0]
+    while ends[-1] < len(data):
+        for start, length in _parts(data, ends[-1], f"{path}: record {len(ends) - 1}"):
+            end = start + length + -length % 4
+        ends.append(end)
+        if len(ends) % ROWS_AT_ONCE == 0:
+            _release(data)
+    return np.arange(len(ends) - 1), np.array(ends[:-1])
+
+
+def _read_openings(
+    data: np.ndarray, path: Path, keys: np.ndarray, offsets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """First label, float32 `[records]`, and if no image follows, bool `[records]`; raises InputError if damaged."""
+    labels, empty = np.empty(len(keys), np.float32), np.empty(len(keys), bool)
+    for begin in range(0, len(keys), ROWS_AT_ONCE):
+        rows = slice(begin, begin + ROWS_AT_ONCE)
+        # A last record without labels of its own may end before an opening does: its missing bytes are not used.
+        where = np.minimum(offsets[rows, None] + np.arange(OPENING.itemsize), len(data) - 1)
+        opening = data[where].view(OPENING)[:, 0]
+        length = (opening["part"] & (1 << LENGTH_BITS) - 1).astype(np.int64)
+        image_at = HEADER.size + 4 * opening["labels"].astype(np.int64)
+        labels[rows] = np.where(opening["labels"] > 0, opening["first_label"], opening["label"])
+        empty[rows] = length == image_at
+        whole = (opening["magic"] == MAGIC) & (opening["part"] >> LENGTH_BITS == WHOLE)
+        fits = offsets[rows] + PREFIX.size + length <= len(data)
+        for row in begin + np.flatnonzero(~(whole & fits & (length >= image_at))):
+            labels[row], empty[row] = _read_opening(data, f"{path}: record {keys[row]}", int(offsets[row]))
+        _release(data)
+    return labels, empty
+
+
+def _read_opening(data: np.ndarray, record: str, offset: int) -> tuple[float, bool]:
+    """(first label, whether no image follows) of one record in any number of parts; raises InputError if damaged."""
+    payload = MAGIC.join(data[start : start + length].tobytes() for start, length in _parts(data, offset, record))
+    if len(payload) >= HEADER.size:
+        count, label, _, _ = HEADER.unpack_from(payload)
+        if len(payload) >= HEADER.size + 4 * count:
+            first = struct.unpack_from("<f", payload, HEADER.size)[0] if count else label
+            return first, len(payload) == HEADER.size + 4 * count
+    raise InputError(
+        f"{record} at byte {offset} has {len(payload)} bytes, too few for its label header: "
+        "expected a .rec of images made by InsightFace or im2rec"
+    )
+
+
+def _read_list(path: Path, records: RecordFile) -> dict[int, str]:
+    """Key → identity from DCFace's `list.txt`: key, path of the image and maybe a label, by tabs; the path's folder is
+    the identity. Raises InputError where a line is none or an image has none."""
+    names: dict[int, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match line.split("\t"):
+            case [key, image, *_] if key.isdecimal() and PurePosixPath(image).parent.name:
+                names[int(key)] = PurePosixPath(image).parent.name
+            case _:
+                raise InputError(f"{path}: line {number} is not `key<tab>identity/image`: get a complete list")
+    keys = records.keys[records.images]
+    if missing := [key for key in keys.tolist() if key not in names]:
+        raise InputError(
+            f"{path} has no line for record {missing[0]} ({len(missing)} of {len(keys)} lack one): get a complete list"
+        )
+    return names
+
+
+def _read_names(path: Path, largest_label: int) -> list[str]:
+    """The name of each label, from the lines of a text file. Raises InputError unless all are there and differ."""
+    if not path.exists():
+        raise InputError(f"identity_names: {path} does not exist")
+    names = path.read_text(encoding="utf-8").splitlines()
+    if len(names) <= largest_label:
+        raise InputError(
+            f"{path} names {len(names)} identities but the largest label is {largest_label}: expected a line each"
+        )
+    seen: set[str] = set()
+    for number, name in enumerate(names, 1):
+        if not name.strip() or name in seen:
+            raise InputError(
+                f"{path}: line {number}, {name!r}, is empty or a repetition: identities need different names"
+            )
+        seen.add(name)
+    return names

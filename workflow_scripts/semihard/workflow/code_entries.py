@@ -1,0 +1,63 @@
+"""What a stage finds by name while it runs, and so cannot be read from its imports: for its fingerprint.
+
+Nothing is here that a stage meets through a model file alone: who made that file depends on it, and with the file all
+that reads it is made again.
+"""
+
+from collections.abc import Callable
+
+from semihard.generator.settings import Diffusion, SyntheticFaces, operators
+from semihard.recognizer.settings import Recognizer
+from semihard.settings.base import Settings
+from semihard.settings.registry import entry, literal
+from semihard.similarity.settings import WeightsEmbedder
+from semihard.workflow.settings import Config
+
+
+def of(script: str, settings: Settings, config: Config) -> list[str]:
+    """The modules of the registries that `script` takes for an entry of the configuration, for `fingerprint`."""
+    return FOUND.get(script, lambda settings, config: [])(settings, config)
+
+
+def training_generator(settings: Diffusion, config: Config) -> list[str]:
+    """The network and the objective of its method, and the backbone that is trained with it, if any."""
+    parts = [entry("generator.methods", settings.method, part) for part in ("network", "objective")]
+    extractor = settings.extractors.get(settings.network)
+    return parts + ([entry("recognizer.backbones", extractor)] if extractor else [])
+
+
+def conditioning(settings: Diffusion, config: Config) -> list[str]:
+    """What its method conditions samples on."""
+    return [entry("generator.methods", settings.method, "conditioning")]
+
+
+def synthesis(settings: Settings, config: Config) -> list[str]:
+    """The same, and the operators that the face set asks for."""
+    asked = operators(settings) if isinstance(settings, SyntheticFaces) else {}
+    return conditioning(config.generators[settings.generator], config) + [
+        entry("generator.operators", name) for name in asked
+    ]
+
+
+def training_recognizer(settings: Recognizer, config: Config) -> list[str]:
+    """Backbone and head."""
+    return [entry("recognizer.backbones", settings.backbone), entry("recognizer.heads", settings.head)]
+
+
+def importing_embedder(settings: Settings, config: Config) -> list[str]:
+    """The layout of the weights and its backbone."""
+    if not isinstance(settings, WeightsEmbedder):
+        return [entry("recognizer.backbones", "inception_resnet_v1")]
+    backbone = literal("similarity.layouts", settings.layout)["backbone"]
+    return [entry("similarity.layouts", settings.layout), entry("recognizer.backbones", backbone)]
+
+
+FOUND: dict[str, Callable[[Settings, Config], list[str]]] = {
+    "train_generator": training_generator,
+    "measure_learning": conditioning,
+    "synthesize": synthesis,
+    "train_recognizer": training_recognizer,
+    "import_embedder": importing_embedder,
+    "import_faces": lambda settings, config: [entry("sources.readers", settings.source)],
+    "import_benchmark": lambda settings, config: [entry("sources.benchmarks", settings.source)],
+}

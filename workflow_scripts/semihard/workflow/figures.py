@@ -1,0 +1,203 @@
+"""The figures of a study: what draws each, from what, where it stands in the report, and when it is made.
+
+To add one: a function in semihard/figures that takes its inputs, then `picture` and `table`, the two files that it
+writes, and its settings by name; a caption in report/; a line here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from semihard.workflow.study import Plan
+
+
+def nothing(*_: object) -> dict:
+    """No settings."""
+    return {}
+
+
+def once(plan: Plan) -> list[dict[str, str]]:
+    """One picture, without wildcards."""
+    return [{}]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """rule: its name; draws: module and function in semihard/figures; picture: its path in the results' figures, the CSV
+    beside it; caption: a file of report/. inputs: of a plan and wildcards, the files by name; where there is one list and
+    the settings have `labels`, they name its files. shown: of a plan, the wildcards of every picture that it has.
+    also: further files whose change draws it anew."""
+
+    rule: str
+    draws: str
+    picture: str
+    caption: str
+    category: str
+    labels: dict[str, str]
+    inputs: Callable
+    shown: Callable[[Plan], list[dict[str, str]]] = once
+    settings: Callable = nothing
+    also: Callable[[Plan], list[str]] = field(default=lambda plan: [])
+
+    @property
+    def table(self) -> str:
+        """The CSV's path."""
+        return f"{self.picture.rpartition('.')[0]}.csv"
+
+    def inputs_of(self, plan: Plan) -> Callable:
+        """The input function of its rule."""
+        return lambda wildcards: self.inputs(plan, wildcards)
+
+    def settings_of(self, plan: Plan) -> Callable:
+        """The parameter function of its rule."""
+        return lambda wildcards: {"draws": self.draws, **self.settings(plan, wildcards)}
+
+
+def pictures(plan: Plan) -> list[str]:
+    """Every picture of the report; beside each lies the CSV of the numbers it draws."""
+    return [
+        f"{plan.results}/figures/{figure.picture.format(**wildcards)}"
+        for figure in FIGURES
+        for wildcards in figure.shown(plan)
+    ]
+
+
+def of_generator(artifact: str) -> Callable:
+    """An artifact of the generator in the wildcards."""
+    name = artifact.rpartition(" ")[2]
+    return lambda plan, wildcards: {name: plan.path(artifact, generator=wildcards.generator)}
+
+
+def of_facesets(artifact: str, facesets: Callable[[Plan], list[str]]) -> dict[str, Callable]:
+    """An artifact of several face sets, which name them."""
+    return {
+        "inputs": lambda plan, wildcards: {"compared": [plan.path(artifact, faceset=name) for name in facesets(plan)]},
+        "settings": lambda plan, wildcards: {"labels": facesets(plan)},
+    }
+
+
+def centers_of_compared(plan: Plan, wildcards: object) -> dict[str, list[str]]:
+    """The mean centers of every compared set, by the study's embedder."""
+    which = {"embedder": plan.study.embedder, "center": "mean"}
+    return {"compared": [plan.path("centers", faceset=name, **which) for name in plan.compared_facesets()]}
+
+
+def bins_of_real(plan: Plan, wildcards: object) -> dict[str, str]:
+    """The bins of the real set and the centers they are made from."""
+    study = plan.study
+    which = {"embedder": study.embedder, "faceset": study.real, "center": study.center}
+    return {"bins": plan.path("bins", **which, binning=study.binning), "centers": plan.path("centers", **which)}
+
+
+def recognizer_histories(plan: Plan, wildcards: object) -> dict[str, list[str]]:
+    """The histories of the first seed of every row of the table."""
+    seed = plan.study.seeds[0]
+    return {
+        "histories": [
+            plan.path("recognizer history", recognizer=row.recognizer, faceset=row.faceset, seed=seed)
+            for row in plan.comparisons()
+        ]
+    }
+
+
+def facesets_of(plan: Plan) -> list[dict[str, str]]:
+    """Every face set that the study needs."""
+    return [{"faceset": name} for name in sorted(name for section, name in plan.needed if section == "facesets")]
+
+
+def generators_of(plan: Plan) -> list[dict[str, str]]:
+    """Every generator that the study needs."""
+    return [{"generator": name} for name in plan.generators()]
+
+
+def calibrated(plan: Plan) -> list[dict[str, str]]:
+    """Those that take a similarity."""
+    return [{"generator": name} for name in plan.calibrated_generators()]
+
+
+def kept(plan: Plan) -> list[dict[str, str]]:
+    """Those that keep epochs."""
+    return [{"generator": name} for name in plan.generators() if plan.config.generators[name].keep_every]
+
+
+def benchmarks_of(plan: Plan) -> list[dict[str, str]]:
+    """Every benchmark that something is verified on."""
+    return [{"benchmark": name} for name in dict.fromkeys(run["benchmark"] for run in plan.runs())]
+
+
+def where(condition: Callable[[Plan], object]) -> Callable[[Plan], list[dict[str, str]]]:
+    """One picture where the plan has what it shows."""
+    return lambda plan: [{}] if condition(plan) else []
+
+
+FIGURES = [
+    Figure(
+        "plot_sample_sheet", "sheets:plot_sample_sheet", "samples/{faceset}.png", "samples", "Face sets",
+        {"face set": "{faceset}", "figure": "samples"},
+        lambda plan, wildcards: {"faces": plan.path("faces", faceset=wildcards.faceset)}, facesets_of,
+    ),
+    Figure(
+        "plot_training_curves", "training:plot_training_curves", "generators/{generator}/training.svg", "training",
+        "Generators", {"generator": "{generator}", "figure": "training"},
+        lambda plan, wildcards: {"histories": [plan.path("generator history", generator=wildcards.generator)]},
+        generators_of, lambda plan, wildcards: {"labels": [wildcards.generator], "real": None},
+    ),
+    Figure(
+        "plot_similarity_ladder", "sheets:plot_similarity_ladder", "generators/{generator}/ladder.png", "ladder",
+        "Generators", {"generator": "{generator}", "figure": "similarity ladder"}, of_generator("calibration"), calibrated,
+    ),
+    Figure(
+        "plot_calibration", "similarity:plot_calibration", "generators/{generator}/calibration.svg", "calibration",
+        "Generators", {"generator": "{generator}", "figure": "calibration"}, of_generator("calibration"), calibrated,
+    ),
+    Figure(
+        "plot_learning", "training:plot_learning", "generators/{generator}/learning.svg", "learning", "Generators",
+        {"generator": "{generator}", "figure": "fidelity over images seen"}, of_generator("learning"), kept,
+    ),
+    Figure(
+        "plot_similarity_histogram", "similarity:plot_similarity_histogram", "similarity.svg", "similarity", "Similarity",
+        {"figure": "similarity to center"}, centers_of_compared,
+        settings=lambda plan, wildcards: {"labels": plan.compared_facesets(), "real": plan.study.real},
+    ),
+    Figure(
+        "plot_bins", "similarity:plot_bins", "bins.svg", "bins", "Similarity", {"figure": "similarity bins"}, bins_of_real,
+    ),
+    Figure(
+        "plot_diversity", "audits:plot_diversity", "diversity.svg", "diversity", "Audit", {"figure": "diversity"},
+        **of_facesets("diversity", Plan.compared_facesets),
+    ),
+    Figure(
+        "plot_recognizer_curves", "training:plot_training_curves", "recognizers.svg", "training", "Recognizers",
+        {"figure": "training"}, recognizer_histories,
+        settings=lambda plan, wildcards: {"labels": plan.labels(), "real": plan.study.real},
+    ),
+    Figure(
+        "plot_accuracy", "verification:plot_accuracy_table", "accuracy.svg", "scores", "Results",
+        {"figure": "accuracy and gap to real"}, lambda plan, wildcards: {"scores": plan.path("scores", form="csv")},
+    ),
+    Figure(
+        "plot_accuracy_over_similarity", "discovery:plot_accuracy_over_similarity", "accuracy_over_similarity.svg",
+        "accuracy_over_similarity", "Results", {"figure": "accuracy over similarity"},
+        lambda plan, wildcards: {"scores": plan.path("scores", form="h5")}, where(Plan.similarity_series),
+        lambda plan, wildcards: {"series": plan.similarity_series(), "real": plan.study.real},
+        lambda plan: [series["bins"] for series in plan.similarity_series() if series["bins"]],
+    ),
+    Figure(
+        "plot_roc", "verification:plot_roc", "roc/{benchmark}.svg", "roc", "Results",
+        {"benchmark": "{benchmark}", "figure": "ROC"},
+        lambda plan, wildcards: {"verifications": list(plan.first_runs(wildcards.benchmark).values())}, benchmarks_of,
+        lambda plan, wildcards: {"labels": list(plan.first_runs(wildcards.benchmark)), "real": plan.study.real},
+    ),
+    Figure(
+        "plot_fidelity", "audits:plot_fidelity", "fidelity.svg", "fidelity", "Audit", {"figure": "fidelity"},
+        shown=where(Plan.measured_facesets), **of_facesets("fidelity", Plan.measured_facesets),
+    ),
+    Figure(
+        "plot_leakage", "audits:plot_leakage", "leakage.svg", "leakage", "Audit", {"figure": "leakage"},
+        shown=where(Plan.synthetic_facesets), **of_facesets("leakage", Plan.synthetic_facesets),
+    ),
+    Figure(
+        "plot_attributes", "audits:plot_attributes", "attributes.svg", "attributes", "Audit", {"figure": "attributes"},
+        shown=where(lambda plan: plan.study.attributes and plan.synthetic_facesets()),
+        **of_facesets("divergence", Plan.synthetic_facesets),
+    ),
+]  # fmt: skip
