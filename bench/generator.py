@@ -16,12 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from semihard.compute.device import autocast, best_device, compiled
 from semihard.compute.tensors import to_float
-from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.methods.cemiface.objective import CemiFaceObjective
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
+from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.samplers import denoise
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec
-from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.similarity.embedders import Embedder
 
 STEPS = 20

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from semihard.sources.settings import RecordIOFaces
 from semihard.similarity.bins import bin_similarity
 from semihard.similarity.centers import find_identity_centers
 from semihard.sources.importing import import_faces
 from semihard.sources.recordio_writer import RecordIOWriter
+from semihard.sources.settings import RecordIOFaces
 from semihard.storage import schemas
 from semihard.storage.artifacts import create_artifact
 from semihard.storage.pixels import encode_image

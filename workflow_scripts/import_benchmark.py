@@ -2,9 +2,9 @@
 
 from pydantic import TypeAdapter
 
-from semihard.workflow.settings import BenchmarkEntry
 from semihard.sources.importing import import_benchmark
 from semihard.workflow.job import job
+from semihard.workflow.settings import BenchmarkEntry
 
 with job(snakemake) as provenance:
     settings = TypeAdapter(BenchmarkEntry).validate_python(snakemake.params.settings)

@@ -2,10 +2,10 @@
 
 from pydantic import TypeAdapter
 
-from semihard.generator.learning_curve import measure_learning
 from semihard.audit.settings import FidelityAudit
-from semihard.workflow.settings import GeneratorEntry
+from semihard.generator.learning_curve import measure_learning
 from semihard.workflow.job import job
+from semihard.workflow.settings import GeneratorEntry
 
 with job(snakemake) as provenance:
     inputs, given = snakemake.input, snakemake.params.settings

@@ -1,7 +1,7 @@
 """Procedural morphable model → verification pairs."""
 
-from semihard.sources.settings import RenderedBenchmark
 from semihard.sources.rendering import render_benchmark
+from semihard.sources.settings import RenderedBenchmark
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

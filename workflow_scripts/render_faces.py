@@ -1,7 +1,7 @@
 """Procedural morphable model → face set."""
 
-from semihard.sources.settings import RenderedFaces
 from semihard.sources.rendering import render_faces
+from semihard.sources.settings import RenderedFaces
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:

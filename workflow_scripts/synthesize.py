@@ -3,8 +3,8 @@
 from pydantic import TypeAdapter
 
 from semihard.generator.sampling import synthesize
-from semihard.workflow.settings import FaceSetEntry
 from semihard.workflow.job import job
+from semihard.workflow.settings import FaceSetEntry
 
 with job(snakemake) as provenance:
     inputs, shard = snakemake.input, int(snakemake.wildcards.shard)

@@ -3,8 +3,8 @@
 from pydantic import TypeAdapter
 
 from semihard.generator.training import train_generator
-from semihard.workflow.settings import GeneratorEntry
 from semihard.workflow.job import job
+from semihard.workflow.settings import GeneratorEntry
 
 if __name__ == "__main__":  # the processes that share a batch import this file, too
     with job(snakemake) as provenance:

@@ -1,7 +1,7 @@
 """Face set → recognizer."""
 
-from semihard.recognizer.training import train_recognizer
 from semihard.recognizer.settings import Recognizer
+from semihard.recognizer.training import train_recognizer
 from semihard.workflow.job import job
 
 if __name__ == "__main__":  # the processes that share a batch import this file, too

@@ -14,7 +14,7 @@ import msgpack
 import numpy as np
 from PIL import Image
 
-from semihard.sources.readers.recordio import open_recordio
+from semihard.sources.recordio import open_recordio
 from semihard.sources.recordio_writer import RecordIOWriter
 from semihard.sources.rendered.stream import rendered_faces
 from semihard.storage.faceset import FaceSet, FaceSetWriter

@@ -10,8 +10,8 @@ import torch
 from semihard.compute.device import autocast, best_device, compiled
 from semihard.recognizer.augmentation import augment
 from semihard.recognizer.backbone import build_backbone
-from semihard.recognizer.training import Recognition, build_optimizer, build_recognizer_head
 from semihard.recognizer.settings import Recognizer
+from semihard.recognizer.training import Recognition, build_optimizer, build_recognizer_head
 
 WARM_UP = 3
 

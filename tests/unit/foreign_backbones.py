@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semihard.recognizer.iresnet import LAYERS
+from semihard.recognizer.backbones.iresnet import NAMES
 
 
 class State:
@@ -51,7 +51,7 @@ def adaface_ir(state: State, x: Tensor, depth: int, se: bool = False) -> Tensor:
     """Features before the normalisation, of AdaFace's IR network of `depth` (100 is its ir_101); x: BGR."""
     x = state.prelu(state.norm(state.conv(x, "input_layer.0", 64, 3), "input_layer.1"), "input_layer.2")
     number = 0
-    for width, repeats in zip((64, 128, 256, 512), LAYERS[depth], strict=True):
+    for width, repeats in zip((64, 128, 256, 512), NAMES[f"iresnet{depth}"]["layers"], strict=True):
         for i in range(repeats):
             stride, body = (1, 2)[i == 0], f"body.{number}"
             number += 1

@@ -20,8 +20,8 @@ from semihard.audit.attributes import (
     train_attribute_classifier,
 )
 from semihard.audit.divergence import compare_attributes, divergence
-from semihard.errors import InputError
 from semihard.audit.settings import AttributeStudy
+from semihard.errors import InputError
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.storage.faceset import FaceSetWriter

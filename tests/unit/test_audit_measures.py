@@ -12,8 +12,8 @@ from sklearn.metrics import roc_curve
 from semihard.audit import leakage
 from semihard.audit.diversity import measure_diversity
 from semihard.audit.leakage import audit_leakage, find_nearest
-from semihard.errors import InputError
 from semihard.audit.settings import LeakageAudit
+from semihard.errors import InputError
 from semihard.similarity.embedding_pairs import draw_pairs, identity_of_each, pair_cosines
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact

@@ -14,9 +14,9 @@ from semihard.errors import InputError
 from semihard.generator import calibration
 from semihard.generator.calibration import calibrate_similarity, model_name, pearson_r, statistics, values_of_m
 from semihard.generator.inquiries import one_per_identity
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.model_file import GeneratorSpec, load_generator, save_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
@@ -204,7 +204,9 @@ def test_one_value_of_m_has_no_correlation(inputs, tmp_path):
 
 
 def test_values_of_m_are_those_the_generator_was_trained_on():
-    spec = GeneratorSpec("cemiface", "tiny", SIZE, 1000, 1e-4, 0.02, DIM, "", 0.0, 0.6, 0.04)
+    spec = GeneratorSpec(
+        "cemiface", "tiny", SIZE, 1000, 1e-4, 0.02, DIM, "", {"m_min": 0.0, "m_max": 0.6, "m_step": 0.04}
+    )
     assert np.allclose(values_of_m(spec), [0.03 * i for i in range(21)])
 
 

@@ -12,12 +12,18 @@ from torch import nn
 
 from semihard.compute.tensors import to_float
 from semihard.errors import InputError
-from semihard.generator.methods.dcface.network import DCFaceUNet, IdentityExtractor, StyleFeatures, condition, grid_statistics
+from semihard.generator.methods.dcface.network import (
+    DCFaceUNet,
+    IdentityExtractor,
+    StyleFeatures,
+    condition,
+    grid_statistics,
+)
 from semihard.generator.methods.dcface.objective import DCFaceObjective, by_similarity
+from semihard.generator.methods.dcface.settings import DCFaceGenerator
 from semihard.generator.objective import noise_schedule
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec
-from semihard.generator.methods.dcface.settings import DCFaceGenerator
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from tests.unit.toy_generator import SIZE, toy_embedder, toy_images

@@ -15,14 +15,14 @@ from semihard.compute.tensors import resize, to_float
 from semihard.errors import InputError
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_model, save_model
-from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
-from semihard.sources.settings import BinBenchmark
+from semihard.settings import registry
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import import_embedder
-from semihard.similarity.layout import renamed
-from semihard.similarity.layouts import RENAMES, SPECS
+from semihard.similarity.layout import renamed, spec_of
+from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
 from semihard.sources.importing import import_benchmark
+from semihard.sources.settings import BinBenchmark
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.storage.faceset import FaceSet
@@ -30,6 +30,9 @@ from semihard.storage.provenance import Provenance
 from semihard.verification.model import verify_faces
 from semihard.verification.protocol import verify
 from tests.unit.foreign_backbones import State, adaface_ir, insightface_mbf
+
+SPECS = {name: spec_of(name) for name in registry.names_of("similarity.layouts")}
+RENAMES = {name: renames for name in SPECS if (renames := registry.load("similarity.layouts", name).renames(name))}
 
 
 def network(spec: EmbedderSpec) -> torch.nn.Module:

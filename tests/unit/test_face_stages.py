@@ -7,13 +7,21 @@ import numpy as np
 import pytest
 
 from semihard.errors import InputError
-from semihard.sources.settings import BinBenchmark, FolderFaces, PairsBenchmark, RecordIOFaces, RenderedBenchmark, RenderedFaces, SubsetFaces
 from semihard.sources.benchmark_bin import write_bin
 from semihard.sources.export import export_faces
 from semihard.sources.importing import import_benchmark, import_faces
 from semihard.sources.recordio_writer import RecordIOWriter
 from semihard.sources.rendered.morphable import draw_identities
 from semihard.sources.rendering import render_benchmark, render_faces
+from semihard.sources.settings import (
+    BinBenchmark,
+    FolderFaces,
+    PairsBenchmark,
+    RecordIOFaces,
+    RenderedBenchmark,
+    RenderedFaces,
+    SubsetFaces,
+)
 from semihard.sources.subset import subset_faces
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact

@@ -10,8 +10,8 @@ from prdc import compute_prdc
 
 from semihard.audit import inception
 from semihard.audit.fidelity import MEASURES, compare, frechet_distance, halves, measure_fidelity, prdc
-from semihard.errors import InputError
 from semihard.audit.settings import FidelityAudit
+from semihard.errors import InputError
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, write_artifact
 from semihard.storage.faceset import FaceSetWriter

@@ -439,7 +439,7 @@ def test_the_discovery_figure_says_what_was_found(tmp_path, accuracy, finding):
         "labels": labels[1:],
         "x": [0, 1, 2],
     }
-    plot_accuracy_over_similarity(tmp_path / "scores.h5", [series], "casia", tmp_path / "f.svg", tmp_path / "f.csv")
+    plot_accuracy_over_similarity(tmp_path / "scores.h5", tmp_path / "f.svg", tmp_path / "f.csv", [series], "casia")
     table = pd.read_csv(tmp_path / "f.csv")
     assert table["similarity"].tolist() == [0.2, 0.5, 0.8] and table["accuracy"].tolist() == list(accuracy)
     assert (table["high"] - table["low"] == 2).all() and table["finding"].unique().tolist() == [finding]

@@ -8,13 +8,13 @@ import torch
 from semihard.errors import InputError
 from semihard.generator import cost as costs
 from semihard.generator.cost import COUNTED_BATCH, IN_FLIGHT, Cost, check_cost, duration, training_cost
-from semihard.generator.model_file import GeneratorSpec
-from semihard.recognizer.backbone import build_backbone
-from semihard.recognizer.model_file import EmbedderSpec
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.dcface.settings import DCFaceGenerator
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
-from semihard.generator.settings import NETWORKS
+from semihard.generator.model_file import GeneratorSpec
+from semihard.generator.sizes import SIZES
+from semihard.recognizer.backbone import build_backbone
+from semihard.recognizer.model_file import EmbedderSpec
 from semihard.similarity.embedders import Embedder
 
 CPU = torch.device("cpu")
@@ -26,7 +26,9 @@ def guide(side: int = 32) -> Embedder:
 
 def spec_of(network: str, size: int, method: str = "cemiface") -> GeneratorSpec:
     more = {"cemiface": {"embedding_dim": 128}, "dcface": {"embedding_dim": 128, "style_grid": 3, "style_channels": 16}}
-    return GeneratorSpec(method, network, size, 1000, 1e-4, 0.02, **more.get(method, {}))
+    schedule = {"timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
+    known = {"method": method, "network": network, "image_size": size}
+    return GeneratorSpec.of(known | schedule | more.get(method, {}))
 
 
 def entry(network: str, **given) -> CemiFaceGenerator:
@@ -96,9 +98,9 @@ def test_steps_memory_and_time_are_said(monkeypatch, caplog):
 
 
 def test_a_network_is_a_recipe_and_any_value_of_it_can_be_changed():
-    for network, (_, values) in NETWORKS.items():
+    for network, size in SIZES.items():
         settings = entry(network)
-        assert {key: getattr(settings, key) for key in values} == values
+        assert {key: getattr(settings, key) for key in size.recipe} == size.recipe
     assert entry("tiny", batch=16).batch == 16 and entry("tiny", batch=16).learning_rate == entry("tiny").learning_rate
     paper = entry("dcface_112")
     assert (paper.mse, paper.weight_cap, paper.gamma, paper.batch, paper.image_size) == (

@@ -16,16 +16,17 @@ from safetensors.torch import load_file
 from semihard.compute.device import launch
 from semihard.errors import InputError
 from semihard.generator import training
+from semihard.generator.methods.cemiface.objective import CemiFaceObjective
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.model_file import load_generator
-from semihard.storage.checksum import sha256_of
 from semihard.generator.training import train_generator
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
-from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.similarity.embedders import load_embedder
 from semihard.similarity.embedding import unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
+from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.provenance import Provenance
 from tests.unit.toy_generator import DIM, SIZE, toy_embedder, toy_faces
@@ -91,7 +92,7 @@ def test_a_killed_training_ends_in_the_same_bytes(inputs, tmp_path, monkeypatch)
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
     whole = run(entry(), inputs, tmp_path / "whole")
-    losses, calls = training.CemiFaceObjective.losses, []
+    losses, calls = CemiFaceObjective.losses, []
 
     def killed(*given, **drawn):
         calls.append(1)
@@ -99,7 +100,7 @@ def test_a_killed_training_ends_in_the_same_bytes(inputs, tmp_path, monkeypatch)
             os.kill(os.getpid(), signal.SIGTERM)
         return losses(*given, **drawn)
 
-    monkeypatch.setattr(training.CemiFaceObjective, "losses", killed)
+    monkeypatch.setattr(CemiFaceObjective, "losses", killed)
     with pytest.raises(SystemExit) as stop:
         run(entry(), inputs, tmp_path / "killed")
     assert stop.value.code == 143 and not (tmp_path / "killed" / "model.safetensors").exists()
@@ -172,7 +173,7 @@ def test_accumulation_changes_nothing_but_rounding(inputs, tmp_path, undivided, 
 
 def stop_at_the_seventh(marks: Path, *arguments: object) -> None:
     """Train in one of two processes; at the seventh step the first asks their parent to stop."""
-    losses, calls = training.CemiFaceObjective.losses, []
+    losses, calls = CemiFaceObjective.losses, []
 
     def counted(*given, **drawn):
         calls.append(1)
@@ -180,7 +181,7 @@ def stop_at_the_seventh(marks: Path, *arguments: object) -> None:
             os.kill(os.getppid(), signal.SIGTERM)
         return losses(*given, **drawn)
 
-    training.CemiFaceObjective.losses = counted
+    CemiFaceObjective.losses = counted
     try:
         training._train(*arguments)
     finally:

@@ -13,12 +13,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from semihard.errors import InputError
-from semihard.recognizer.heads import HEADS, MARGINS
 from semihard.recognizer.heads.adaface import AdaFace
 from semihard.recognizer.heads.cosface import CosFace
 from semihard.recognizer.heads.curricularface import CurricularFace
-from semihard.recognizer.margin_head import SoftmaxHead, build_head
+from semihard.recognizer.margin_head import MarginHead, SoftmaxHead, build_head
+from semihard.settings import registry
 
+HEADS = {
+    name: registry.class_of(registry.load("recognizer.heads", name), MarginHead)
+    for name in registry.names_of("recognizer.heads")
+}
+MARGINS = {name: head.published_margin for name, head in HEADS.items()}
 SOFTMAX_HEADS = [name for name, head in HEADS.items() if issubclass(head, SoftmaxHead)]
 
 # Loss, gradient of embedding [0, :3] and absolute sum of the centers' gradient, float64, of the published codes: x of

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from semihard.errors import InputError
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
-from semihard.sources.settings import IJBBenchmark
 from semihard.similarity.embedders import load_embedder
 from semihard.sources.ijb import read_ijb
 from semihard.sources.importing import import_benchmark
 from semihard.sources.rendered.stream import rendered_faces
+from semihard.sources.settings import IJBBenchmark
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
 from semihard.storage.faceset import FaceSet

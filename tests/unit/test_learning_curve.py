@@ -8,15 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from semihard.audit.settings import FidelityAudit
 from semihard.errors import InputError
 from semihard.figures.audits import plot_fidelity
 from semihard.figures.training import plot_learning
 from semihard.generator import training
+from semihard.generator.cost import steps_of
 from semihard.generator.learning_curve import measure_learning
-from semihard.generator.training import kept_epoch, train_generator
-from semihard.audit.settings import FidelityAudit
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
+from semihard.generator.training import kept_epoch, train_generator
 from semihard.similarity.embedding import embed_faces
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
@@ -79,7 +80,7 @@ def test_every_so_many_epochs_are_kept_and_the_last_is_the_result(inputs, tmp_pa
 )
 def test_kept_epochs_are_those_whose_images_have_been_seen(images: int, batch: int, every: int, epochs: int):
     settings = entry(epochs=epochs, keep_every=every, batch=batch)
-    steps = settings.steps(images)
+    steps = steps_of(settings, images)
     kept = {i: epoch for i in range(steps) if (epoch := kept_epoch(settings, i, images))}
     for i, epoch in kept.items():
         assert epoch % every == 0 and i * batch < epoch * images

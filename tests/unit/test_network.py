@@ -7,10 +7,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from semihard.errors import InputError
-from semihard.generator import network as network_module
-from semihard.generator.network import GroupNorm, Shape, SimilarityUNet, UnconditionalUNet
-from semihard.generator.objective import noise_schedule, one_step_estimate
+from semihard.generator.methods.cemiface.network import SimilarityUNet
+from semihard.generator.methods.ddpm.network import UnconditionalUNet
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
+from semihard.generator.network import GroupNorm
+from semihard.generator.objective import noise_schedule, one_step_estimate
+from semihard.generator.sizes import SIZES, Shape, Size
 
 SCHEDULE = noise_schedule(1000, 1e-4, 0.02)
 
@@ -159,7 +161,8 @@ def test_every_input_matters_to_its_own_sample_alone(which: int):
 
 def test_identity_and_similarity_enter_by_the_added_keys_and_values_only(monkeypatch):
     """Of the papers' network, here with the channels of "tiny", which alone has another way in."""
-    monkeypatch.setitem(network_module.SHAPES, "tiny", Shape((64, 96, 128), attention=(1, 2), head_dim=32))
+    shape = Shape((64, 96, 128), attention=(1, 2), head_dim=32)
+    monkeypatch.setitem(SIZES, "tiny", Size(shape, ""))
     network = randomised(SimilarityUNet("tiny", 16, SCHEDULE, 8))
     x_t, t, identity, m = inputs(3, 16, 8)
     with torch.no_grad():
@@ -168,7 +171,7 @@ def test_identity_and_similarity_enter_by_the_added_keys_and_values_only(monkeyp
             if "add_k_proj" in name or "add_v_proj" in name:
                 nn.init.zeros_(parameter)
         assert torch.equal(network(x_t, t, identity, m), network(x_t, t, identity.flip(0), -m))
-    assert network_module.SHAPES["dcface_112"].added is False and network_module.SHAPES["dcface_112"].tokens == 1
+    assert SIZES["dcface_112"].shape.added is False and SIZES["dcface_112"].shape.tokens == 1
 
 
 @pytest.mark.parametrize(("network", "size", "most"), [("tiny", 32, 80e6), ("small_64", 64, 8e9)])

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from semihard.generator.methods.cemiface.objective import CemiFaceObjective, achieved_similarity, similarity_losses
-from semihard.generator.methods.ddpm.objective import UnconditionalObjective
-from semihard.generator.objective import denoising_loss, noise_schedule, one_step_estimate, similarity_grid
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
+from semihard.generator.methods.cemiface.similarity_range import SimilarityRange
+from semihard.generator.methods.ddpm.objective import UnconditionalObjective
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
+from semihard.generator.objective import denoising_loss, noise_schedule, one_step_estimate
 
 CPU = torch.device("cpu")
 
@@ -175,7 +176,7 @@ def test_true_noise_gives_the_image_back():
     [(-1, 1, 0.04, 51, 1), (-1, 1, 0.02, 101, 1), (0, 1, 0.02, 51, 1), (0, 0, 0.04, 1, 0), (-1, 1, 0.06, 34, 0.98)],
 )
 def test_grid_holds_every_step_and_never_passes_its_end(m_min, m_max, m_step, count, last):
-    grid = similarity_grid(m_min, m_max, m_step)
+    grid = SimilarityRange(m_min, m_max, m_step).grid()
     assert (len(grid), grid[0].item(), grid.dtype) == (count, m_min, torch.float32)
     assert grid[-1].item() == pytest.approx(last, abs=1e-6)
     assert grid.diff().tolist() == pytest.approx([m_step] * (count - 1), abs=1e-6)

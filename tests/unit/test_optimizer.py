@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.optimizer import Optimizer, as_matrix
-from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 
 CPU = torch.device("cpu")
 

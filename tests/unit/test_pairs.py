@@ -53,9 +53,9 @@ def test_folds_are_contiguous_and_equal(pairs, folds):
 
 
 def test_pairs_of_one_kind_or_in_one_fold_are_refused_at_the_import(tmp_path):
-    from semihard.sources.settings import BinBenchmark
     from semihard.sources.benchmark_bin import write_bin
     from semihard.sources.importing import import_benchmark
+    from semihard.sources.settings import BinBenchmark
     from semihard.storage.provenance import Provenance
 
     image = encode_image(np.zeros((8, 8, 3), np.uint8), "png")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from semihard.recognizer.training import train_recognizer
 from semihard.recognizer.settings import Recognizer
-from semihard.sources.settings import BinBenchmark, RecordIOFaces, SubsetFaces
+from semihard.recognizer.training import train_recognizer
 from semihard.sources.importing import import_benchmark, import_faces
+from semihard.sources.settings import BinBenchmark, RecordIOFaces, SubsetFaces
 from semihard.sources.subset import subset_faces
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes

@@ -15,10 +15,10 @@ from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.domain_mixup import RealFaces
 from semihard.recognizer.memory import activation_bytes, training_bytes
 from semihard.recognizer.model_file import load_class_centers, load_model
+from semihard.recognizer.settings import DomainMixup, Recognizer
 from semihard.recognizer.targets import read_targets
 from semihard.recognizer.training import build_optimizer, embedder_spec, finished_epoch, learning_rate, train_recognizer
 from semihard.recognizer.training_set import LabelledImages
-from semihard.recognizer.settings import DomainMixup, Recognizer
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semihard.errors import InputError
-from semihard.sources.readers.recordio import open_recordio, read_faces
-from semihard.sources.recordio import HEADER, MAGIC
+from semihard.sources.readers.recordio import read_faces
+from semihard.sources.recordio import HEADER, MAGIC, open_recordio
 from semihard.sources.recordio_writer import RecordIOWriter, encode_record
 from semihard.storage.pixels import encode_image
 

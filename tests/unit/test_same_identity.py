@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from semihard.generator.methods.cemiface.objective import CemiFaceObjective
+from semihard.generator.methods.cemiface.objective import CemiFaceObjective, conditions_from
 from semihard.generator.methods.cemiface.same_identity import SameIdentity
-from semihard.generator.methods.cemiface.objective import conditions_from
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 
 IDENTITY = np.array([2, 0, 2, -1, 5, 0, 2, -1, 2], np.int32)  # 2: four images, 0: two, 5: one, two of nobody

@@ -16,7 +16,9 @@ from semihard.errors import InputError
 from semihard.generator import conditioning as asking
 from semihard.generator import sampling
 from semihard.generator.gathering import gather_shards
-from semihard.generator.model_file import GeneratorSpec, load_generator, save_generator
+from semihard.generator.methods.cemiface.conditioning import warn_outside
+from semihard.generator.methods.cemiface.similarity_range import SimilarityRange
+from semihard.generator.model_file import load_generator, save_generator
 from semihard.generator.sampling import shard_batches, synthesize
 from semihard.generator.settings import SyntheticFaces, UnconditionalFaces
 from semihard.similarity.embedders import load_embedder
@@ -175,11 +177,11 @@ def test_weights_that_are_not_finite_are_refused(inputs, tmp_path):
 
 
 def test_warns_of_a_similarity_beyond_the_last_step_of_the_grid(caplog):
-    GeneratorSpec("cemiface", "tiny", SIZE, 1000, 1e-4, 0.02, m_min=-1, m_max=1, m_step=0.3).check_similarity(0.9)
+    warn_outside(0.9, SimilarityRange(-1, 1, 0.3))
     assert "similarity 0.9 lies outside the -1 … 0.8 this generator was trained on" in caplog.text
     caplog.clear()
-    GeneratorSpec("cemiface", "tiny", SIZE, 1000, 1e-4, 0.02, m_min=-1, m_max=1, m_step=0).check_similarity(1.0)
-    GeneratorSpec("cemiface", "tiny", SIZE, 1000, 1e-4, 0.02, m_min=-1, m_max=1, m_step=0.04).check_similarity(1.0)
+    warn_outside(1.0, SimilarityRange(-1, 1, 0))
+    warn_outside(1.0, SimilarityRange(-1, 1, 0.04))
     assert not caplog.text
 
 

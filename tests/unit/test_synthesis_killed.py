@@ -32,7 +32,7 @@ def places() -> list[tuple[object, str]]:
     """Where this process may be killed."""
     import h5py
 
-    from semihard.generator.network import SimilarityUNet
+    from semihard.generator.methods.cemiface.network import SimilarityUNet
 
     writes = [(SimilarityUNet, "predict"), (h5py.Dataset, "__setitem__"), (h5py.Group, "create_dataset")]
     return writes + [(os, name) for name in ("replace", "rename", "unlink", "rmdir")]

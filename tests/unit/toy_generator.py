@@ -7,12 +7,12 @@ import torch
 
 from semihard.generator.methods.dcface.network import StyleFeatures
 from semihard.generator.model_file import GeneratorSpec, save_generator
-from semihard.storage.checksum import sha256_of
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
+from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSetWriter
 from semihard.storage.provenance import Provenance
 
@@ -50,7 +50,8 @@ def toy_generator(path: Path, embedder: Path, method: str = "cemiface", m_min: f
         "dcface": known | {"style_grid": 2, "style_channels": StyleFeatures(load_embedder(embedder)).channels},
         "ddpm": {},
     }
-    spec = GeneratorSpec(method, "tiny", SIZE, 1000, 1e-4, 0.02, **about[method])
+    known = {"method": method, "network": "tiny", "image_size": SIZE, "timesteps": 1000}
+    spec = GeneratorSpec.of(known | {"beta_start": 1e-4, "beta_end": 0.02} | about[method])
     network = spec.build()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, 0, 0.05)

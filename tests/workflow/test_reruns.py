@@ -9,7 +9,7 @@ import pytest
 
 from tests.workflow.conftest import SMALL, Project
 
-HEADS = "workflow_scripts/semihard/recognizer/heads.py"
+HEADS = "workflow_scripts/semihard/recognizer/heads/cosface.py"
 AFTER_A_FACESET = {
     "plot_sample_sheet",
     "embed_faces",

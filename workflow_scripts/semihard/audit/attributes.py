@@ -15,12 +15,12 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from semihard.audit.settings import AttributeStudy
 from semihard.compute.device import best_device
 from semihard.compute.engine import batch_indices
 from semihard.compute.progress import progress
 from semihard.errors import InputError
 from semihard.recognizer.model_file import KEY
-from semihard.audit.settings import AttributeStudy
 from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from semihard.audit.settings import LeakageAudit
 from semihard.compute.device import best_device
 from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.audit.settings import LeakageAudit
 from semihard.similarity.embedding_pairs import draw_pairs, identity_of_each, pair_cosines, unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact

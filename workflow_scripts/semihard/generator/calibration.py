@@ -16,10 +16,10 @@ from semihard.compute.device import autocast, best_device
 from semihard.compute.progress import progress
 from semihard.errors import InputError
 from semihard.generator.inquiries import one_per_identity, read_inquiry_images, read_unit_embeddings
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.cemiface.similarity_range import SimilarityRange
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact

@@ -29,7 +29,9 @@ def draw_conditions(
     changed by the operators that the settings name."""
     n = len(identity)
     m_values = torch.tensor((settings.similarity, *settings.further_similarities))
-    condition = Condition(inquiries[identity], m_values[index % len(m_values)], np.full(n, -1, np.int32), np.ones(n, np.float32))
+    condition = Condition(
+        inquiries[identity], m_values[index % len(m_values)], np.full(n, -1, np.int32), np.ones(n, np.float32)
+    )
     for operator in modules_of(settings):
         condition = operator.change(settings, inquiries, identity, index, condition)
     return condition

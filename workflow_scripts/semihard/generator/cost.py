@@ -13,8 +13,8 @@ from semihard.compute.device import uses_bf16
 from semihard.errors import InputError
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.network import Denoiser
-from semihard.recognizer.memory import activation_bytes, free_memory
 from semihard.generator.settings import Diffusion
+from semihard.recognizer.memory import activation_bytes, free_memory
 from semihard.settings import registry
 from semihard.similarity.embedders import Embedder
 

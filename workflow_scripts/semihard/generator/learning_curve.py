@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from semihard.audit.fidelity import MEASURES, compare, draw, halves
+from semihard.audit.settings import FidelityAudit
 from semihard.compute.device import autocast, best_device
 from semihard.compute.progress import progress
 from semihard.compute.tensors import resize
@@ -16,7 +17,6 @@ from semihard.errors import InputError
 from semihard.generator.conditioning import TrainingImages
 from semihard.generator.model_file import load_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.audit.settings import FidelityAudit
 from semihard.generator.settings import Diffusion
 from semihard.settings import registry
 from semihard.similarity.embedders import load_embedder

@@ -11,7 +11,6 @@ from diffusers import DDPMScheduler
 from torch import nn
 
 
-
 def noise_schedule(timesteps: int, beta_start: float, beta_end: float) -> DDPMScheduler:
     """The forward process with linear β (DDPM; values from DCFace's code)."""
     return DDPMScheduler(timesteps, beta_start, beta_end, "linear")

@@ -59,9 +59,7 @@ def synthesize(
         embedder = load_embedder(embedder_model_path, device)
         spec.check_embedder(embedder_model_path, embedder)
         inquiries = read_inquiries(inquiries_path, settings, spec)
-    synthesis = Synthesis(
-        settings, network, spec, device, embedder, inquiries, inquiry_faces_path, style_faces_path
-    )
+    synthesis = Synthesis(settings, network, spec, device, embedder, inquiries, inquiry_faces_path, style_faces_path)
     conditioning = registry.load("generator.methods", spec.method, "conditioning").of_faceset(synthesis)
 
     given = [generator_path, embedder_model_path, inquiries_path, inquiry_faces_path, style_faces_path]

@@ -6,8 +6,19 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from semihard.generator.sizes import SIZES
-from semihard.settings.base import COMPILE, PRECISION, SEED, EmbedderName, FaceSetName, FaceSetSettings, GeneratorName, Positive, Precision, Settings, Similarity
-
+from semihard.settings.base import (
+    COMPILE,
+    PRECISION,
+    SEED,
+    EmbedderName,
+    FaceSetName,
+    FaceSetSettings,
+    GeneratorName,
+    Positive,
+    Precision,
+    Settings,
+    Similarity,
+)
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from semihard.generator.model_file import GeneratorSpec, save_generator
 from semihard.generator.objective import Objective
 from semihard.generator.optimizer import Optimizer
 from semihard.generator.settings import Diffusion
+from semihard.settings import registry
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import unit_embeddings
 from semihard.storage import schemas
-from semihard.settings import registry
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.checkpoint import Resume
 from semihard.storage.checksum import sha256_of

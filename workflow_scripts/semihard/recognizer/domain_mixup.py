@@ -13,8 +13,8 @@ from torch import Tensor
 from semihard.compute.engine import batch_indices
 from semihard.compute.seeds import seed_for
 from semihard.errors import InputError
-from semihard.recognizer.training_set import LabelledImages
 from semihard.recognizer.settings import DomainMixup
+from semihard.recognizer.training_set import LabelledImages
 
 GRID = 21  # ψ of 0, 0.05 … 1
 

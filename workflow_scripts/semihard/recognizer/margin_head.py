@@ -16,7 +16,8 @@ SMALLEST_LENGTH = 1e-12  # of a vector that is divided by its length
 class MarginHead(nn.Module):
     """Class centers `weight` `[K, D]` (insightface's N(0, 0.01) initialisation), margin m and scale s.
 
-    A head, a file of recognizer/heads, says in `criterion` what it makes of cosines; all is computed in the weight's precision, autocast or not.
+    A head, a file of recognizer/heads, says in `criterion` what it makes of cosines;
+    all is computed in the weight's precision, autocast or not.
     """
 
     published_margin: float

@@ -22,8 +22,8 @@ from semihard.recognizer.margin_head import build_head
 from semihard.recognizer.memory import check_memory, training_bytes
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.recognizer.partial_fc import SampledHead
-from semihard.recognizer.training_set import LabelledImages
 from semihard.recognizer.settings import Recognizer
+from semihard.recognizer.training_set import LabelledImages
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.checkpoint import Resume

@@ -79,5 +79,7 @@ def class_of(module: ModuleType, base: type) -> type:
     own = [item for item in vars(module).values() if isinstance(item, type) and item.__module__ == module.__name__]
     derived = [item for item in own if issubclass(item, base)]
     if len(derived) != 1:
-        raise InputError(f"{module.__file__}: defines {len(derived)} classes derived from {base.__name__}, expected one")
+        raise InputError(
+            f"{module.__file__}: defines {len(derived)} classes derived from {base.__name__}, expected one"
+        )
     return derived[0]

@@ -1,6 +1,5 @@
 """Similarity bins: images from most to least similar to their identity's center (CemiFace, NeurIPS 2024, Sec. 3.1)."""
 
-import re
 from pathlib import Path
 
 import numpy as np

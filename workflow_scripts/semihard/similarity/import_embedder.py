@@ -13,9 +13,9 @@ from torch import Tensor
 from semihard.errors import InputError
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, load_weights, save_model
-from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
-from semihard.similarity.layout import renamed, spec_of
 from semihard.settings.paths import expand_path
+from semihard.similarity.layout import renamed, spec_of
+from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
 from semihard.storage.checksum import check_sha256
 from semihard.storage.provenance import Provenance
 

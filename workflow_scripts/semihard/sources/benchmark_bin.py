@@ -15,8 +15,8 @@ from typing import BinaryIO
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources.face import Face
 from semihard.sources.bgr_check import warn_if_bgr
+from semihard.sources.face import Face
 from semihard.sources.pairs import FOLDS, PairImages, contiguous_folds, warn_of_one_kind
 from semihard.storage.atomic import atomic_path
 from semihard.storage.pixels import decode_image

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources.face import Face
 from semihard.sources.alignment import FaceAligner, read_photo
+from semihard.sources.face import Face
 from semihard.storage.pixels import decode_image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}

@@ -17,8 +17,8 @@ from typing import Literal
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources.face import Face
 from semihard.sources.alignment import ARCFACE_112, similarity_transform, warp
+from semihard.sources.face import Face
 from semihard.storage.pixels import decode_image
 
 SIZE = (112, 112)

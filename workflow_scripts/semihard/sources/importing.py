@@ -9,16 +9,15 @@ import numpy as np
 
 from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.sources.settings import BinBenchmark, FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark, RecordIOFaces
 from semihard.settings import registry
 from semihard.sources.face import Face
 from semihard.sources.ijb import TemplateImages
+from semihard.sources.settings import BinBenchmark, FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark, RecordIOFaces
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.faceset import FaceSetWriter
 from semihard.storage.pixels import image_size_of
 from semihard.storage.provenance import Provenance
-from semihard.settings.paths import expand_path
 
 log = logging.getLogger("semihard")
 FACES_PER_WRITE = 512

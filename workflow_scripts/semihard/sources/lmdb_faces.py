@@ -17,8 +17,8 @@ import msgpack
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources.face import Face
 from semihard.sources.bgr_check import warn_if_bgr
+from semihard.sources.face import Face
 from semihard.sources.labels import check_labels
 from semihard.storage.pixels import decode_image
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources.face import Face
 from semihard.sources.alignment import FaceAligner, center_crop, read_photo
+from semihard.sources.face import Face
 from semihard.sources.folder import read_aligned
 
 FOLDS = 10

@@ -14,15 +14,11 @@ import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources.face import Face
-from semihard.sources.bgr_check import warn_if_bgr
-from semihard.sources.labels import check_labels
 from semihard.storage.pixels import decode_image
 
 MAGIC = struct.pack("<I", 0xCED7230A)
@@ -33,6 +29,7 @@ OPENING = np.dtype(
 )
 WHOLE, FIRST, MIDDLE, LAST = range(4)
 LENGTH_BITS = 29
+ROWS_AT_ONCE = 1024
 EXACT_FLOAT = 2**24  # InsightFace keeps keys as float32
 ORIGIN = (
     "the usual copy of CASIA-WebFace is `faces_webface_112x112` of InsightFace's dataset page "
@@ -40,7 +37,73 @@ ORIGIN = (
 )
 
 
-def _release(data: np.ndarray) -> None:
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A .rec file mapped into memory; rows go by rising key.
+
+    data: uint8 `[bytes]`; keys, offsets: int64 `[records]`; labels: float32 `[records]`, the first of each record;
+    images: int64 `[images]`, the rows that hold images: all but InsightFace's header and identity records.
+    """
+
+    path: Path
+    data: np.ndarray
+    keys: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    images: np.ndarray
+
+    def payload(self, row: int) -> bytes:
+        """The record's payload with its parts joined. Raises InputError where the file is damaged."""
+        offset = int(self.offsets[row])
+        parts = _parts(self.data, offset, f"{self.path}: record {self.keys[row]}")
+        return MAGIC.join(self.data[start : start + length].tobytes() for start, length in parts)
+
+    def encoded(self, row: int) -> bytes:
+        """The record's encoded image, bytes as they are."""
+        payload = self.payload(row)
+        return payload[HEADER.size + 4 * HEADER.unpack_from(payload)[0] :]
+
+    def decode(self, row: int) -> tuple[bytes, np.ndarray]:
+        """The encoded image and its pixels, uint8 RGB `[h, w, 3]`. Raises InputError naming a record without one."""
+        encoded = self.encoded(row)
+        try:
+            return encoded, decode_image(encoded)
+        except ValueError as error:
+            raise InputError(
+                f"{self.path}: record {self.keys[row]} holds no readable image ({error}): copy or make the file again"
+            ) from None
+
+
+def open_recordio(path: Path | str) -> RecordFile:
+    """Open a .rec file, or the folder that holds `train.rec` (or a single other .rec), and check every record's header.
+
+    Without a .idx beside it the file is scanned. Raises InputError, naming the record and the byte, for a file that is
+    missing, truncated, damaged or does not belong to its .idx. Payloads are not read: 490,623 records take seconds.
+    """
+    path = _find_rec(Path(path))
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty: copy it again")
+    with path.open("rb") as file:
+        data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    index = path.with_suffix(".idx")
+    keys, offsets = _read_index(index, len(data)) if index.exists() else _scan(data, path)
+    labels, empty = _read_openings(data, path, keys, offsets)
+    images = np.arange(len(keys))
+    if keys[0] == 0 and empty[0]:
+        images = images[~empty]
+        first_identity = int(labels[0])
+        if first_identity < EXACT_FLOAT:
+            images = np.flatnonzero((keys > 0) & (keys < first_identity))
+            if len(images) != first_identity - 1:
+                missing = int(np.setdiff1d(np.arange(1, first_identity), keys)[0])
+                raise InputError(
+                    f"{path}: its header promises {first_identity - 1} images, {len(images)} are there and record "
+                    f"{missing} is the first missing one: copy the .rec and the .idx again"
+                )
+    return RecordFile(path, data, keys, offsets, labels, images)
+
+
+def release(data: np.ndarray) -> None:
     """Give the mapped pages back: the kernel would keep a whole read file resident for as long as memory lasts."""
     data.base.obj.madvise(mmap.MADV_DONTNEED)
 
@@ -115,7 +178,7 @@ def _scan(data: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
             end = start + length + -length % 4
         ends.append(end)
         if len(ends) % ROWS_AT_ONCE == 0:
-            _release(data)
+            release(data)
     return np.arange(len(ends) - 1), np.array(ends[:-1])
 
 
@@ -137,7 +200,7 @@ def _read_openings(
         fits = offsets[rows] + PREFIX.size + length <= len(data)
         for row in begin + np.flatnonzero(~(whole & fits & (length >= image_at))):
             labels[row], empty[row] = _read_opening(data, f"{path}: record {keys[row]}", int(offsets[row]))
-        _release(data)
+        release(data)
     return labels, empty
 
 
@@ -153,40 +216,3 @@ def _read_opening(data: np.ndarray, record: str, offset: int) -> tuple[float, bo
         f"{record} at byte {offset} has {len(payload)} bytes, too few for its label header: "
         "expected a .rec of images made by InsightFace or im2rec"
     )
-
-
-def _read_list(path: Path, records: RecordFile) -> dict[int, str]:
-    """Key → identity from DCFace's `list.txt`: key, path of the image and maybe a label, by tabs; the path's folder is
-    the identity. Raises InputError where a line is none or an image has none."""
-    names: dict[int, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        match line.split("\t"):
-            case [key, image, *_] if key.isdecimal() and PurePosixPath(image).parent.name:
-                names[int(key)] = PurePosixPath(image).parent.name
-            case _:
-                raise InputError(f"{path}: line {number} is not `key<tab>identity/image`: get a complete list")
-    keys = records.keys[records.images]
-    if missing := [key for key in keys.tolist() if key not in names]:
-        raise InputError(
-            f"{path} has no line for record {missing[0]} ({len(missing)} of {len(keys)} lack one): get a complete list"
-        )
-    return names
-
-
-def _read_names(path: Path, largest_label: int) -> list[str]:
-    """The name of each label, from the lines of a text file. Raises InputError unless all are there and differ."""
-    if not path.exists():
-        raise InputError(f"identity_names: {path} does not exist")
-    names = path.read_text(encoding="utf-8").splitlines()
-    if len(names) <= largest_label:
-        raise InputError(
-            f"{path} names {len(names)} identities but the largest label is {largest_label}: expected a line each"
-        )
-    seen: set[str] = set()
-    for number, name in enumerate(names, 1):
-        if not name.strip() or name in seen:
-            raise InputError(
-                f"{path}: line {number}, {name!r}, is empty or a repetition: identities need different names"
-            )
-        seen.add(name)
-    return names

@@ -7,13 +7,13 @@ import numpy as np
 
 from semihard.compute.progress import progress
 from semihard.compute.seeds import seed_for
-from semihard.sources.settings import RenderedBenchmark, RenderedFaces
 from semihard.similarity.mixup import draw_partners
 from semihard.sources.rendered import attributes, identity_name
 from semihard.sources.rendered.morphable import draw_identities, mix_identities
 from semihard.sources.rendered.nuisance import draw_nuisance
 from semihard.sources.rendered.renderer import render
 from semihard.sources.rendered.stream import Batch, rendered_faces
+from semihard.sources.settings import RenderedBenchmark, RenderedFaces
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.faceset import FaceSetWriter

@@ -4,7 +4,16 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from semihard.settings.base import ALIGN, LICENCE, SEED, BenchmarkName, BenchmarkSettings, FaceSetName, FaceSetSettings, Positive
+from semihard.settings.base import (
+    ALIGN,
+    LICENCE,
+    SEED,
+    BenchmarkName,
+    BenchmarkSettings,
+    FaceSetName,
+    FaceSetSettings,
+    Positive,
+)
 
 
 class RecordIOFaces(FaceSetSettings):

@@ -1,11 +1,10 @@
-"""From YAML to a checked `settings.Config`: duplicate keys, sweeps, and every mistake told in one line.
+"""From YAML to a checked `Config`: duplicate keys, sweeps, and every mistake told in one line.
 
 A line names the path in the YAML, the value that was found and what was expected.
 """
 
 import difflib
 import itertools
-import os
 import re
 import typing
 from collections.abc import Iterable
@@ -14,8 +13,10 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from semihard import settings
 from semihard.errors import InputError
+from semihard.generator.settings import NegativeIdentity
+from semihard.settings.base import Settings
+from semihard.workflow.settings import Config, Study
 
 SECTIONS = ("facesets", "embedders", "generators", "recognizers", "benchmarks")
 
@@ -105,7 +106,7 @@ def _takes_list(section: str, entry: dict, key: str) -> bool:
     return False
 
 
-def _models_of(section: str) -> list[type[settings.Settings]]:
+def _models_of(section: str) -> list[type[Settings]]:
     """The models an entry of `section` can be of."""
 
     def models(annotation: object) -> list:
@@ -115,13 +116,13 @@ def _models_of(section: str) -> list[type[settings.Settings]]:
             return [annotation]
         return [model for argument in typing.get_args(annotation) for model in models(argument)]
 
-    return models(typing.get_args(settings.Config.model_fields[section].annotation)[1])
+    return models(typing.get_args(Config.model_fields[section].annotation)[1])
 
 
-def check(expanded: dict) -> settings.Config:
+def check(expanded: dict) -> Config:
     """The configuration as typed entries. Raises InputError with a line for every mistake."""
     try:
-        return settings.Config.model_validate(expanded)
+        return Config.model_validate(expanded)
     except ValidationError as error:
         problems = error.errors()
         # of the two readings of a comparison (a name, or keys) only the one that was meant is worth a line
@@ -167,12 +168,12 @@ def _model_at(problem: dict) -> list[str]:
     """The keys that were possible where an unknown one was found."""
     location = problem["loc"]
     if len(location) == 1:
-        return list(settings.Config.model_fields)
+        return list(Config.model_fields)
     section = location[0]
     if location[-2] == "negative_identity":
-        return list(settings.NegativeIdentity.model_fields)
+        return list(NegativeIdentity.model_fields)
     if section == "study":
-        return list(settings.Study.model_fields) if len(location) == 2 else []
+        return list(Study.model_fields) if len(location) == 2 else []
     models = _models_of(section)
     if section == "recognizers":
         return list(models[0].model_fields) if len(location) == 3 else []

@@ -19,7 +19,9 @@ def check_uses(config: Config, study: Study, needed: Iterable[tuple[str, str]]) 
         if isinstance(entry, SyntheticFaces | UnconditionalFaces):
             _check_synthesis(config, f"facesets.{name}", entry)
         if isinstance(entry, Diffusion) and entry.learns_from_labels:
-            _check_labels(config, f"generators.{name}.trained_on", entry.trained_on, f"which {entry.method} learns from")
+            _check_labels(
+                config, f"generators.{name}.trained_on", entry.trained_on, f"which {entry.method} learns from"
+            )
         if isinstance(entry, SimilarityBinFaces) and entry.center == "class_weight":
             _check_class_weight(config, f"facesets.{name}", entry.embedder, entry.of)
     if all(isinstance(config.benchmarks[name], IJBBenchmark) for name in study.benchmarks):
@@ -36,9 +38,7 @@ def _check_labels(config: Config, where: str, faceset: str, why: str) -> None:
         raise InputError(f"{where}: the images of {faceset!r} have no identities, {why}; name a labelled face set")
 
 
-def _check_synthesis(
-    config: Config, where: str, entry: SyntheticFaces | UnconditionalFaces
-) -> None:
+def _check_synthesis(config: Config, where: str, entry: SyntheticFaces | UnconditionalFaces) -> None:
     generator = config.generators[entry.generator]
     if entry.steps > generator.timesteps:
         raise InputError(f"{where}.steps: {entry.steps}, but {entry.generator!r} has {generator.timesteps} timesteps")
@@ -73,4 +73,3 @@ def _check_class_weight(config: Config, where: str, embedder: str, faceset: str)
             f"{where}.center: class_weight needs an embedder that is a recognizer trained on {faceset!r}; "
             f"{embedder!r} is not. Use center: mean, or such an embedder"
         )
-

@@ -10,15 +10,17 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from semihard import settings
+from semihard.generator.sizes import SIZES
+from semihard.recognizer.settings import RECIPES, Recognizer
 from semihard.storage import schemas
+from semihard.workflow.settings import Config
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
 def pages() -> dict[str, str]:
     """File name in docs/ → content."""
-    schema = json.dumps(settings.Config.model_json_schema(), indent=1, ensure_ascii=False)
+    schema = json.dumps(Config.model_json_schema(), indent=1, ensure_ascii=False)
     return {"configuration.md": _configuration(), "config.schema.json": f"{schema}\n", "artifacts.md": _artifacts()}
 
 
@@ -33,7 +35,7 @@ def _configuration() -> str:
         "complete study: the demo's `config.yaml` does not mix into it. `--config \"study={'seeds': [0, 1]}\"` changes single values.",
         "",
     ]
-    for section, field in settings.Config.model_fields.items():
+    for section, field in Config.model_fields.items():
         lines += [f"## `{section}`", "", str(field.description), ""]
         for model in _models(field.annotation):
             key = next((key for key in ("source", "method") if key in model.model_fields), "")
@@ -54,10 +56,10 @@ def _configuration() -> str:
                         f"| `{item.alias or name}` | {_type(item.annotation)} | {default} | {item.description} |"
                     )
             lines.append("")
-            if model is settings.Recognizer:
-                lines += _recipes("recipe", settings.RECIPES)
-            if model is settings.UnconditionalGenerator:
-                lines += _recipes("network", settings.NETWORKS)
+            if model is Recognizer:
+                lines += _recipes("recipe", RECIPES)
+        if section == "generators":
+            lines += _recipes("network", {name: (size.source, size.recipe) for name, size in SIZES.items()})
     return "\n".join(lines)
 
 

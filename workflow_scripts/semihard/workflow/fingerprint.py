@@ -217,9 +217,10 @@ class Stripper(ast.NodeTransformer):
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         call = node.value
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-            if isinstance(call.func.value, ast.Name) and call.func.value.id in LOGGERS:
-                return ast.Pass()
+        function = call.func if isinstance(call, ast.Call) else None
+        owner = function.value if isinstance(function, ast.Attribute) else None
+        if isinstance(owner, ast.Name) and owner.id in LOGGERS:
+            return ast.Pass()
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.Call:

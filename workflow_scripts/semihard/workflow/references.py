@@ -17,7 +17,9 @@ def named_by(entry: Settings, field: str = "") -> Iterator[tuple[str, str, str]]
         where = f"{field}.{key}" if field else key
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, Settings):
-                yield from ((where if isinstance(value, tuple) else inner, *rest) for inner, *rest in named_by(item, where))
+                yield from (
+                    (where if isinstance(value, tuple) else inner, *rest) for inner, *rest in named_by(item, where)
+                )
             elif section and isinstance(item, str):
                 yield where, section, item
 

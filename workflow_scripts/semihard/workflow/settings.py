@@ -9,19 +9,32 @@ from semihard.audit.settings import AttributeStudy, FidelityAudit, LeakageAudit
 from semihard.generator import settings as of_generator
 from semihard.recognizer.settings import Recognizer
 from semihard.settings import registry
-from semihard.settings.base import BenchmarkName, BenchmarkSettings, EmbedderName, EmbedderSettings, FaceSetName, FaceSetSettings, Name, RecognizerName, Settings
+from semihard.settings.base import (
+    BenchmarkName,
+    BenchmarkSettings,
+    EmbedderName,
+    EmbedderSettings,
+    FaceSetName,
+    FaceSetSettings,
+    Name,
+    RecognizerName,
+    Settings,
+)
 from semihard.settings.binning import BINNING
 from semihard.similarity import settings as of_similarity
 from semihard.sources import settings as of_sources
 from semihard.study_table.published import PUBLISHED
 
+SOURCE = "source"
 DEFAULT_METHOD = "cemiface"
 
 
 def entries_of(kind: type[Settings], *rooms: ModuleType) -> object:
     """The union of a kind's models in the settings of `rooms`, told apart by `source`."""
-    models = [item for room in rooms for item in vars(room).values() if isinstance(item, type) and issubclass(item, kind)]
-    return Annotated[Union[*(model for model in models if "source" in model.model_fields)], Field(discriminator="source")]
+    models = [
+        item for room in rooms for item in vars(room).values() if isinstance(item, type) and issubclass(item, kind)
+    ]
+    return Annotated[Union[*(model for model in models if SOURCE in model.model_fields)], Field(discriminator=SOURCE)]
 
 
 def method_of(entry: object) -> str:
@@ -56,7 +69,9 @@ class Reference(Settings):
     """An embedder in the table, as it is."""
 
     embedder: EmbedderName = Field(description="The embedder.")
-    further_benchmarks: tuple[BenchmarkName, ...] = Field((), description="Verified on these as well; they don't enter AVG.")
+    further_benchmarks: tuple[BenchmarkName, ...] = Field(
+        (), description="Verified on these as well; they don't enter AVG."
+    )
 
 
 class Study(Settings):
@@ -83,7 +98,9 @@ class Study(Settings):
         (),
         description="Tables of papers shown below the study's own lines, marked as published (semihard/study_table/published.py).",
     )
-    references: tuple[EmbedderName | Reference, ...] = Field((), description="Embedders verified as they are, for the eye.")
+    references: tuple[EmbedderName | Reference, ...] = Field(
+        (), description="Embedders verified as they are, for the eye."
+    )
     show: tuple[FaceSetName, ...] = Field((), description="Further face sets to make and to show in the report.")
     embedder: EmbedderName = Field(description="Measures similarity, diversity, attributes and leakage for the report.")
     center: Literal["class_weight", "mean"] = Field(

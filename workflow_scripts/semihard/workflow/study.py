@@ -83,10 +83,7 @@ class Plan:
     def comparisons(self) -> list[Comparison]:
         """The rows of the table: the real set first, each with its recognizer, what is named twice once."""
         rows = [Comparison(faceset=self.study.real)]
-        rows += [
-            row if isinstance(row, Comparison) else Comparison(faceset=row)
-            for row in self.study.compare
-        ]
+        rows += [row if isinstance(row, Comparison) else Comparison(faceset=row) for row in self.study.compare]
         merged: dict[tuple[str, str], Comparison] = {}
         for row in rows:
             recognizer = row.recognizer or self.study.recognizer
@@ -129,9 +126,7 @@ class Plan:
 
     def synthetic_facesets(self) -> list[str]:
         """Those of them that a generator made."""
-        return [
-            name for name in self.compared_facesets() if isinstance(self.config.facesets[name], SyntheticFaces)
-        ]
+        return [name for name in self.compared_facesets() if isinstance(self.config.facesets[name], SyntheticFaces)]
 
     def generators(self) -> list[str]:
         """The generators the study needs."""
@@ -216,10 +211,7 @@ class Plan:
                 bins = self.path("bins", **which, binning=entry.binning)
                 about = {"title": f"similarity bins of {entry.of}", "axis": "mean similarity to the identity center"}
                 x = entry.bin
-            elif (
-                isinstance(entry, SyntheticFaces)
-                and self.config.generators[entry.generator].takes_similarity
-            ):
+            elif isinstance(entry, SyntheticFaces) and self.config.generators[entry.generator].takes_similarity:
                 bins, x = None, entry.similarity
                 about = {"title": f"drawn by {entry.generator}", "axis": "requested similarity m"}
             else:

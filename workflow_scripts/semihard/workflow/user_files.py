@@ -5,6 +5,9 @@ from pathlib import Path
 from semihard.errors import InputError
 from semihard.settings.base import Settings
 from semihard.settings.paths import expand_path
+from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
+from semihard.sources.settings import BinBenchmark, FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark, RecordIOFaces
+from semihard.workflow.study import Plan
 
 ORIGIN_OF_CASIA = (
     "CASIA-WebFace aligned at 112 pixels is InsightFace's `faces_webface_112x112` (490,623 images, 10,572 identities; "
@@ -119,11 +122,17 @@ def leave_out_absent_benchmarks(plan: Plan) -> list[str]:
 
     def kept(rows: tuple) -> tuple:
         return tuple(
-            row if isinstance(row, str) else row.model_copy(update={"further_benchmarks": there(row.further_benchmarks)})
+            row
+            if isinstance(row, str)
+            else row.model_copy(update={"further_benchmarks": there(row.further_benchmarks)})
             for row in rows
         )
 
-    changed = {"benchmarks": there(study.benchmarks), "compare": kept(study.compare), "references": kept(study.references)}
+    changed = {
+        "benchmarks": there(study.benchmarks),
+        "compare": kept(study.compare),
+        "references": kept(study.references),
+    }
     plan.set_study(study.model_copy(update=changed))
     return [f"left out: {problem}" for problem in absent.values()]
 

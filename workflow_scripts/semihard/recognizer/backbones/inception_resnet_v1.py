@@ -5,7 +5,7 @@ from torch import nn
 from semihard.errors import InputError
 
 
-def Backbone(image_size: tuple[int, int], embedding_dim: int) -> nn.Module:  # noqa: N802
+def Backbone(image_size: tuple[int, int], embedding_dim: int) -> nn.Module:
     """The network without its classifier. Raises InputError for another length than 512."""
     from facenet_pytorch import InceptionResnetV1
 

@@ -18,4 +18,6 @@ class ArcFace(SoftmaxHead):
 
     def with_margin(self, cosine: Tensor, norm: Tensor) -> Tensor:
         m = self.margin
-        return torch.where(cosine > -math.cos(m), cos_plus_margin(cosine, math.cos(m), math.sin(m)), cosine - m * math.sin(m))
+        return torch.where(
+            cosine > -math.cos(m), cos_plus_margin(cosine, math.cos(m), math.sin(m)), cosine - m * math.sin(m)
+        )

@@ -26,7 +26,10 @@ class CurricularFace(ArcFace):
         target = cosine.gather(1, label)
         if self.training:
             self.t.lerp_((weight * target.detach()).sum(1).mean().to(self.t), self.t_alpha)
-        bound, with_margin = cos_plus_margin(target, math.cos(self.margin), math.sin(self.margin)), self.with_margin(target, norm)
+        bound, with_margin = (
+            cos_plus_margin(target, math.cos(self.margin), math.sin(self.margin)),
+            self.with_margin(target, norm),
+        )
         raised, logits = cosine * (self.t + cosine), torch.zeros_like(cosine)
         for j in range(label.shape[1]):  # what is a hard negative depends on the label
             one = torch.where(cosine > bound[:, j, None], raised, cosine)

@@ -1,7 +1,5 @@
 """AdaFace's IR and IR-SE networks."""
 
-import re
-
 from semihard.recognizer.backbones import iresnet
 from semihard.similarity.layout import Renames
 

@@ -42,9 +42,7 @@ def of_faceset(synthesis: Synthesis) -> Conditioning:
     return conditioned
 
 
-def of_training_images(
-    images: TrainingImages, network: Denoiser, spec: GeneratorSpec, guide: Embedder
-) -> Predict:
+def of_training_images(images: TrainingImages, network: Denoiser, spec: GeneratorSpec, guide: Embedder) -> Predict:
     """ε′ as the network is trained to predict it for images of its training set, each with one of the similarities
     trained on, drawn by the seed for the whole set."""
     grid, pixels = SimilarityRange(**spec.options).grid(), images.pixels

@@ -15,7 +15,9 @@ class CemiFaceGenerator(Diffusion):
     takes_similarity: ClassVar = True
 
     method: Literal["cemiface"] = "cemiface"
-    embedder: EmbedderName = Field(description="The frozen embedder of the identity condition and of both similarity losses.")
+    embedder: EmbedderName = Field(
+        description="The frozen embedder of the identity condition and of both similarity losses."
+    )
     lambda_: float = Field(0.05, ge=0, alias="lambda", description="Weight λ of L_SimMat (CemiFace Eq. 14, Table 14).")
     m_min: Similarity = Field(
         -1.0, description="Least similarity trained on (CemiFace Table 5: [−1, 1] is best, then [0, 1], then 0 alone)."

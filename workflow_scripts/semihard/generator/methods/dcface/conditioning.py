@@ -38,9 +38,7 @@ def of_faceset(synthesis: Synthesis) -> Conditioning:
     return conditioned
 
 
-def of_training_images(
-    images: TrainingImages, network: Denoiser, spec: GeneratorSpec, guide: Embedder
-) -> Predict:
+def of_training_images(images: TrainingImages, network: Denoiser, spec: GeneratorSpec, guide: Embedder) -> Predict:
     """ε′ for images of the training set, each in the style of the one before it."""
     x = to_float(images.pixels)
     return condition(network, StyleFeatures(guide), x, x.roll(1, 0))

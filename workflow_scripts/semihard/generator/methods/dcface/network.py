@@ -113,7 +113,9 @@ class IdentityExtractor(nn.Module):
 
     def __init__(self, network: str, image_size: int, width: int):
         super().__init__()
-        *layers, self.fc, self.features = build_backbone(DCFaceGenerator.extractors[network], (image_size, image_size), width).children()
+        *layers, self.fc, self.features = build_backbone(
+            DCFaceGenerator.extractors[network], (image_size, image_size), width
+        ).children()
         self.layers = nn.Sequential(*layers)
         places = (-(-image_size // 16)) ** 2  # of its last map
         channels = self.fc.in_features // places

@@ -7,8 +7,8 @@ from torch import nn
 from semihard.compute.tensors import to_float
 from semihard.errors import InputError
 from semihard.generator.methods.dcface.network import StyleFeatures
-from semihard.generator.objective import denoising_loss, noise_schedule, one_step_estimate
 from semihard.generator.methods.dcface.settings import DCFaceGenerator
+from semihard.generator.objective import denoising_loss, noise_schedule, one_step_estimate
 from semihard.similarity.embedders import Embedder
 from semihard.storage.faceset import FaceSet
 

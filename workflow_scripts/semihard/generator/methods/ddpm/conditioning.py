@@ -1,8 +1,5 @@
 """No condition."""
 
-import numpy as np
-import torch
-
 from semihard.generator.conditioning import Conditioned, Conditioning, Synthesis, TrainingImages
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.network import Denoiser
@@ -14,8 +11,6 @@ def of_faceset(synthesis: Synthesis) -> Conditioning:
     return lambda identity, index: Conditioned(synthesis.network, {})
 
 
-def of_training_images(
-    images: TrainingImages, network: Denoiser, spec: GeneratorSpec, guide: None
-) -> Predict:
+def of_training_images(images: TrainingImages, network: Denoiser, spec: GeneratorSpec, guide: None) -> Predict:
     """ε′ as the network is trained to predict it for images of its training set."""
     return network
