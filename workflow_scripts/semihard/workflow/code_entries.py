@@ -61,3 +61,18 @@ FOUND: dict[str, Callable[[Settings, Config], list[str]]] = {
     "import_faces": lambda settings, config: [entry("sources.readers", settings.source)],
     "import_benchmark": lambda settings, config: [entry("sources.benchmarks", settings.source)],
 }
+
+# Where those modules lie: package and, of a folder, the file.
+REGISTRIES = {
+    "train_generator": [
+        ("generator.methods", "network"),
+        ("generator.methods", "objective"),
+        ("recognizer.backbones", ""),
+    ],
+    "measure_learning": [("generator.methods", "conditioning")],
+    "synthesize": [("generator.methods", "conditioning"), ("generator.operators", "")],
+    "train_recognizer": [("recognizer.backbones", ""), ("recognizer.heads", "")],
+    "import_embedder": [("similarity.layouts", ""), ("recognizer.backbones", "")],
+    "import_faces": [("sources.readers", "")],
+    "import_benchmark": [("sources.benchmarks", "")],
+}

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from semihard.generator.sizes import SIZES
 from semihard.recognizer.settings import RECIPES, Recognizer
 from semihard.storage import schemas
+from semihard.workflow.reruns import stages_after_edit
 from semihard.workflow.settings import Config
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -21,7 +22,12 @@ DOCS = Path(__file__).parents[3] / "docs"
 def pages() -> dict[str, str]:
     """File name in docs/ → content."""
     schema = json.dumps(Config.model_json_schema(), indent=1, ensure_ascii=False)
-    return {"configuration.md": _configuration(), "config.schema.json": f"{schema}\n", "artifacts.md": _artifacts()}
+    return {
+        "configuration.md": _configuration(),
+        "config.schema.json": f"{schema}\n",
+        "artifacts.md": _artifacts(),
+        "reruns.md": _reruns(),
+    }
 
 
 def _configuration() -> str:
@@ -129,6 +135,29 @@ def _artifacts() -> str:
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+def _reruns() -> str:
+    lines = [
+        "# What runs again after an edit",
+        "",
+        "Made by `make docs` from the fingerprints of the stages; a test edits every module and compares. Of a module, a stage depends on",
+        "the functions, classes and constants that it reaches, not on their neighbours. Comments, docstrings, annotations, layout, what is",
+        "logged or said in an error, meanings of datasets and descriptions of settings are in no fingerprint; of settings, Snakemake compares",
+        "the values. What is found by name (a head, a backbone, a method, an operator, a reader, a layout, a figure) is in the",
+        "fingerprint of the stages whose entry names it; what reads a model file depends on who made it, and so on its code.",
+        "",
+        "An edit whose output is the same to the byte does not stop there: Snakemake decides what runs before the first job starts, and compares",
+        "checksums of inputs (up to 1 MB) only then. A digest beside each artifact would stop the *next* run, not this one, and two runs that",
+        "disagree on what is up to date are worse than one that does a little too much.",
+        "",
+        "| module | after an edit of what it is reached for | only where it is named |",
+        "|---|---|---|",
+    ]
+    for module, (always, naming) in stages_after_edit().items():
+        cells = (", ".join(f"`{stage}`" for stage in stages) for stages in (always, naming))
+        lines.append(f"| `{module.removeprefix('semihard.')}` | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":

@@ -32,22 +32,27 @@ def fingerprint(script: str, *entries: str, scripts: Path = SCRIPTS) -> str:
     entries: modules that the script finds by name (settings.registry), as "package.module", or "package.module:name"
     where only that definition, or only that one of the module's NAMES, counts.
     """
-    parts = {(script, ""): Module.of(script, scripts).whole}
-    waiting = list(parts.values())
+    parts = reached_by(script, *entries, scripts=scripts)
+    digest = hashlib.sha256()
+    for key in sorted(parts):
+        digest.update("\0".join((*key, parts[key].code, "")).encode())
+    return digest.hexdigest()[:16]
+
+
+def reached_by(script: str, *entries: str, scripts: Path = SCRIPTS) -> dict[tuple[str, str], "Part"]:
+    """Everything that enters the fingerprint, by module and name."""
+    whole = Module.of(script, scripts).whole
+    parts = {whole.key: whole}
     for entry in entries:
         module, _, name = entry.partition(":")
-        for part in Module.of(module, scripts).everything(name):
-            parts[part.key] = part
-            waiting.append(part)
+        parts |= {part.key: part for part in Module.of(module, scripts).everything(name)}
+    waiting = list(parts.values())
     while waiting:
         for part in waiting.pop().reached:
             if part.key not in parts:
                 parts[part.key] = part
                 waiting.append(part)
-    digest = hashlib.sha256()
-    for key in sorted(parts):
-        digest.update("\0".join((*key, parts[key].code, "")).encode())
-    return digest.hexdigest()[:16]
+    return parts
 
 
 class Part:
@@ -129,7 +134,7 @@ class Module:
             name = waiting.pop()
             if name not in seen and not neutral(name) and file_of(name, self.scripts):
                 seen.add(name)
-                waiting += [*Module.of(name, self.scripts).modules, *parents(name)]
+                waiting += [*Module.of(name, self.scripts).modules, *([] if name.endswith(".py") else parents(name))]
         effects = (Module.of(name, self.scripts).effects for name in sorted(seen))
         return [part for part in effects if part.key[0] != self.name and part._statements]
 
