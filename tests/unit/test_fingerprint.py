@@ -1,38 +1,64 @@
 """The code fingerprint: edits that can change a result change it, all others do not."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from semihard.workflow.fingerprint import RESULT_NEUTRAL, SCRIPTS, _file_of, _read, fingerprint
+from semihard.settings.base import Settings
+from semihard.settings.registry import LIBRARY
+from semihard.workflow.fingerprint import RESULT_NEUTRAL, SCRIPTS, file_of, fingerprint, read_module
+from semihard.workflow.reruns import entries_of, modules, scripts, stages_after_edit
 
 FILES = {
     "run.py": '"""Script."""\nfrom semihard.top import go\n\ngo()\n',
-    "other.py": "from semihard import alone\n",
+    "other.py": "from semihard import alone\n\nprint(alone.x)\n",
     "semihard/__init__.py": "",
-    "semihard/top.py": "from semihard.deep.low import value\nfrom semihard.compute.progress import bar\n\ndef go():\n    return value\n",
+    "semihard/errors.py": "class InputError(ValueError): ...\n",
+    "semihard/top.py": (
+        "import logging\n"
+        "from semihard.deep.low import value\n"
+        "from semihard.compute.progress import progress\n"
+        "from semihard.errors import InputError\n\n"
+        'log = logging.getLogger("l")\n\n'
+        "def go(n: int = 1) -> int:\n"
+        "    if n < 0:\n"
+        '        raise InputError(f"{n}: below 0")\n'
+        '    log.info("%d", n)\n'
+        '    with progress("go", n):\n'
+        "        return value\n\n\n"
+        "def not_used():\n"
+        "    return 1\n"
+    ),
     "semihard/deep/__init__.py": "",
     "semihard/deep/low.py": "value = 1\n",
     "semihard/alone.py": "x = 1\n",
-    "semihard/compute/progress.py": "bar = 1\n",
+    "semihard/compute/__init__.py": "",
+    "semihard/compute/progress.py": "def progress(*_): ...\n",
 }
+TOP = FILES["semihard/top.py"]
+
+
+def forget() -> None:
+    read_module.cache_clear()
+    file_of.cache_clear()
 
 
 @pytest.fixture
-def scripts(tmp_path: Path) -> Path:
+def copied(tmp_path: Path) -> Path:
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     return tmp_path
 
 
-def after(scripts: Path, name: str, text: str) -> tuple[bool, bool]:
+def after(copied: Path, name: str, text: str) -> tuple[bool, bool]:
     """Whether the fingerprints of run.py and other.py change when a file becomes `text`."""
-    before = [fingerprint(script, scripts) for script in ("run.py", "other.py")]
-    (scripts / name).write_text(text)
-    _read.cache_clear()
+    before = [fingerprint(script, scripts=copied) for script in ("run.py", "other.py")]
+    (copied / name).write_text(text)
+    forget()
     return tuple(
-        fingerprint(script, scripts) != old for script, old in zip(("run.py", "other.py"), before, strict=True)
+        fingerprint(script, scripts=copied) != old for script, old in zip(("run.py", "other.py"), before, strict=True)
     )
 
 
@@ -41,25 +67,198 @@ def after(scripts: Path, name: str, text: str) -> tuple[bool, bool]:
     [
         ("semihard/deep/low.py", "value = 2\n", (True, False)),
         ("semihard/alone.py", "x = 2\n", (False, True)),
-        ("semihard/__init__.py", "import sys\n", (True, True)),
+        ("semihard/__init__.py", "import sys\n\nsys.path.sort()\n", (True, True)),
+        ("semihard/deep/__init__.py", "print(1)\n", (True, False)),
+        ("semihard/deep/low.py", "value = 1\nprint(value)\n", (True, False)),
         ("semihard/deep/low.py", '"""New docstring."""\n\n# comment\nvalue   =   1\n', (False, False)),
-        ("semihard/top.py", FILES["semihard/top.py"].replace("():", '():\n    """What it does."""'), (False, False)),
+        ("semihard/deep/low.py", "value = 1\nunused = 2\n", (False, False)),
+        ("semihard/deep/low.py", "from semihard.alone import x as value\n", (True, False)),
+        ("semihard/top.py", TOP.replace("-> int:", '-> int:\n    """What it does."""'), (False, False)),
+        ("semihard/top.py", TOP.replace("n: int = 1) -> int", "n=1)"), (False, False)),
+        ("semihard/top.py", TOP.replace("n: int = 1", "n: int = 2"), (True, False)),
+        ("semihard/top.py", TOP.replace("below 0", "is below zero"), (False, False)),
+        ("semihard/top.py", TOP.replace("n < 0", "n < 1"), (True, False)),
+        ("semihard/top.py", TOP.replace('"%d"', '"n = %d"'), (False, False)),
+        ("semihard/top.py", TOP.replace('"go"', '"going"'), (False, False)),
+        ("semihard/top.py", TOP.replace("return 1", "return 2"), (False, False)),
         ("run.py", FILES["run.py"] + "go()\n", (True, False)),
-        ("semihard/compute/progress.py", "bar = 2\n", (False, False)),
+        ("semihard/compute/progress.py", "def progress(*_): print(1)\n", (False, False)),
         ("semihard/deep/low.py", 'value = "a string that is no docstring"\n', (True, False)),
     ],
 )
-def test_what_changes_the_fingerprint(scripts, name, text, changed):
-    assert after(scripts, name, text) == changed
+def test_what_changes_the_fingerprint(copied, name, text, changed):
+    assert after(copied, name, text) == changed
+
+
+def test_an_entry_is_a_module_a_definition_or_one_of_its_names(copied):
+    text = 'NAMES = {"a": 1, "b": 2}\n\n\ndef build():\n    return NAMES\n'
+    (copied / "semihard/family.py").write_text(text)
+
+    def of(entry: str) -> str:
+        forget()
+        return fingerprint("other.py", entry, scripts=copied)
+
+    before = {entry: of(f"semihard.family{entry}") for entry in ("", ":a", ":b")}
+    assert len(set(before.values())) == 3
+    (copied / "semihard/family.py").write_text(text.replace('"b": 2', '"b": 3, "c": 4'))
+    assert [of(f"semihard.family{entry}") != old for entry, old in before.items()] == [True, False, True]
+    (copied / "semihard/family.py").write_text(text.replace("return NAMES", "return None"))
+    assert all(of(f"semihard.family{entry}") != old for entry, old in before.items())
+    definition = of("semihard.family:build")
+    (copied / "semihard/family.py").write_text(text.replace("return NAMES", "return None") + "\n\ndef further():\n    return 1\n")
+    assert of("semihard.family:build") == definition
 
 
 def test_every_neutral_module_exists():
     for module in RESULT_NEUTRAL:
-        assert _file_of(module, SCRIPTS), module
+        assert file_of(module, SCRIPTS), module
 
 
-def test_library_imports_are_static_and_absolute():
-    for path in (SCRIPTS / "semihard").rglob("*.py"):
+def test_library_imports_are_static_and_absolute_but_for_what_is_found_by_name():
+    for path in LIBRARY.rglob("*.py"):
         text = path.read_text()
-        assert "importlib.import_module" not in text and "__import__(" not in text, path
+        dynamic = path.relative_to(LIBRARY).as_posix() in ("settings/registry.py", "figures/draw.py")
+        assert dynamic or ("import_module" not in text and "__import__(" not in text), path
         assert not any(line.lstrip().startswith("from .") for line in text.splitlines()), path
+
+
+def test_settings_compute_nothing():
+    """What a stage calls of its settings would be in no fingerprint."""
+
+    def kinds(base: type) -> list[type]:
+        return [kind for derived in base.__subclasses__() for kind in (derived, *kinds(derived))]
+
+    import semihard.workflow.settings  # noqa: F401  (brings in the settings of every room)
+
+    assert len(kinds(Settings)) > 30
+    for kind in kinds(Settings):
+        path = file_of(kind.__module__, SCRIPTS)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and node.name == kind.__name__:
+                functions = [item for item in node.body if isinstance(item, ast.FunctionDef)]
+                validators = ["validator" in "".join(map(ast.unparse, item.decorator_list)) for item in functions]
+                assert all(validators), f"{kind.__name__} in {path}"
+
+
+# ── the library itself ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A copy of scripts and library, to be edited."""
+    for path in [*SCRIPTS.glob("*.py"), *LIBRARY.rglob("*.py")]:
+        copy = tmp_path / path.relative_to(SCRIPTS)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text())
+    return tmp_path
+
+
+def fingerprints(folder: Path) -> dict[tuple[str, str], str]:
+    """Of every script, alone and with each thing that it may find by name."""
+    forget()
+    return {
+        (script, entry): fingerprint(f"{script}.py", *filter(None, [entry]), scripts=folder)
+        for script in scripts()
+        for entry in ("", *entries_of(script))
+    }
+
+
+class Reworded(ast.NodeTransformer):
+    """Other words wherever words are said to people only; `changed` counts them."""
+
+    def __init__(self):
+        self.changed = 0
+
+    def reword(self, node: ast.AST) -> None:
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+                inner.value += " reworded"
+                self.changed += 1
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+        if isinstance(node.exc, ast.Call):
+            self.reword(ast.Tuple(node.exc.args))
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        called = ast.unparse(node.func)
+        if called in ("InputError", "progress") or called.split(".")[0] in ("log", "logger"):
+            self.reword(ast.Tuple(node.args))
+        for keyword in node.keywords:
+            if keyword.arg in ("meaning", "description"):
+                self.reword(keyword.value)
+        return self.generic_visit(node)
+
+
+def test_no_sentence_and_no_meaning_is_in_a_fingerprint(library):
+    before, reworded = fingerprints(library), Reworded()
+    for path in (library / "semihard").rglob("*.py"):
+        path.write_text(ast.unparse(reworded.visit(ast.parse(path.read_text()))))
+    assert reworded.changed > 900
+    after = fingerprints(library)
+    assert {key for key in before if after[key] != before[key]} == set()
+
+
+def test_no_knob_is_in_a_fingerprint(library):
+    """Snakemake compares the values of settings; their fields, defaults and checks change nothing by themselves."""
+    before, fields = fingerprints(library), 0
+    for path in (library / "semihard").rglob("settings.py"):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call) and node.value.args:
+                node.value.args[0] = ast.Constant("another default")
+                fields += 1
+        path.write_text(ast.unparse(tree))
+    assert fields > 80
+    assert fingerprints(library) == before
+
+
+class Edited(ast.NodeTransformer):
+    """One more statement in every function and class, and another value for every constant."""
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        self.generic_visit(node)
+        node.body.append(ast.parse("edited = 1").body[0])
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.generic_visit(node)
+        node.body.append(ast.Global(["edited"]))
+        return node
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        self.generic_visit(node)
+        for item in node.body:
+            if isinstance(item, ast.Assign) and [ast.unparse(target) for target in item.targets] != ["NAMES"]:
+                item.value = ast.Tuple([item.value])
+        return node
+
+
+def test_an_edit_of_each_module_reruns_what_the_page_says(library):
+    before, table = fingerprints(library), stages_after_edit()
+    for module in modules():
+        path = file_of(module, library)
+        text = path.read_text()
+        path.write_text(ast.unparse(Edited().visit(ast.parse(text))))
+        after = fingerprints(library)
+        always = {script for script in scripts() if after[script, ""] != before[script, ""]}
+        changed = {script for script, entry in after if after[script, entry] != before[script, entry]}
+        assert (sorted(always), sorted(changed - always)) == table[module], module
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("recognizer/heads/newest.py", "class Newest: ...\n"),
+        ("recognizer/backbones/newest.py", "Backbone = None\n"),
+        ("generator/operators/newest.py", "def change(*given): ...\n"),
+        ("sources/readers/newest.py", "def read(*given): ...\n"),
+        ("storage/schemas.py", '\nNEWEST = Schema("newest", {"x": Dataset("str", "N", meaning="new")})\n'),
+    ],
+)
+def test_a_new_thing_of_a_known_kind_reruns_nothing(library, path, text):
+    before = fingerprints(library)
+    with (library / "semihard" / path).open("a") as file:
+        file.write(text)
+    assert fingerprints(library) == before

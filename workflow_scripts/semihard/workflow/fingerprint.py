@@ -3,7 +3,7 @@
 Snakemake looks only at the modification time of the script file. This looks at what is written, definition by
 definition: a function, class or constant enters where the script, or something that it reaches, names it. What cannot
 change a result is left out: comments, docstrings, layout, annotations, what is logged or said in an error, the meaning
-of a dataset, the fields of settings (Snakemake compares their values), and the modules of `RESULT_NEUTRAL`.
+of a dataset, settings (Snakemake compares their values), and the modules of `RESULT_NEUTRAL`.
 """
 
 import ast
@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from semihard.settings.registry import parse
+from semihard.workflow.stripped_code import Stripper, is_text
 
 SCRIPTS = Path(__file__).parents[2]
 PACKAGE = Path(__file__).parents[1].name
@@ -20,9 +21,6 @@ PACKAGE = Path(__file__).parents[1].name
 # Modules and packages that cannot change a result: they check, plan, log, or carry attributes.
 RESULT_NEUTRAL = tuple(f"{PACKAGE}.{name}" for name in ("workflow", "errors", "compute.progress", "storage.provenance"))
 SETTINGS = (f"{PACKAGE}.settings.base", "Settings")
-SAID = {"InputError", "NonFiniteLossError", "progress"}  # calls whose text is only read by people
-LOGGERS = {"log", "logging", "warnings"}
-TEXT_KEYWORDS = {"meaning", "description"}
 NAMES = "NAMES"  # of a module of a registry: what it is called in a configuration
 
 
@@ -46,10 +44,11 @@ def reached_by(script: str, *entries: str, scripts: Path = SCRIPTS) -> dict[tupl
     for entry in entries:
         module, _, name = entry.partition(":")
         parts |= {part.key: part for part in Module.of(module, scripts).everything(name)}
+    reduced = {(module, NAMES) for module, name in parts if name.startswith(f"{NAMES}:")}
     waiting = list(parts.values())
     while waiting:
         for part in waiting.pop().reached:
-            if part.key not in parts:
+            if part.key not in parts and part.key not in reduced:
                 parts[part.key] = part
                 waiting.append(part)
     return parts
@@ -63,8 +62,12 @@ class Part:
 
     @cached_property
     def _stripped(self) -> list[ast.stmt]:
-        strip = Stripper(self.module)
-        return [kept for statement in self._statements if (kept := strip.visit(statement)) is not None]
+        return [Stripper().visit(statement) for statement in self._statements]
+
+    @property
+    def is_settings(self) -> bool:
+        """True for a pydantic model of settings: Snakemake compares its values, and it computes nothing."""
+        return any(isinstance(node, ast.ClassDef) and self.module.is_settings(node) for node in self._statements)
 
     @cached_property
     def code(self) -> str:
@@ -106,7 +109,7 @@ class Module:
     @classmethod
     def of(cls, name: str, scripts: Path) -> "Module":
         """The module of this name, read once."""
-        return _module(name, scripts)
+        return read_module(name, scripts)
 
     def _note_import(self, node: ast.AST) -> None:
         if isinstance(node, ast.Import):
@@ -156,7 +159,7 @@ class Module:
     def resolve(self, name: str, attribute: str | None) -> list[Part]:
         """The parts that `name`, or `name.attribute`, stands for in this module; none for what is not this library's."""
         if part := self.part(name):
-            return [part]
+            return [] if part.is_settings else [part]
         module, inner = self.imports.get(name, (None, None))
         if module is None or neutral(module):
             return []
@@ -180,59 +183,6 @@ class Module:
             return isinstance(statement, ast.ClassDef) and self.is_settings(statement)
         module, inner = self.imports.get(name, (None, None))
         return inner is not None and Module.of(module, self.scripts)._leads_to_settings(inner)
-
-
-class Stripper(ast.NodeTransformer):
-    """Takes out of a statement what cannot change a result."""
-
-    def __init__(self, module: Module):
-        self.module = module
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
-        arguments = [ast.arg(argument.arg) if argument else None for argument in arguments]
-        split = len(node.args.posonlyargs), len(node.args.posonlyargs) + len(node.args.args)
-        args = ast.arguments(
-            arguments[: split[0]], arguments[split[0] : split[1]], arguments[-2], arguments[split[1] : -2],
-            node.args.kw_defaults, arguments[-1], node.args.defaults,
-        )  # fmt: skip
-        bare = type(node)(
-            name=node.name, args=args, body=without_text(node.body), decorator_list=node.decorator_list, returns=None,
-            type_params=getattr(node, "type_params", []), lineno=node.lineno,
-        )  # fmt: skip
-        return self.generic_visit(bare)
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
-        body = without_text(node.body)
-        if self.module.is_settings(node):
-            body = [item for item in body if isinstance(item, ast.FunctionDef) and not validates(item)] or [ast.Pass()]
-        bare = ast.ClassDef(
-            name=node.name, bases=node.bases, keywords=node.keywords, body=body, decorator_list=node.decorator_list,
-            type_params=getattr(node, "type_params", []), lineno=node.lineno,
-        )  # fmt: skip
-        return self.generic_visit(bare)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        return self.generic_visit(node)
-
-    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
-        return ast.Raise(exc=called(node.exc), cause=None)
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        call = node.value
-        function = call.func if isinstance(call, ast.Call) else None
-        owner = function.value if isinstance(function, ast.Attribute) else None
-        if isinstance(owner, ast.Name) and owner.id in LOGGERS:
-            return ast.Pass()
-        return self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.Call:
-        arguments, keywords = node.args, [item for item in node.keywords if item.arg not in TEXT_KEYWORDS]
-        if isinstance(node.func, ast.Name) and node.func.id in SAID:
-            arguments, keywords = [], []
-        return self.generic_visit(ast.Call(func=node.func, args=arguments, keywords=keywords))
 
 
 def named(statements: Iterable[ast.AST]) -> Iterator[tuple[str, str | None]]:
@@ -275,30 +225,6 @@ def entry_of(statement: ast.stmt, name: str) -> ast.stmt:
     return ast.Expr(ast.Dict([key for key, _ in kept], [item for _, item in kept]))
 
 
-def called(exception: ast.expr | None) -> ast.expr | None:
-    """What is raised, without its message."""
-    return called(exception.func) if isinstance(exception, ast.Call) else exception
-
-
-def is_text(statement: ast.stmt) -> bool:
-    """True for a docstring."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
-
-
-def without_text(body: list[ast.stmt]) -> list[ast.stmt]:
-    """The body of a function or class without its docstring."""
-    return [statement for statement in body if not is_text(statement)] or [ast.Pass()]
-
-
-def validates(function: ast.FunctionDef) -> bool:
-    """True for a pydantic validator: it refuses or fills in values, which are what Snakemake compares."""
-    return any("validator" in ast.unparse(decorator) for decorator in function.decorator_list)
-
-
 def own(module: str) -> bool:
     """True for this library's modules."""
     return module.split(".")[0] == PACKAGE
@@ -326,5 +252,5 @@ def file_of(name: str, scripts: Path) -> Path | None:
 
 
 @cache
-def _module(name: str, scripts: Path) -> Module:
+def read_module(name: str, scripts: Path) -> Module:
     return Module(name, scripts)
