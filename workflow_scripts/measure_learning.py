@@ -2,8 +2,8 @@
 
 from pydantic import TypeAdapter
 
+from semihard.audit.learning_curve import measure_learning
 from semihard.audit.settings import FidelityAudit
-from semihard.generator.learning_curve import measure_learning
 from semihard.workflow.job import job
 from semihard.workflow.settings import GeneratorEntry
 

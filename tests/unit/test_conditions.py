@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 
-from semihard.generator import conditions
 from semihard.generator.conditions import draw_conditions
+from semihard.generator.operators import negative_identity
 from semihard.generator.operators.negative_identity import guided, ranked_others
 from semihard.generator.settings import SyntheticFaces
 from semihard.similarity.mixup import draw_partners
@@ -107,7 +107,7 @@ def test_perturbation_turns_what_mixup_has_mixed():
 def test_ranked_others_are_those_of_a_full_sort(count, rows_per_block, seed):
     inquiries = unit(count, seed=seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conditions, "ROWS", rows_per_block)
+        patch.setattr(negative_identity, "ROWS", rows_per_block)
         found = {
             which: ranked_others(inquiries, np.arange(count), which) for which in ("closest", "median", "farthest")
         }

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from semihard.errors import InputError
 from semihard.settings.paths import expand_path
 from semihard.workflow.configuration import expand_sweeps, read_yaml
+from semihard.workflow.figures import pictures
 from semihard.workflow.study import Plan
+from semihard.workflow.user_files import check_files, files_of, leave_out_absent_benchmarks
 
 BASE = {
     "facesets": {
@@ -115,7 +117,7 @@ def changed(path: str, value: object) -> dict:
 def test_mistakes(path, value, message):
     config = changed(path, value)
     with pytest.raises(InputError) as caught:
-        Plan(config).check_data()
+        check_files(Plan(config))
     assert message in str(caught.value)
 
 
@@ -154,7 +156,7 @@ def test_class_weight_centers_need_a_recognizer_of_that_set():
 def test_what_the_study_does_not_use_need_not_be_there():
     config = copy.deepcopy(BASE)
     config["facesets"]["casia"] = {"source": "recordio", "path": "/no/such/folder"}
-    Plan(config).check_data()
+    check_files(Plan(config))
 
 
 def test_duplicate_names_are_refused(tmp_path):
@@ -226,16 +228,16 @@ def test_an_image_added_to_a_folder_is_seen(tmp_path):
     """Snakemake looks at times of inputs: those of the identity folders change with what is in them."""
     (tmp_path / "photos" / "a").mkdir(parents=True)
     config = changed("facesets.real", {"source": "folder", "path": str(tmp_path / "photos")})
-    assert Plan(config).data_path("facesets", "real") == [tmp_path / "photos", tmp_path / "photos" / "a"]
+    assert files_of(Plan(config), "facesets", "real") == [tmp_path / "photos", tmp_path / "photos" / "a"]
 
 
 def test_any_record_file_of_a_folder_is_found(tmp_path):
     config = changed("facesets.real", {"source": "recordio", "path": str(tmp_path)})
     with pytest.raises(InputError, match="holds no .rec file. CASIA-WebFace"):
-        Plan(config).check_data()
+        check_files(Plan(config))
     (tmp_path / "other.rec").touch()
     (tmp_path / "other.idx").touch()
-    assert Plan(config).data_path("facesets", "real") == [tmp_path / "other.rec", tmp_path / "other.idx"]
+    assert files_of(Plan(config), "facesets", "real") == [tmp_path / "other.rec", tmp_path / "other.idx"]
 
 
 # ── benchmarks that are not there, and lines of one similarity ──
@@ -251,13 +253,13 @@ def with_benchmarks(tmp_path, **further) -> dict:
 def test_an_absent_benchmark_is_left_out_with_a_line(tmp_path):
     compare = [{"faceset": "real", "further_benchmarks": ["lfw"]}]
     plan = Plan(with_benchmarks(tmp_path, compare=compare))
-    (line,) = plan.leave_out_absent_benchmarks()
+    (line,) = leave_out_absent_benchmarks(plan)
     assert line.startswith("left out: benchmarks.lfw.path: ") and "lfw.bin not found. InsightFace's" in line
-    plan.check_data()
+    check_files(plan)
     assert {run["benchmark"] for run in plan.runs()} == {"held_out"} and ("benchmarks", "lfw") not in plan.needed
     (tmp_path / "lfw.bin").write_bytes(b"")
     plan = Plan(with_benchmarks(tmp_path, compare=compare))
-    assert plan.leave_out_absent_benchmarks() == []
+    assert leave_out_absent_benchmarks(plan) == []
     assert {run["benchmark"] for run in plan.runs()} == {"held_out", "lfw"}
 
 
@@ -265,9 +267,9 @@ def test_where_no_benchmark_is_left_the_study_is_refused(tmp_path):
     config = with_benchmarks(tmp_path)
     config["study"]["benchmarks"] = ["lfw"]
     plan = Plan(config)
-    assert plan.leave_out_absent_benchmarks() == []
+    assert leave_out_absent_benchmarks(plan) == []
     with pytest.raises(InputError, match=r"lfw.bin not found"):
-        plan.check_data()
+        check_files(plan)
 
 
 def test_what_a_row_is_verified_on_in_addition_joins_the_row(tmp_path):
@@ -290,7 +292,7 @@ def test_lines_that_differ_by_similarity_alone_are_a_series():
         first["x"] == [0, 1, 2, 3, 4] and first["labels"][0] == "bins-bin0" and first["bins"].endswith("quantile-5.h5")
     )
     assert second["x"] == [0.0, 0.5] and second["bins"] is None
-    assert "accuracy_over_similarity.svg" in " ".join(Plan(config).figures())
+    assert "accuracy_over_similarity.svg" in " ".join(pictures(Plan(config)))
     config["study"]["compare"] = ["synthetic-similarity0.0"]
     assert Plan(config).similarity_series() == []
 

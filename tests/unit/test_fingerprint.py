@@ -105,7 +105,9 @@ def test_an_entry_is_a_module_a_definition_or_one_of_its_names(copied):
     (copied / "semihard/family.py").write_text(text.replace("return NAMES", "return None"))
     assert all(of(f"semihard.family{entry}") != old for entry, old in before.items())
     definition = of("semihard.family:build")
-    (copied / "semihard/family.py").write_text(text.replace("return NAMES", "return None") + "\n\ndef further():\n    return 1\n")
+    (copied / "semihard/family.py").write_text(
+        text.replace("return NAMES", "return None") + "\n\ndef further():\n    return 1\n"
+    )
     assert of("semihard.family:build") == definition
 
 

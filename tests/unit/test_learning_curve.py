@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from semihard.audit.learning_curve import measure_learning
 from semihard.audit.settings import FidelityAudit
 from semihard.errors import InputError
 from semihard.figures.audits import plot_fidelity
 from semihard.figures.training import plot_learning
 from semihard.generator import training
 from semihard.generator.cost import steps_of
-from semihard.generator.learning_curve import measure_learning
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
 from semihard.generator.training import kept_epoch, train_generator

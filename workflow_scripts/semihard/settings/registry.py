@@ -59,7 +59,8 @@ def module_of(package: str, name: str, part: str = "") -> str:
     """The full name of the module, or of one in its folder, that gives `name`. Raises InputError where none does."""
     names = names_of(package)
     if name not in names:
-        raise InputError(f"{package}: there is no {name!r}; expected one of {', '.join(names)}")
+        kind = package.rpartition(".")[2].removesuffix("s")
+        raise InputError(f"{kind} {name!r} is not known; expected one of {', '.join(names)}")
     return ".".join(filter(None, (__package__.split(".")[0], package, names[name], part)))
 
 
