@@ -99,7 +99,7 @@ def test_iresnet_has_insightface_names_and_a_frozen_last_scale():
 
 
 def test_unknown_backbone_and_impossible_embedding_are_refused():
-    with pytest.raises(InputError, match="'resnet50' is not known; expected one of iresnet18"):
+    with pytest.raises(InputError, match="'resnet50' is not known; expected one of inception_resnet_v1, iresnet18"):
         build_backbone("resnet50", (112, 112), 512)
     with pytest.raises(InputError, match="has 512 features, not 128"):
         build_backbone("inception_resnet_v1", (160, 160), 128)

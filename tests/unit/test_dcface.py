@@ -183,7 +183,7 @@ def test_ranking_and_trimming_equal_a_loop_over_classes(seed: int, trim: float):
     identity = random.permutation(np.repeat(np.arange(6), random.integers(1, 12, 6))).astype(np.int32)
     embedding = random.normal(size=(len(identity), 5))
     embedding = (embedding / np.linalg.norm(embedding, axis=1, keepdims=True)).astype(np.float32)
-    with patch("semihard.generator.dcface_objective.ROWS", 7):
+    with patch("semihard.generator.methods.dcface.objective.ROWS", 7):
         order, start, kept = by_similarity(torch.from_numpy(embedding), identity, trim)
     for k in range(6):
         members = np.flatnonzero(identity == k)

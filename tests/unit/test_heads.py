@@ -306,5 +306,5 @@ def test_margin_of_none_is_the_published_one():
 
 
 def test_unknown_head_is_refused():
-    with pytest.raises(InputError, match="'sphereface' is not known; expected one of cosface, arcface, "):
+    with pytest.raises(InputError, match="'sphereface' is not known; expected one of adaface, arcface, "):
         build_head("sphereface", 2, 2, 0.4, 64.0)

@@ -103,7 +103,7 @@ def open_recordio(path: Path | str) -> RecordFile:
     return RecordFile(path, data, keys, offsets, labels, images)
 
 
-def release(data: np.ndarray) -> None:
+def release_pages(data: np.ndarray) -> None:
     """Give the mapped pages back: the kernel would keep a whole read file resident for as long as memory lasts."""
     data.base.obj.madvise(mmap.MADV_DONTNEED)
 
@@ -178,7 +178,7 @@ def _scan(data: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
             end = start + length + -length % 4
         ends.append(end)
         if len(ends) % ROWS_AT_ONCE == 0:
-            release(data)
+            release_pages(data)
     return np.arange(len(ends) - 1), np.array(ends[:-1])
 
 
@@ -200,7 +200,7 @@ def _read_openings(
         fits = offsets[rows] + PREFIX.size + length <= len(data)
         for row in begin + np.flatnonzero(~(whole & fits & (length >= image_at))):
             labels[row], empty[row] = _read_opening(data, f"{path}: record {keys[row]}", int(offsets[row]))
-        release(data)
+        release_pages(data)
     return labels, empty
 
 

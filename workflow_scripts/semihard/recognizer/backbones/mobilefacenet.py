@@ -4,12 +4,16 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-# (expansion, width, repeats, stride of the first) of each group of inverted residuals (MobileFaceNet Table 1)
-BLOCKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
-MBF_BLOCKS = ((1, 128, 5, 2), (2, 256, 1, 2), (1, 256, 6, 1), (2, 256, 1, 2), (1, 256, 2, 1))
-MBF_LARGE_BLOCKS = (
-    (0.5, 256, 2, 1), (0.5, 256, 9, 2), (1, 512, 1, 2), (0.5, 512, 12, 1), (1, 512, 1, 2), (0.5, 512, 4, 1)
-)  # fmt: skip
+NAMES = {  # Chen et al.'s, and insightface's
+    "mobilefacenet": {"blocks": ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))},
+    "mbf": {"blocks": ((1, 128, 5, 2), (2, 256, 1, 2), (1, 256, 6, 1), (2, 256, 1, 2), (1, 256, 2, 1)), "stem_groups": 64},
+    "mbf_large": {
+        "blocks": (
+            (0.5, 256, 2, 1), (0.5, 256, 9, 2), (1, 512, 1, 2), (0.5, 512, 12, 1), (1, 512, 1, 2), (0.5, 512, 4, 1)
+        ),
+        "stem_groups": 0,
+    },
+}  # fmt: skip
 
 
 class ConvBlock(nn.Sequential):
@@ -53,7 +57,7 @@ class InvertedResidual(nn.Module):
 class MobileFaceNet(nn.Module):
     """MobileFaceNet: stem, inverted residuals, a global depthwise convolution of the whole map, FC, BN.
 
-    blocks: (expansion, width, repeats, stride of the first) of each group; the stem has the first group's width.
+    blocks: (expansion, width, repeats, stride of the first) of each group of inverted residuals (Table 1); the stem has the first group's width.
     stem_groups: groups of the stem's second convolution; depthwise where not given, 0 leaves it out.
     """
 
@@ -61,7 +65,7 @@ class MobileFaceNet(nn.Module):
         self,
         image_size: tuple[int, int],
         embedding_dim: int,
-        blocks: tuple[tuple[float, int, int, int], ...] = BLOCKS,
+        blocks: tuple[tuple[float, int, int, int], ...],
         width: int = 512,
         stem_groups: int | None = None,
     ):

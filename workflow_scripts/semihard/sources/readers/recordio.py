@@ -66,7 +66,7 @@ def read_faces(
         for number, row in enumerate(records.images):
             yield Face(records.decode(row)[0], identity(row) if labelled else "", str(records.keys[row]))
             if number % ROWS_AT_ONCE == 0:
-                release(records.data)
+                release_pages(records.data)
 
     return faces()
 
