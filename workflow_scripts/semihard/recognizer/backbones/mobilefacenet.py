@@ -57,7 +57,8 @@ class InvertedResidual(nn.Module):
 class MobileFaceNet(nn.Module):
     """MobileFaceNet: stem, inverted residuals, a global depthwise convolution of the whole map, FC, BN.
 
-    blocks: (expansion, width, repeats, stride of the first) of each group of inverted residuals (Table 1); the stem has the first group's width.
+    blocks: (expansion, width, repeats, stride of the first) of each group of inverted residuals (Table 1); the
+    stem has the first group's width.
     stem_groups: groups of the stem's second convolution; depthwise where not given, 0 leaves it out.
     """
 

@@ -11,7 +11,7 @@ from semihard.settings.paths import expand_path
 from semihard.sources.bgr_check import warn_if_bgr
 from semihard.sources.face import Face
 from semihard.sources.labels import check_labels
-from semihard.sources.recordio import ROWS_AT_ONCE, RecordFile, open_recordio
+from semihard.sources.recordio import ROWS_AT_ONCE, RecordFile, open_recordio, release_pages
 from semihard.sources.settings import RecordIOFaces
 
 COLOUR_SAMPLE = 32
