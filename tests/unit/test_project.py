@@ -78,6 +78,12 @@ def test_every_rule_has_the_script_of_its_name_and_its_fingerprint():
     assert scripts == {name for name, rule in rules().items() if not rule["derived"]}
 
 
+def test_pictures_of_the_pages_are_small():
+    """A figure copied from results is brought to 256 colours first: Image.quantize(256)."""
+    for path in (ROOT / "docs").iterdir():
+        assert path.stat().st_size < 1_000_000, path
+
+
 def test_scripts_are_thin():
     for path in (ROOT / "workflow_scripts").glob("*.py"):
         assert len(path.read_text().splitlines()) <= 25, path

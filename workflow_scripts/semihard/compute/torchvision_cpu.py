@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-_library = None  # torch.library.Library forgets its operators when it is collected
+_declared = None  # PyTorch forgets the operators of a Library when it is collected
 
 
 def nms(boxes: "torch.Tensor", scores: "torch.Tensor", iou_threshold: float) -> "torch.Tensor":
@@ -49,8 +49,9 @@ def nms(boxes: "torch.Tensor", scores: "torch.Tensor", iou_threshold: float) -> 
 
 def declare_missing_operators(folder: pathlib.Path) -> bool:
     """Declare `torchvision::nms` and `::qnms` if the extension in torchvision's `folder` cannot load: True if so."""
-    global _library
+    global _declared
     import torch
+    from torch import library
 
     if torch.version.cuda or torch.version.hip:
         return False
@@ -59,10 +60,10 @@ def declare_missing_operators(folder: pathlib.Path) -> bool:
             torch.ops.load_library(str(extension))
         return False
     except OSError:
-        _library = torch.library.Library("torchvision", "FRAGMENT")
+        _declared = library.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
-        _library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _library.impl("nms", nms, "CPU")
+        _declared.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _declared.impl("nms", nms, "CPU")
     return True
 
 
