@@ -2,6 +2,7 @@
 
 from pydantic import TypeAdapter
 
+from semihard.compute.training_run import TrainingFiles
 from semihard.generator.training import train_generator
 from semihard.workflow.job import job
 from semihard.workflow.settings import GeneratorEntry
@@ -9,6 +10,6 @@ from semihard.workflow.settings import GeneratorEntry
 if __name__ == "__main__":  # the processes that share a batch import this file, too
     with job(snakemake) as provenance:
         inputs, outputs = snakemake.input, snakemake.output
+        files = TrainingFiles(outputs.model, outputs.history, outputs.epochs)
         settings = TypeAdapter(GeneratorEntry).validate_python(dict(snakemake.params.settings))
-        written = (outputs.model, outputs.history, outputs.epochs)
-        train_generator(settings, inputs.faces, *written, provenance, inputs.get("embedder"))
+        train_generator(settings, inputs.faces, files, provenance, inputs.get("embedder"))

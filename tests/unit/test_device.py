@@ -4,12 +4,14 @@ import logging
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import distributed
 
-from semihard.compute.device import compiled, launch
+from semihard.compute.device import compiled
+from semihard.compute.processes import in_processes, launch
 from semihard.errors import InputError
 
 
@@ -108,10 +110,11 @@ def test_sigterm_waits_for_the_processes_and_exits_143(tmp_path):
 
 def test_one_process_and_those_that_torchrun_started_are_not_started_again(monkeypatch):
     here = []
-    launch(1, here.append, 1)
+    training = in_processes(lambda settings, seed: here.append((settings.processes, seed)))
+    training(SimpleNamespace(processes=1), seed=5)
     monkeypatch.setenv("RANK", "0")
-    launch(4, here.append, 4)
-    assert here == [1, 4]
+    training(SimpleNamespace(processes=4), 6)
+    assert here == [(1, 5), (4, 6)]
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from torch import distributed
 
 from semihard.compute import engine
-from semihard.compute.device import launch
 from semihard.compute.engine import batch_indices, train
+from semihard.compute.processes import launch
 from semihard.errors import NonFiniteLossError
 from semihard.storage.checkpoint import Resume
 from semihard.storage.provenance import Provenance

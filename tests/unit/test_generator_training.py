@@ -13,7 +13,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from semihard.compute.device import launch
+from semihard.compute.processes import launch
+from semihard.compute.training_run import TrainingFiles
 from semihard.errors import InputError
 from semihard.generator import training
 from semihard.generator.methods.cemiface.objective import CemiFaceObjective
@@ -66,7 +67,7 @@ def inputs(tmp_path_factory) -> tuple[Path, Path]:
 
 def run(settings: CemiFaceGenerator, inputs: tuple[Path, Path], folder: Path) -> Path:
     outputs = [folder / name for name in ("model.safetensors", "history.h5", "epochs")]
-    train_generator(settings, inputs[0], *outputs, PROVENANCE, inputs[1])
+    train_generator(settings, inputs[0], TrainingFiles(*outputs), PROVENANCE, inputs[1])
     return folder / "model.safetensors"
 
 
@@ -183,7 +184,7 @@ def stop_at_the_seventh(marks: Path, *arguments: object) -> None:
 
     CemiFaceObjective.losses = counted
     try:
-        training._train(*arguments)
+        training.train_generator(*arguments)
     finally:
         (marks / f"{os.environ['RANK']}: {len(calls)}").touch()
 
@@ -193,7 +194,7 @@ def test_two_processes_make_the_same_and_go_on_after_sigterm(inputs, tmp_path, u
     settings = entry(learning_rate=1e-4, processes=2)
     outputs = [tmp_path / name for name in ("model.safetensors", "history.h5", "epochs")]
     with pytest.raises(SystemExit) as stopped:
-        launch(2, stop_at_the_seventh, marks, settings, inputs[0], *outputs, PROVENANCE, inputs[1])
+        launch(2, stop_at_the_seventh, marks, settings, inputs[0], TrainingFiles(*outputs), PROVENANCE, inputs[1])
     assert stopped.value.code == 143
     (calls,) = {path.name.split(": ")[1] for path in marks.iterdir()}  # both made the same steps
     saved = torch.load(f"{outputs[0]}.resume/state.pt", weights_only=True)

@@ -1,6 +1,7 @@
 """Epochs kept by a generator's training, and fidelity over images seen, for every method."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 
 from semihard.audit.learning_curve import measure_learning
 from semihard.audit.settings import FidelityAudit
+from semihard.compute.training_run import Schedule, TrainingFiles
 from semihard.errors import InputError
 from semihard.figures.audits import plot_fidelity
 from semihard.figures.training import plot_learning
@@ -17,7 +19,7 @@ from semihard.generator import training
 from semihard.generator.cost import steps_of
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
-from semihard.generator.training import kept_epoch, train_generator
+from semihard.generator.training import train_generator
 from semihard.similarity.embedding import embed_faces
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
@@ -45,7 +47,7 @@ def train(settings, inputs, folder):
     folder.mkdir(exist_ok=True)
     outputs = [folder / name for name in ("model.safetensors", "history.h5", "epochs")]
     guide = None if settings.method == "ddpm" else inputs[1]
-    train_generator(settings, inputs[0], *outputs, PROVENANCE, guide)
+    train_generator(settings, inputs[0], TrainingFiles(*outputs), PROVENANCE, guide)
     return outputs
 
 
@@ -79,16 +81,16 @@ def test_every_so_many_epochs_are_kept_and_the_last_is_the_result(inputs, tmp_pa
     ],
 )
 def test_kept_epochs_are_those_whose_images_have_been_seen(images: int, batch: int, every: int, epochs: int):
-    settings = entry(epochs=epochs, keep_every=every, batch=batch)
-    steps = steps_of(settings, images)
-    kept = {i: epoch for i in range(steps) if (epoch := kept_epoch(settings, i, images))}
+    steps = steps_of(entry(epochs=epochs, batch=batch), images)
+    schedule = Schedule(np.arange(images), batch, epochs, steps, every, seed=0)
+    kept = {i: epoch for i in range(steps) if (epoch := schedule.kept_epoch(i))}
     for i, epoch in kept.items():
         assert epoch % every == 0 and i * batch < epoch * images
         assert epoch * images <= (i + 1) * batch + 1e-3 or i == steps - 1  # the last step ends the last epoch
     assert max(kept.values()) == epochs - epochs % every
     if images >= batch:
         assert sorted(kept.values()) == list(range(every, epochs + 1, every))
-    assert kept_epoch(entry(epochs=epochs, batch=batch), steps - 1, images) is None
+    assert replace(schedule, keep_every=0).kept_epoch(steps - 1) is None
 
 
 def test_a_resumed_training_keeps_what_it_kept_before(inputs, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from semihard.compute.training_run import TrainingFiles
 from semihard.recognizer.settings import Recognizer
 from semihard.recognizer.training import train_recognizer
 from semihard.sources.importing import import_benchmark, import_faces
@@ -28,7 +29,8 @@ def test_people_of_lfw_teach_to_verify_others(tmp_path):
     benchmark = BinBenchmark(source="bin", path=str(Path(FACES) / "benchmarks/lfw_folds12.bin"), folds=2)
     import_benchmark(benchmark, faces, pairs, Provenance())
     settings = Recognizer(recipe="tiny", epochs=10, milestones=(7, 9), precision="fp32")
-    train_recognizer(settings, few, model, tmp_path / "h.h5", tmp_path / "epochs", 0, Provenance())
+    files = TrainingFiles(model, tmp_path / "h.h5", tmp_path / "epochs")
+    train_recognizer(settings, few, files, 0, Provenance())
     verify_faces(faces, pairs, model, tmp_path / "v.h5")
     assert read_artifact(tmp_path / "v.h5", schemas.VERIFICATION)["accuracy"].min() > 0.65
     assert read_attributes(tmp_path / "v.h5", schemas.VERIFICATION)["auc"] > 0.75

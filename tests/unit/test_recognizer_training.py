@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from semihard.compute.tensors import resize
+from semihard.compute.training_run import Schedule, TrainingFiles
 from semihard.errors import InputError
 from semihard.recognizer import training
 from semihard.recognizer.backbone import build_backbone
@@ -16,9 +17,8 @@ from semihard.recognizer.domain_mixup import RealFaces
 from semihard.recognizer.memory import activation_bytes, training_bytes
 from semihard.recognizer.model_file import load_class_centers, load_model
 from semihard.recognizer.settings import DomainMixup, Recognizer
-from semihard.recognizer.targets import read_targets
-from semihard.recognizer.training import build_optimizer, embedder_spec, finished_epoch, learning_rate, train_recognizer
-from semihard.recognizer.training_set import LabelledImages
+from semihard.recognizer.training import build_optimizer, embedder_spec, learning_rate, train_recognizer
+from semihard.recognizer.training_set import TrainingSet, read_targets
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
@@ -62,10 +62,12 @@ def with_real(settings):
     return settings.model_copy(update={"domain_mixup": DomainMixup(real="real")})
 
 
+def files_in(folder):
+    return TrainingFiles(folder / "model", folder / "history.h5", folder / "epochs")
+
+
 def run(settings, faces, output, seed=0, real=None, provenance=Provenance(code="x")):  # noqa: B008
-    train_recognizer(
-        settings, faces, output / "model", output / "history.h5", output / "epochs", seed, provenance, real
-    )
+    train_recognizer(settings, faces, files_in(output), seed, provenance, real)
     return (output / "model").read_bytes(), read_artifact(output / "history.h5", schemas.HISTORY)
 
 
@@ -147,7 +149,7 @@ def test_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch, ch
         for run in ("straight", "twice")
     ]
     assert kept[0] == kept[1] and [name for name, _ in kept[0]] == [
-        f"epoch00{k}.safetensors" for k in (2, 4, 6) if settings.keep_every
+        f"epoch000{k}.safetensors" for k in (2, 4, 6) if settings.keep_every
     ]
     # The windows of the history are cut where the run was; the losses inside them are the same.
     last = {name: values[-1] for name, values in found[1].items()}
@@ -182,7 +184,7 @@ def test_bad_labels_are_refused(tmp_path):
     with FaceSetWriter(path, (16, 16), "raw") as writer:
         writer.add(images, ["a", "a", "a"])
     with pytest.raises(InputError, match="has 1 identity; a recognizer needs two or more"):
-        train_recognizer(SETTINGS, path, tmp_path / "m", tmp_path / "h", tmp_path / "e", 0, Provenance())
+        train_recognizer(SETTINGS, path, files_in(tmp_path), 0, Provenance())
     for partner, phi, message in ((2, 0.5, "image 3 has partner 2, expected -1 … 1"), (1, 1.5, "image 3 has phi 1.5")):
         columns = {"partner": np.array([-1] * 3 + [partner]), "phi": np.array([1.0] * 3 + [phi])}
         write_people(path, 2, 2, **columns)
@@ -295,11 +297,12 @@ def test_epochs_are_kept_where_they_end(people, tmp_path):
     settings = SETTINGS.model_copy(update={"epochs": 5, "keep_every": 2, "batch": 24})
     run(settings, people, tmp_path)
     names = sorted(path.name for path in (tmp_path / "epochs").iterdir())
-    assert names == ["epoch002.safetensors", "epoch004.safetensors"]
+    assert names == ["epoch0002.safetensors", "epoch0004.safetensors"]
     earlier, last = load_model(tmp_path / "epochs" / names[-1]), load_model(tmp_path / "model")
     assert earlier[1] == last[1]
     assert not torch.equal(earlier[0].fc.weight, last[0].fc.weight)
-    ends = [finished_epoch(settings, i, 80) for i in range(17)]  # 24 images a step: 2 epochs are 160 images, in step 6
+    schedule = Schedule(np.arange(80), batch=24, epochs=5, steps=17, keep_every=2, seed=0)
+    ends = [schedule.kept_epoch(i) for i in range(17)]  # 24 images a step: 2 epochs are 160 images, in step 6
     assert {i: epoch for i, epoch in enumerate(ends) if epoch} == {6: 2, 13: 4}
 
 
@@ -369,7 +372,7 @@ def test_weight_decay_spares_biases_normalisation_and_prelu():
 
 
 def test_images_are_decoded_once_at_the_networks_size(people):
-    faces = LabelledImages(people)
+    faces = TrainingSet(people)
     faces.decode(embedder_spec(SETTINGS.model_copy(update={"image_size": 8, "width": 6})), CPU)
     pixels, (label, weight) = faces.images(np.array([79, 0])), faces.targets(np.array([79, 0]))
     whole = resize(torch.from_numpy(FaceSet(people).images([79, 0])).permute(0, 3, 1, 2), 8)

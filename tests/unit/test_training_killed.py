@@ -57,7 +57,7 @@ def kill_in_training(moment: int | None, report: Path) -> None:
 
 def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
     """Train into `folder` in a child that is killed at its moment number `moment`: whether it ended well, and its moments."""
-    from semihard.compute import engine
+    from semihard.compute import engine, training_run
     from semihard.generator import training
     from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
     from semihard.storage.provenance import Provenance
@@ -68,7 +68,7 @@ def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
     if child == 0:
         kill_in_training(moment, report)
         engine.SECONDS_BETWEEN_CHECKPOINTS = 0.0
-        training.train = functools.partial(engine.train, window=WINDOW)
+        training_run.train = functools.partial(engine.train, window=WINDOW)
         given = {
             "network": "tiny",
             "image_size": 16,
@@ -78,8 +78,8 @@ def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
             "keep_every": 2,
         }
         settings = CemiFaceGenerator(trained_on="f", embedder="e", learning_rate=1e-3, compile=False, **given)
-        outputs = [folder / name for name in ("model.safetensors", "history.h5", "epochs")]
-        training.train_generator(settings, inputs / "faces.h5", *outputs, Provenance(), inputs / "embedder.safetensors")
+        files = training_run.TrainingFiles(folder / "model.safetensors", folder / "history.h5", folder / "epochs")
+        training.train_generator(settings, inputs / "faces.h5", files, Provenance(), inputs / "embedder.safetensors")
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     if status and (moment is None or not os.WIFSIGNALED(status)):

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import distributed
 
+from semihard.compute.processes import Agreement, is_first_process
 from semihard.compute.progress import progress
 from semihard.compute.seeds import seed_for
 from semihard.errors import NonFiniteLossError
@@ -24,6 +25,9 @@ from semihard.storage.checkpoint import Resume
 
 log = logging.getLogger("semihard")
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
+
+
+Step = Callable[[int], dict[str, torch.Tensor]]
 
 
 class Stateful(Protocol):
@@ -44,31 +48,9 @@ def batch_indices(step: int, batch: int, count: int, seed: int) -> np.ndarray:
     return np.array([epochs[epoch][place] for epoch, place in zip(places // count, places % count, strict=True)])
 
 
-def is_first_process() -> bool:
-    """True in the process that writes: the only one, or the first of several."""
-    return not distributed.is_initialized() or distributed.get_rank() == 0
-
-
-class Agreement:
-    """Flags that are true where they are in any process: a signal reaches processes at different steps.
-
-    Asked over gloo, on the CPU, so that no process waits for its GPU.
-    """
-
-    def __init__(self):
-        self._group = distributed.new_group(backend="gloo") if distributed.is_initialized() else None
-
-    def __call__(self, *flags: bool) -> tuple[bool, ...]:
-        if self._group is None:
-            return flags
-        either = torch.tensor(flags, dtype=torch.int32)
-        distributed.all_reduce(either, distributed.ReduceOp.MAX, self._group)
-        return tuple(map(bool, either.tolist()))
-
-
 def train(
     what: str,
-    step: Callable[[int], dict[str, torch.Tensor]],
+    step: Step,
     steps: int,
     state: dict[str, Stateful],
     resume: Resume,

@@ -1,21 +1,19 @@
 """Training of generators, whatever their objective (CemiFace, NeurIPS 2024, Sec. 4.1; DCFace, CVPR 2023)."""
 
 import contextlib
-import logging
 import math
-import shutil
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 
 from semihard.compute.decoded_images import DecodedImages
-from semihard.compute.device import autocast, best_device, compiled, launch, unet_layout, uses_bf16
-from semihard.compute.engine import batch_indices, is_first_process, train
+from semihard.compute.device import autocast, compiled, unet_layout, uses_bf16
+from semihard.compute.processes import in_processes
 from semihard.compute.tensors import to_float
+from semihard.compute.training_run import Schedule, TrainingFiles, TrainingRun
 from semihard.errors import InputError
 from semihard.generator.cost import check_cost, steps_of, training_cost
 from semihard.generator.model_file import GeneratorSpec, save_generator
@@ -25,61 +23,33 @@ from semihard.generator.settings import Diffusion
 from semihard.settings import registry
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import unit_embeddings
-from semihard.storage import schemas
-from semihard.storage.artifacts import write_artifact
-from semihard.storage.checkpoint import Resume
 from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 
-log = logging.getLogger("semihard")
-
 EMBEDDING_BATCH = 512
 
 
+@in_processes
 def train_generator(
     settings: Diffusion,
     faces_path: Path | str,
-    output_model: Path | str,
-    output_history: Path | str,
-    output_epochs: Path | str,
+    files: TrainingFiles,
     provenance: Provenance,
     embedder_model_path: Path | str | None = None,
 ) -> None:
     """Train on the images of a face set; write the averaged weights, the history of the losses and the folder of the
     epochs kept (`keep_every`), one generator file `epoch0012.safetensors` each.
 
-    embedder_model_path: the frozen embedder, for cemiface and dcface. The weights do not depend on `processes` and
-    `accumulation` but for rounding (of Muon, that of bf16; dcface's batch norms and dropout excepted), and going on after
-    a kill gives the same weights to the bit on a CPU (engine.train). Memory and time are said before it starts.
-    Raises InputError for bad input and where the memory does not suffice, NonFiniteLossError where training diverges.
+    embedder_model_path: the frozen embedder, for a method that has one. The weights do not depend on `processes` and
+    `accumulation` but for rounding (of Muon, that of bf16; batch norms and dropout excepted), and going on after a kill
+    gives the same weights to the bit on a CPU. Memory and time are said before it starts. Raises InputError for bad
+    input and where the memory does not suffice, NonFiniteLossError where training diverges.
     """
-    arguments = (settings, faces_path, output_model, output_history, output_epochs, provenance, embedder_model_path)
-    launch(settings.processes, _train, *arguments)
-
-
-def _train(
-    settings: Diffusion,
-    faces_path: Path | str,
-    output_model: Path | str,
-    output_history: Path | str,
-    output_epochs: Path | str,
-    provenance: Provenance,
-    embedder_model_path: Path | str | None,
-) -> None:
-    accelerator = Accelerator(cpu=best_device().type == "cpu")
-    if accelerator.num_processes != settings.processes:
-        raise InputError(
-            f"{accelerator.num_processes} processes were started for a generator of {settings.processes}: set `processes`"
-        )
-    device = accelerator.device
+    run = TrainingRun(settings.processes)
+    device, accelerator = run.device, run.accelerator
     faces = FaceSet(faces_path)
-    height, width = faces.image_size
-    if height != width:
-        raise InputError(
-            f"{faces_path} has images of {height}x{width} pixels (height x width), generators make square ones: align "
-            "them to a square"
-        )
+    check_square(faces)
     embedder = load_guide(settings, embedder_model_path, device)
     spec = generator_spec(settings, embedder, embedder_model_path)
     cost = training_cost(settings, spec, embedder, uses_bf16(device, settings.precision))
@@ -87,6 +57,8 @@ def _train(
     images = DecodedImages(faces, settings.image_size, device)
     objective = build_objective(settings, faces, images, embedder, device)
     rows = getattr(objective, "rows", np.arange(len(images)))
+    steps = steps_of(settings, len(rows))
+    schedule = Schedule(rows, settings.batch, settings.epochs, steps, settings.keep_every, settings.seed)
 
     torch.manual_seed(settings.seed)
     network = spec.build().to(device, memory_format=unet_layout(device, settings.compile)).train()
@@ -97,19 +69,15 @@ def _train(
     )
     shared = accelerator.prepare(network)
     predict = compiled(shared, settings.compile)
-    steps = steps_of(settings, len(rows))
-
-    def batch_of(i: int) -> np.ndarray:
-        return rows[batch_indices(i, settings.batch, len(rows), settings.seed)]
+    parts = own_parts(settings, run.process)
 
     def step(i: int) -> dict[str, torch.Tensor]:
-        chosen = torch.from_numpy(batch_of(i))
+        chosen = torch.from_numpy(schedule.batch_of(i))
         drawn = objective.draw(chosen)
         drawn["t"] = torch.randint(settings.timesteps, (len(chosen),), device=device)
         drawn["eps"] = torch.randn(len(chosen), 3, settings.image_size, settings.image_size, device=device)
         mirrored = torch.rand(len(chosen), device=device) < 0.5 * settings.flip
         sums: dict[str, torch.Tensor] = {}
-        parts = own_parts(settings, accelerator.process_index)
         for part in parts:
             x = to_float(images[chosen[part]])
             x = torch.where(mirrored[part, None, None, None], x.flip(3), x)
@@ -124,30 +92,26 @@ def _train(
         optimizer.step(rate_factor(settings, i, steps))
         optimizer.zero_grad()
         average.step(parameters)
-        if is_first_process() and (done := kept_epoch(settings, i, len(rows))):
-            average.store(parameters)
-            average.copy_to(parameters)
-            save_generator(kept / f"epoch{done:04}.safetensors", network, spec, provenance)
-            average.restore(parameters)
         return sums
 
-    state = {"network": network, "optimizer": optimizer, "average": average}
-    inputs = [faces_path, *([embedder_model_path] if embedder_model_path else [])]
-    with accelerator.main_process_first():
-        resume = Resume(output_model, provenance, inputs)
-    kept = resume.directory / "epochs"
-    history = train("train generator", step, steps, state, resume, settings.seed, batch_of)
-
-    if is_first_process():
+    def save(path: Path | str, finished: bool) -> None:
+        average.store(parameters)
         average.copy_to(parameters)
-        losses = {f"columns/{name}": values for name, values in history.items() if name != "step"}
-        write_artifact(output_history, schemas.HISTORY, {"step": history["step"]} | losses, provenance)
-        kept.mkdir(exist_ok=True)
-        shutil.rmtree(output_epochs, ignore_errors=True)
-        shutil.copytree(kept, output_epochs)  # a copy: what Snakemake throws away after a kill is still there
-        save_generator(output_model, network, spec, provenance)
-        resume.discard()
-    accelerator.end_training()
+        save_generator(path, network, spec, provenance)
+        average.restore(parameters)
+
+    state = {"network": network, "optimizer": optimizer, "average": average}
+    run.train("train generator", step, schedule, state, save, files, provenance, [faces_path, embedder_model_path])
+
+
+def check_square(faces: FaceSet) -> None:
+    """Raises InputError where the images are not as wide as they are high."""
+    height, width = faces.image_size
+    if height != width:
+        raise InputError(
+            f"{faces.path} has images of {height}x{width} pixels (height x width), generators make square ones: align "
+            "them to a square"
+        )
 
 
 def load_guide(settings: Diffusion, path: Path | str | None, device: torch.device) -> Embedder | None:
@@ -183,17 +147,6 @@ def build_objective(
         embeddings = unit_embeddings(embedder, images.split(EMBEDDING_BATCH), len(images))
         embedder.forward = compiled(embedder.forward, settings.compile)  # not before: batches were of another size
     return method_part(settings, "objective").build(settings, faces, images, embeddings, embedder, device)
-
-
-def kept_epoch(settings: Diffusion, step: int, images: int) -> int | None:
-    """The epoch that ends with optimizer step `step`, if it is one to be kept; the last step ends the last epoch."""
-    if not settings.keep_every:
-        return None
-    before, after = (round(steps * settings.batch / images, 6) for steps in (step, step + 1))
-    if step + 1 == steps_of(settings, images):  # rounded down, they end short of the last epoch
-        after = max(after, settings.epochs)
-    last = int(after) - int(after) % settings.keep_every  # a small set may end several epochs in a step
-    return last if before < last <= settings.epochs else None
 
 
 def own_parts(settings: Diffusion, process: int) -> list[slice]:

@@ -14,7 +14,7 @@ from semihard.compute.engine import batch_indices
 from semihard.compute.seeds import seed_for
 from semihard.errors import InputError
 from semihard.recognizer.settings import DomainMixup
-from semihard.recognizer.training_set import LabelledImages
+from semihard.recognizer.training_set import TrainingSet
 
 GRID = 21  # ψ of 0, 0.05 … 1
 
@@ -45,7 +45,7 @@ class RealFaces:
     """
 
     def __init__(self, path: Path | str, synthetic: list[str], settings: DomainMixup, seed: int):
-        self.faces = LabelledImages(path)
+        self.faces = TrainingSet(path)
         both = sorted(set(synthetic) & set(self.faces.names))
         if both and settings.same_names == "refuse":
             raise InputError(

@@ -1,19 +1,18 @@
 """Recognizer training: a backbone and a margin head on a face set, whatever made it (recipe: CemiFace, Sec. 4.1)."""
 
 import math
-import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from semihard.compute.decoded_images import onto_device
-from semihard.compute.device import autocast, best_device, compiled, launch, uses_bf16
-from semihard.compute.engine import batch_indices, is_first_process, train
+from semihard.compute.device import autocast, compiled, uses_bf16
+from semihard.compute.processes import in_processes
 from semihard.compute.seeds import seed_for
+from semihard.compute.training_run import Schedule, TrainingFiles, TrainingRun
 from semihard.errors import InputError
 from semihard.recognizer.augmentation import augment
 from semihard.recognizer.backbone import build_backbone
@@ -23,10 +22,7 @@ from semihard.recognizer.memory import check_memory, training_bytes
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.recognizer.partial_fc import SampledHead
 from semihard.recognizer.settings import Recognizer
-from semihard.recognizer.training_set import LabelledImages
-from semihard.storage import schemas
-from semihard.storage.artifacts import write_artifact
-from semihard.storage.checkpoint import Resume
+from semihard.recognizer.training_set import TrainingSet
 from semihard.storage.provenance import Provenance
 
 BATCH_OF_RATE = 512  # the batch that `learning_rate` is for
@@ -44,60 +40,37 @@ class Recognition(nn.Module):
         return self.head.loss(self.backbone(x), label, weight)
 
 
+@in_processes
 def train_recognizer(
     settings: Recognizer,
     faces_path: Path | str,
-    output_model: Path | str,
-    output_history: Path | str,
-    output_epochs: Path | str,
+    files: TrainingFiles,
     seed: int,
     provenance: Provenance,
     real_path: Path | str | None = None,
 ) -> None:
     """Train a recognizer and write its model file (embedder and class weights), its history, and the folder of the epochs
-    kept (`keep_every`), one model file `epoch012.safetensors` each, without class weights.
+    kept (`keep_every`), one model file `epoch0012.safetensors` each, without class weights.
 
-    real_path: the real faces of domain mixup. Images are decoded once, at the network's size. Interrupted at any
-    moment, the next call goes on from the last checkpoint beside `output_model`, on CPU to the very same weights.
-
-    Raises InputError where the face set has unlabelled images, one identity, labels out of range or identities without
-    images, fewer images than a batch, images of other proportions than the network's, or where the memory does not
-    suffice; NonFiniteLossError.
+    real_path: the real faces of domain mixup. Images are decoded once, at the network's size. Interrupted at any moment,
+    the next call goes on from the last checkpoint beside the model, on a CPU to the very same weights. Raises InputError
+    for bad input and where the memory does not suffice, NonFiniteLossError where training diverges.
     """
-    arguments = (settings, faces_path, output_model, output_history, output_epochs, seed, provenance, real_path)
-    launch(settings.processes, _train, *arguments)
-
-
-def _train(
-    settings: Recognizer,
-    faces_path: Path | str,
-    output_model: Path | str,
-    output_history: Path | str,
-    output_epochs: Path | str,
-    seed: int,
-    provenance: Provenance,
-    real_path: Path | str | None,
-) -> None:
-    accelerator = Accelerator(cpu=best_device().type == "cpu")
-    if accelerator.num_processes != settings.processes:
-        raise InputError(
-            f"{accelerator.num_processes} processes were started for a recognizer of {settings.processes}: set `processes`"
-        )
-    device, own = accelerator.device, accelerator.process_index
+    run = TrainingRun(settings.processes)
+    device = run.device
     if (settings.domain_mixup is None) != (real_path is None):
         raise InputError("domain mixup needs both: the setting `domain_mixup` and the real face set")
     spec = embedder_spec(settings)
-    faces = LabelledImages(faces_path)
-    if settings.batch > len(faces):
-        raise InputError(
-            f"{faces_path}: a batch of {settings.batch} is more than the {len(faces)} images there are; lower `batch`"
-        )
+    faces = TrainingSet(faces_path)
+    check_batch(settings, faces)
     real = RealFaces(real_path, faces.names, settings.domain_mixup, seed) if real_path else None
     names = real.names if real else faces.names
     needed = training_bytes(settings, len(names), uses_bf16(device, settings.precision))
     check_memory(needed, device, settings.batch)
     for images in (faces, real.faces) if real else (faces,):
         images.decode(spec, device, keep_free=needed)
+    steps = math.ceil(settings.epochs * len(faces) / settings.batch)
+    schedule = Schedule(np.arange(len(faces)), settings.batch, settings.epochs, steps, settings.keep_every, seed)
 
     torch.manual_seed(seed_for(seed, "initial weights"))
     model = Recognition(
@@ -108,18 +81,15 @@ def _train(
     optimizer = build_optimizer(model, settings, device)
     if sampled := isinstance(model.head, SampledHead):  # all processes keep the same centers: nothing to send
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, ["head.center", "head.momentum"])
-    recognize = compiled(accelerator.prepare(model), settings.compile)
-    part = slice(own * settings.batch // settings.processes, (own + 1) * settings.batch // settings.processes)
-
-    def batch_of(i: int) -> np.ndarray:
-        return batch_indices(i, settings.batch, len(faces), seed)
+    recognize = compiled(run.accelerator.prepare(model), settings.compile)
+    share = settings.batch // settings.processes
+    part = slice(run.process * share, (run.process + 1) * share)
 
     def step(i: int) -> dict[str, Tensor]:
-        epoch = i * settings.batch / len(faces)
-        rate = learning_rate(settings, epoch)
+        rate = learning_rate(settings, epoch=i * settings.batch / len(faces))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        chosen = batch_of(i)
+        chosen = schedule.batch_of(i)
         label, weight = faces.targets(chosen)
         if real:
             mixed = real.draw(i, settings.batch)
@@ -127,40 +97,37 @@ def _train(
         label, weight = onto_device(label, device), onto_device(weight, device)
         if sampled:
             model.head.take(label, optimizer)
-        if own:  # until here all processes draw the same, from here each for its own images
-            torch.manual_seed(seed_for(seed, "step", i, "process", own))
+        if run.process:  # until here all processes draw the same, from here each for its own images
+            torch.manual_seed(seed_for(seed, "step", i, "process", run.process))
         x = augment(faces.images(chosen[part]), settings)
         if real:
             x = mixed.pixels(x, augment(real.faces.images(mixed.chosen[part]), settings))
         with autocast(device, settings.precision):
             loss, accuracy = recognize(x.contiguous(memory_format=torch.channels_last), label[part], weight[part])
         optimizer.zero_grad(set_to_none=True)
-        accelerator.backward(loss)
+        run.accelerator.backward(loss)
         if settings.clip_norm:
             torch.nn.utils.clip_grad_norm_(model.backbone.parameters(), settings.clip_norm, foreach=True)
         optimizer.step()
         if sampled:
             model.head.give_back(optimizer)
-        if is_first_process() and (done := finished_epoch(settings, i, len(faces))):
-            save_model(kept / f"epoch{done:03}.safetensors", model.backbone, spec, provenance=provenance)
         return {"loss": loss.detach(), "accuracy": accuracy, "learning_rate": torch.full((), rate, device=device)}
 
-    with accelerator.main_process_first():
-        resume = Resume(output_model, provenance, [faces_path, *([real_path] if real_path else [])])
-    kept = resume.directory / "epochs"
-    steps = math.ceil(settings.epochs * len(faces) / settings.batch)
-    state = {"model": model, "optimizer": optimizer}
-    history = train(f"train {settings.backbone} on {Path(faces_path).stem}", step, steps, state, resume, seed, batch_of)
+    def save(path: Path | str, finished: bool) -> None:
+        classes = (model.head.class_centers, names) if finished else ()
+        save_model(path, model.backbone, spec, *classes, provenance=provenance)
 
-    if is_first_process():
-        columns = {name if name == "step" else f"columns/{name}": values for name, values in history.items()}
-        write_artifact(output_history, schemas.HISTORY, columns, provenance)
-        kept.mkdir(exist_ok=True)
-        shutil.rmtree(output_epochs, ignore_errors=True)
-        shutil.copytree(kept, output_epochs)  # a copy: what Snakemake throws away after a kill is still there
-        save_model(output_model, model.backbone, spec, model.head.class_centers, names, provenance)
-        resume.discard()
-    accelerator.end_training()
+    what = f"train {settings.backbone} on {Path(faces_path).stem}"
+    state = {"model": model, "optimizer": optimizer}
+    run.train(what, step, schedule, state, save, files, provenance, [faces_path, real_path])
+
+
+def check_batch(settings: Recognizer, faces: TrainingSet) -> None:
+    """Raises InputError where a batch is more than there is."""
+    if settings.batch > len(faces):
+        raise InputError(
+            f"{faces.path}: a batch of {settings.batch} is more than the {len(faces)} images there are; lower `batch`"
+        )
 
 
 def embedder_spec(settings: Recognizer) -> EmbedderSpec:
@@ -179,15 +146,6 @@ def build_recognizer_head(settings: Recognizer, identities: int, labels: int) ->
     if settings.sampled_share == 1:
         return build_head(*arguments)
     return SampledHead(*arguments, settings.sampled_share, settings.batch * labels)
-
-
-def finished_epoch(settings: Recognizer, step: int, images: int) -> int | None:
-    """The epoch that ends with optimizer step `step`, if it is one to be kept."""
-    if not settings.keep_every:
-        return None
-    before, after = (steps * settings.batch // images for steps in (step, step + 1))
-    last = after - after % settings.keep_every  # a small set may end several epochs in a step
-    return last if before < last <= settings.epochs else None
 
 
 def learning_rate(settings: Recognizer, epoch: float) -> float:

@@ -1,0 +1,108 @@
+"""What goes on around the optimizer steps of a training, whatever is trained: processes, resuming, epochs kept, history."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from accelerate import Accelerator
+
+from semihard.compute.device import best_device
+from semihard.compute.engine import Stateful, Step, batch_indices, train
+from semihard.compute.processes import is_first_process
+from semihard.errors import InputError
+from semihard.storage import schemas
+from semihard.storage.artifacts import write_artifact
+from semihard.storage.checkpoint import Resume
+from semihard.storage.provenance import Provenance
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """What a training writes: the model file, the history of its losses and the folder of the epochs kept."""
+
+    model: Path | str
+    history: Path | str
+    epochs: Path | str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Which images an optimizer step sees, and after which steps an epoch is kept.
+
+    rows: the images trained on, int64 `[N]`; steps: all that are made; keep_every: epochs, 0 for none kept.
+    """
+
+    rows: np.ndarray
+    batch: int
+    epochs: float
+    steps: int
+    keep_every: int
+    seed: int
+
+    def batch_of(self, step: int) -> np.ndarray:
+        """The images of optimizer step `step`, int64 `[batch]`."""
+        return self.rows[batch_indices(step, self.batch, len(self.rows), self.seed)]
+
+    def kept_epoch(self, step: int) -> int | None:
+        """The epoch that ends with optimizer step `step`, if it is one to be kept; the last step ends the last epoch."""
+        if not self.keep_every:
+            return None
+        before, after = (steps * self.batch // len(self.rows) for steps in (step, step + 1))
+        after = int(self.epochs) if step + 1 == self.steps else min(after, int(self.epochs))
+        last = after - after % self.keep_every  # a small set may end several epochs in a step
+        return last if before < last else None
+
+
+class TrainingRun:
+    """One training in one of its processes.
+
+    Attributes: accelerator, which shares the gradients; device; process, the number of this one. Raises InputError where
+    other than `processes` have been started.
+    """
+
+    def __init__(self, processes: int):
+        self.accelerator = Accelerator(cpu=best_device().type == "cpu")
+        if self.accelerator.num_processes != processes:
+            raise InputError(
+                f"{self.accelerator.num_processes} processes were started for a training in {processes}: set `processes`"
+            )
+        self.device, self.process = self.accelerator.device, self.accelerator.process_index
+
+    def train(
+        self,
+        what: str,
+        step: Step,
+        schedule: Schedule,
+        state: dict[str, Stateful],
+        save: Callable[[Path | str, bool], None],
+        files: TrainingFiles,
+        provenance: Provenance,
+        inputs: Iterable[Path | str | None],
+    ) -> None:
+        """Make all optimizer steps, going on where a run with the same settings, code and inputs was killed; write `files`.
+
+        step, state: as engine.train has them; save: writes the model to a path, told whether it is the finished one;
+        inputs: the files that are read, None for those that are not. The model appears last, when all else is whole.
+        """
+        with self.accelerator.main_process_first():
+            resume = Resume(files.model, provenance, [path for path in inputs if path is not None])
+        kept = resume.directory / "epochs"
+
+        def step_and_keep(i: int) -> dict:
+            losses = step(i)
+            if is_first_process() and (epoch := schedule.kept_epoch(i)):
+                save(kept / f"epoch{epoch:04}.safetensors", False)
+            return losses
+
+        history = train(what, step_and_keep, schedule.steps, state, resume, schedule.seed, schedule.batch_of)
+        if is_first_process():
+            columns = {name if name == "step" else f"columns/{name}": values for name, values in history.items()}
+            write_artifact(files.history, schemas.HISTORY, columns, provenance)
+            kept.mkdir(exist_ok=True)
+            shutil.rmtree(files.epochs, ignore_errors=True)
+            shutil.copytree(kept, files.epochs)  # a copy: what Snakemake throws away after a kill is still there
+            save(files.model, True)
+            resume.discard()
+        self.accelerator.end_training()
