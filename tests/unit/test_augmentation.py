@@ -16,10 +16,10 @@ from semihard.recognizer import color_jitter as C
 from semihard.recognizer import resampling as R
 
 OFF = {"crop_scale": 1.0, "erasing_scale": (0.0, 0.0)} | dict.fromkeys(
-    ("zoom_crop", "crop_in_place", "low_resolution", "photometric", "colour_jitter"), 0.0
+    ("zoom_crop", "crop_in_place", "low_resolution", "photometric", "color_jitter"), 0.0
 )
 EVERYTHING = SimpleNamespace(
-    crop_scale=0.9, zoom_crop=0.5, crop_in_place=0.5, low_resolution=0.5, photometric=0.5, colour_jitter=0.1,
+    crop_scale=0.9, zoom_crop=0.5, crop_in_place=0.5, low_resolution=0.5, photometric=0.5, color_jitter=0.1,
     erasing_scale=(0.02, 0.1),
 )  # fmt: skip
 CV2 = {
@@ -219,7 +219,7 @@ def test_erasing_sets_a_full_rectangle_to_middle_grey_in_half_of_the_images():
 
 
 def test_what_is_erased_keeps_its_value_whatever_happens_to_colours():
-    x = A.augment(images(200, 20, 20), settings(colour_jitter=0.5, photometric=1.0, erasing_scale=(0.1, 0.1)))
+    x = A.augment(images(200, 20, 20), settings(color_jitter=0.5, photometric=1.0, erasing_scale=(0.1, 0.1)))
     assert 0.03 < (x == 0).float().mean() < 0.07
 
 

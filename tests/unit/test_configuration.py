@@ -111,6 +111,18 @@ def changed(path: str, value: object) -> dict:
             {"source": "similarity_bin", "of": "real", "embedder": "guide", "binning": "quantile-2", "bin": 2},
             "facesets.easy: quantile-2 has bins 0 to 1, not 2",
         ),
+        ("generators.g.mse", "velocity", "generators.g: the key 'mse' is called 'mse_target' now; rename it"),
+        (
+            "facesets.synthetic.further_similarities",
+            [0.5],
+            "facesets.synthetic: the key 'further_similarities' is called",
+        ),
+        ("recognizers.r.colour_jitter", 0.1, "recognizers.r: the key 'colour_jitter' is called 'color_jitter' now"),
+        (
+            "study.compare",
+            [{"faceset": "real", "further_benchmarks": []}],
+            "study.compare.0: the key 'further_benchmarks' is called 'extra_benchmarks' now; rename it",
+        ),
         ("benchmarks.held_out.pairs", 2001, "must divide by twice the 10 folds"),
     ],
 )
@@ -251,7 +263,7 @@ def with_benchmarks(tmp_path, **further) -> dict:
 
 
 def test_an_absent_benchmark_is_left_out_with_a_line(tmp_path):
-    compare = [{"faceset": "real", "further_benchmarks": ["lfw"]}]
+    compare = [{"faceset": "real", "extra_benchmarks": ["lfw"]}]
     plan = Plan(with_benchmarks(tmp_path, compare=compare))
     (line,) = leave_out_absent_benchmarks(plan)
     assert line.startswith("left out: benchmarks.lfw.path: ") and "lfw.bin not found. InsightFace's" in line
@@ -274,9 +286,9 @@ def test_where_no_benchmark_is_left_the_study_is_refused(tmp_path):
 
 def test_what_a_row_is_verified_on_in_addition_joins_the_row(tmp_path):
     (tmp_path / "lfw.bin").write_bytes(b"")
-    rows = [{"faceset": "real", "further_benchmarks": ["lfw"]}, "synthetic", "synthetic"]
+    rows = [{"faceset": "real", "extra_benchmarks": ["lfw"]}, "synthetic", "synthetic"]
     plan = Plan(with_benchmarks(tmp_path, benchmarks=["held_out"], compare=rows))
-    assert [(row.faceset, row.further_benchmarks) for row in plan.comparisons()] == [
+    assert [(row.faceset, row.extra_benchmarks) for row in plan.comparisons()] == [
         ("real", ("lfw",)),
         ("synthetic", ()),
     ]

@@ -253,9 +253,11 @@ class Linear(nn.Module):
         return 0.8 * x_t + 0.1 * x_id + (t / 1000 + style.mean((1, 2, 3)))[:, None, None, None] * 0.01
 
 
-@pytest.mark.parametrize(("mse", "cap"), [("epsilon", None), ("velocity", None), ("velocity", 5.0)])
-def test_losses_equal_a_loop_over_samples(tmp_path, embedder, mse, cap):
-    objective = objective_of(tmp_path, embedder, ["a", "b"] * 6, mse=mse, weight_cap=cap, **{"lambda": 0.3})
+@pytest.mark.parametrize(("mse_target", "cap"), [("epsilon", None), ("velocity", None), ("velocity", 5.0)])
+def test_losses_equal_a_loop_over_samples(tmp_path, embedder, mse_target, cap):
+    objective = objective_of(
+        tmp_path, embedder, ["a", "b"] * 6, mse_target=mse_target, weight_cap=cap, **{"lambda": 0.3}
+    )
     torch.manual_seed(0)
     rows, t = torch.tensor([0, 3, 4, 7, 9, 11]), torch.tensor([0, 1, 250, 500, 750, 999])
     x, drawn = to_float(objective.images[rows]), objective.draw(rows)
@@ -272,7 +274,7 @@ def test_losses_equal_a_loop_over_samples(tmp_path, embedder, mse, cap):
         x0 = ((x_t - math.sqrt(1 - abar) * predicted) / math.sqrt(abar)).clamp(-1, 1)
         made = embedder(x0[None])[0].numpy()
         cosines = [float(made @ wanted[i].numpy()) / np.linalg.norm(made) for wanted in (drawn["f_id"], drawn["f_sty"])]
-        weight = 1 / abar if mse == "velocity" else 1
+        weight = 1 / abar if mse_target == "velocity" else 1
         weight = weight if cap is None else min(weight, cap * (1 - abar) / abar)
         loss_mse = weight * float(((predicted - eps[i]) ** 2).mean())
         loss_id = -step / 1000 * cosines[0] - (1 - step / 1000) * cosines[1]
@@ -296,7 +298,7 @@ def test_gradient_reaches_everything_but_the_embedder(tmp_path, embedder):
 
 
 def test_learns(tmp_path, embedder):
-    objective = objective_of(tmp_path, embedder, ["a", "b"] * 6, mse="velocity")
+    objective = objective_of(tmp_path, embedder, ["a", "b"] * 6, mse_target="velocity")
     torch.manual_seed(0)
     network = DCFaceUNet("tiny", SIZE, SCHEDULE, 3, objective.style_features.channels).train()
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)

@@ -82,7 +82,7 @@ def test_failure_at_any_step_resumes_bit_identically(tmp_path, monkeypatch):
 def test_sigkill_loses_no_checkpoint(tmp_path):
     script = textwrap.dedent(f"""
         import os, signal, sys
-        sys.path[:0] = {[str(Path(engine.__file__).parent.parent), str(Path(__file__).parent)]!r}
+        sys.path[:0] = {[str(Path(engine.__file__).parents[2]), str(Path(__file__).parent)]!r}
         from pathlib import Path
         from semihard.compute import engine
         engine.SECONDS_BETWEEN_CHECKPOINTS = 0.0

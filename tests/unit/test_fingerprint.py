@@ -216,7 +216,7 @@ def test_no_knob_is_in_a_fingerprint(library):
 
 
 class Edited(ast.NodeTransformer):
-    """One more statement in every function and class, and another value for every constant."""
+    """One more statement in every function and class, and another value for every constant and call."""
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
         self.generic_visit(node)
@@ -232,6 +232,8 @@ class Edited(ast.NodeTransformer):
         self.generic_visit(node)
         for item in node.body:
             if isinstance(item, ast.Assign) and [ast.unparse(target) for target in item.targets] != ["NAMES"]:
+                item.value = ast.Tuple([item.value])
+            if isinstance(item, ast.Expr) and isinstance(item.value, ast.Call):
                 item.value = ast.Tuple([item.value])
         return node
 

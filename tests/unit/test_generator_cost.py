@@ -103,7 +103,7 @@ def test_a_network_is_a_recipe_and_any_value_of_it_can_be_changed():
         assert {key: getattr(settings, key) for key in size.recipe} == size.recipe
     assert entry("tiny", batch=16).batch == 16 and entry("tiny", batch=16).learning_rate == entry("tiny").learning_rate
     paper = entry("dcface_112")
-    assert (paper.mse, paper.weight_cap, paper.gamma, paper.batch, paper.image_size) == (
+    assert (paper.mse_target, paper.weight_cap, paper.gamma, paper.batch, paper.image_size) == (
         "epsilon",
         None,
         "linear",

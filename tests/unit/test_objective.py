@@ -54,13 +54,13 @@ def batch():
 
 @pytest.mark.parametrize("measure", ["cosine", "euclidean"])
 @pytest.mark.parametrize("gamma", ["linear", "half", "one"])
-@pytest.mark.parametrize("mse", ["epsilon", "velocity"])
+@pytest.mark.parametrize("mse_target", ["epsilon", "velocity"])
 @pytest.mark.parametrize(("weight_cap", "guide_every"), [(None, 1), (5.0, 2)])
 def test_equals_a_loop_over_samples(
-    batch: dict, measure: str, gamma: str, mse: str, weight_cap: float | None, guide_every: int
+    batch: dict, measure: str, gamma: str, mse_target: str, weight_cap: float | None, guide_every: int
 ):
     lambda_ = 0.05
-    choices = {"measure": measure, "gamma": gamma, "mse": mse, "network": "tiny"}
+    choices = {"measure": measure, "gamma": gamma, "mse_target": mse_target, "network": "tiny"}
     choices |= {"weight_cap": weight_cap, "guide_every": guide_every}
     got = losses_of(batch, lambda_=lambda_, **choices)
 
@@ -78,7 +78,7 @@ def test_equals_a_loop_over_samples(
             achieved = 1 - (a / a.norm() - b / b.norm()).norm().item()
         gamma_t = {"linear": t / 1000, "half": 0.5, "one": 1.0}[gamma]
         rec, sim = (1 - achieved) ** 2, (m - achieved) ** 2
-        weight = abar / (1 - abar) + (mse == "velocity")  # of the squared error of x̂0
+        weight = abar / (1 - abar) + (mse_target == "velocity")  # of the squared error of x̂0
         weight = weight if weight_cap is None else min(weight, weight_cap)
         unclipped = (x_t - math.sqrt(1 - abar) * predicted) / math.sqrt(abar)
         denoising = weight * ((unclipped - x) ** 2).mean().item()

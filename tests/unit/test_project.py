@@ -1,6 +1,7 @@
 """The project agrees with itself: pages, environments, profiles, scripts and rules are in step."""
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import yaml
 
 from semihard.workflow.configuration import read_yaml
 from semihard.workflow.docs_pages import pages
+from semihard.workflow.moved_modules import MOVED
 from semihard.workflow.study import Plan
 
 ROOT = Path(__file__).parents[2]
@@ -127,3 +129,10 @@ def test_parsing_the_workflow_needs_nothing_heavy():
     )
     out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
+
+
+def test_a_module_of_an_earlier_version_says_where_it_is():
+    for old, new in MOVED.items():
+        assert importlib.util.find_spec(f"semihard.{new}")
+        with pytest.raises(ModuleNotFoundError, match=f"^semihard.{old} is semihard.{new} now$"):
+            importlib.import_module(f"semihard.{old}")

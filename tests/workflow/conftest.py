@@ -156,7 +156,7 @@ SMALL = {
             "binning": "quantile-2",
         },
         "compare": ["synthetic", "other", "easy", {"faceset": "synthetic", "recognizer": "mixed"}],
-        "references": [{"embedder": "weights", "further_benchmarks": ["ijbc"]}],
+        "references": [{"embedder": "weights", "extra_benchmarks": ["ijbc"]}],
         "published": ["cemiface_table1"],
         "attributes": {"labelled": "real"},
     },

@@ -4,5 +4,7 @@ Importing the package costs no torch: it only prepares torchvision for machines 
 """
 
 from semihard.compute import torchvision_cpu
+from semihard.workflow import moved_modules
 
 torchvision_cpu.install()
+moved_modules.install()

@@ -39,5 +39,8 @@ class FidelityAudit(Settings):
     nearest: Positive = Field(5, description="k of the balls of precision, recall, density, coverage (the same: 5).")
     inception: str = Field(
         "~/.cache/torch/hub/checkpoints/weights-inception-2015-12-05-6726825d.pth",
-        description="FID's Inception weights, where torch-fidelity and torchmetrics put them; where they are not there, those columns are left out.",
+        description=(
+            "FID's Inception weights, where torch-fidelity and torchmetrics put them; where they are not there, "
+            "those columns are left out."
+        ),
     )

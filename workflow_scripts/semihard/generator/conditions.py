@@ -28,7 +28,7 @@ def draw_conditions(
     """The condition of the images (identity, index): the inquiry at similarity m (CemiFace, NeurIPS 2024, Sec. 3.3),
     changed by the operators that the settings name."""
     n = len(identity)
-    m_values = torch.tensor((settings.similarity, *settings.further_similarities))
+    m_values = torch.tensor((settings.similarity, *settings.mixed_similarities))
     condition = Condition(
         inquiries[identity], m_values[index % len(m_values)], np.full(n, -1, np.int32), np.ones(n, np.float32)
     )

@@ -96,7 +96,10 @@ def check_cost(settings: Diffusion, cost: Cost, images: int, device: torch.devic
     precision = settings.precision if device.type == "cuda" else "fp32"  # a CPU's bf16 convolutions are no faster
     speed = SHARE.get(device.type, 0.1) * matmul_speed(device, precision) * settings.processes
     log.info(
-        "train generator: %d steps of %d images, about %.1f GB beside the images decoded, %.2f GFLOP an image, very roughly %s",
+        (
+"train generator: %d steps of %d images, about %.1f GB beside the images decoded, %.2f GFLOP an "
+"image, very roughly %s"
+),
         steps, settings.batch, needed / 1e9, cost.flops / 1e9, duration(seen * cost.flops / speed),
     )  # fmt: skip
     if needed > free:

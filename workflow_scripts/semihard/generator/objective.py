@@ -26,16 +26,16 @@ def one_step_estimate(x_t: torch.Tensor, eps: torch.Tensor, abar_t: torch.Tensor
 
 
 def denoising_loss(
-    predicted: torch.Tensor, eps: torch.Tensor, abar_t: torch.Tensor, mse: str, weight_cap: float | None = None
+    predicted: torch.Tensor, eps: torch.Tensor, abar_t: torch.Tensor, mse_target: str, weight_cap: float | None = None
 ) -> torch.Tensor:
     """L_MSE, a scalar: per pixel, averaged over the batch.
 
-    mse: "epsilon", ‖ε′ − ε‖² (CemiFace Eq. 10), or "velocity", ‖v′ − v‖² = ‖ε′ − ε‖² / ᾱ_t (Salimans & Ho, ICLR 2022).
+    mse_target: "epsilon", ‖ε′ − ε‖² (CemiFace Eq. 10), or "velocity", ‖v′ − v‖² = ‖ε′ − ε‖² / ᾱ_t (Salimans & Ho, ICLR 2022).
     In terms of ‖x̂0 − x‖² these are weights SNR and SNR + 1, SNR = ᾱ_t / (1 − ᾱ_t); weight_cap: γ, their greatest
     (min-SNR-γ; Hang et al., ICCV 2023), None for no bound.
     """
     errors = (predicted - eps).square().mean((1, 2, 3))
-    weight = 1 / abar_t if mse == "velocity" else torch.ones_like(abar_t)
+    weight = 1 / abar_t if mse_target == "velocity" else torch.ones_like(abar_t)
     if weight_cap is not None:
         weight = torch.minimum(weight, weight_cap * (1 - abar_t) / abar_t)  # of ‖ε′ − ε‖² = SNR ‖x̂0 − x‖²
     return (weight * errors).mean()

@@ -37,6 +37,7 @@ class Diffusion(Settings):
     take a similarity m, whether it learns from labels, the least images of a batch's part, and the backbones that are
     trained with it, by network."""
 
+    renamed: ClassVar = {"mse": "mse_target"}
     conditioned_on: ClassVar[Literal["embedding", "image", "nothing"]]
     takes_similarity: ClassVar[bool] = False
     learns_from_labels: ClassVar[bool] = False
@@ -48,7 +49,10 @@ class Diffusion(Settings):
     )
     network: Literal[*SIZES] = Field(
         "dcface_112",
-        description="The U-Net, and where the values come from that are not given here (table below): dcface_112, the papers', small_64 for one GPU, tiny for CPUs.",
+        description=(
+            "The U-Net, and where the values come from that are not given here (table below): dcface_112, the "
+            "papers', small_64 for one GPU, tiny for CPUs."
+        ),
     )
     image_size: Positive = Field(112, description="Side in pixels of what it makes (CemiFace Sec. 4.1).")
     timesteps: Positive = Field(1000, description="Diffusion steps T (CemiFace Sec. 4.1).")
@@ -56,19 +60,28 @@ class Diffusion(Settings):
         1e-4, gt=0, description="First β of the linear schedule (DCFace code; CemiFace is silent)."
     )
     beta_end: float = Field(0.02, gt=0, description="Last β (DCFace code).")
-    mse: Literal["epsilon", "velocity"] = Field(
+    mse_target: Literal["epsilon", "velocity"] = Field(
         "epsilon",
-        description="What L_MSE measures: ε (CemiFace Eq. 10), or the velocity v (Salimans & Ho, ICLR 2022), which gives noisy steps more weight: short trainings get to faces sooner.",
+        description=(
+            "What L_MSE measures: ε (CemiFace Eq. 10), or the velocity v (Salimans & Ho, ICLR 2022), which gives "
+            "noisy steps more weight: short trainings get to faces sooner."
+        ),
     )
     weight_cap: float | None = Field(
         None,
         gt=0,
-        description="γ: greatest weight that L_MSE gives the squared error of x̂0, SNR for ε, SNR + 1 for v (min-SNR-γ, Hang et al., ICCV 2023: 5); the papers have no bound.",
+        description=(
+            "γ: greatest weight that L_MSE gives the squared error of x̂0, SNR for ε, SNR + 1 for v (min-SNR-γ, "
+            "Hang et al., ICCV 2023: 5); the papers have no bound."
+        ),
     )
     batch: Positive = Field(160, description="Images per optimizer step, over all processes (CemiFace Sec. 4.1).")
     processes: Positive = Field(
         1,
-        description="Processes that share a batch, one GPU each (CemiFace Sec. 4.1: two). The result does not depend on it but for rounding.",
+        description=(
+            "Processes that share a batch, one GPU each (CemiFace Sec. 4.1: two). The result does not depend on "
+            "it but for rounding."
+        ),
     )
     accumulation: Positive = Field(
         1, description="Parts a process works its share of a batch off in: less memory, the same gradient."
@@ -77,7 +90,10 @@ class Diffusion(Settings):
     keep_every: int = Field(
         0,
         ge=0,
-        description="Keep the averaged weights every so many epochs, for the curve of fidelity over images seen (docs/generators.md); the last step is the result all the same. 0: none but the last.",
+        description=(
+            "Keep the averaged weights every so many epochs, for the curve of fidelity over images seen "
+            "(docs/generators.md); the last step is the result all the same. 0: none but the last."
+        ),
     )
     flip: bool = Field(
         True, description="Mirror images at random. The papers are silent; DDPM (Ho et al., 2020, App. B) does."
@@ -88,7 +104,10 @@ class Diffusion(Settings):
     muon_learning_rate: float | None = Field(
         None,
         gt=0,
-        description="Where given, Muon (Jordan et al., 2024; torch.optim.Muon) with this rate for matrices and convolution kernels, AdamW for the rest. The papers have AdamW for all.",
+        description=(
+            "Where given, Muon (Jordan et al., 2024; torch.optim.Muon) with this rate for matrices and "
+            "convolution kernels, AdamW for the rest. The papers have AdamW for all."
+        ),
     )
     rate_schedule: Literal["constant", "cosine"] = Field(
         "constant",
@@ -123,9 +142,9 @@ class Diffusion(Settings):
         if self.batch % (self.processes * self.accumulation):
             parts = f"{self.processes} processes × {self.accumulation} parts"
             raise ValueError(f"batch {self.batch} does not divide by {parts}")
-        if self.mse == "velocity" and not SIZES[self.network].shape.clean:
+        if self.mse_target == "velocity" and not SIZES[self.network].shape.clean:
             raise ValueError(
-                f"mse: velocity is for networks that put out the image (tiny, small_64), not for {self.network}"
+                f"mse_target: velocity is for networks that put out the image (tiny, small_64), not for {self.network}"
             )
         if self.keep_every > self.epochs:
             raise ValueError(
@@ -144,7 +163,10 @@ class SampledFaces(FaceSetSettings):
     generator: GeneratorName = Field(description="The generator.")
     sampler: Literal["ddim", "dpmsolver++"] = Field(
         "ddim",
-        description="ddim: DDIM, η = 0 (CemiFace Sec. 4.1). dpmsolver++: second order, multistep (Lu et al., 2022): as good in about half the steps (docs/generators.md).",
+        description=(
+            "ddim: DDIM, η = 0 (CemiFace Sec. 4.1). dpmsolver++: second order, multistep (Lu et al., 2022): as "
+            "good in about half the steps (docs/generators.md)."
+        ),
     )
     steps: Positive = Field(20, description="Network evaluations per image (CemiFace Sec. 4.1: 20).")
     codec: Literal["jpeg", "png"] = Field("jpeg", description="jpeg: quality 95, 4:4:4. png: exact.")
@@ -168,15 +190,19 @@ class SyntheticFaces(SampledFaces):
     """Faces drawn from a generator at a requested similarity to one inquiry image per new identity (CemiFace Sec. 3.3)."""
 
     made_by: ClassVar = ("select_inquiries", "synthesize", "gather_shards")
+    renamed: ClassVar = {"further_similarities": "mixed_similarities"}
 
     source: Literal["synthesis"]
     inquiries: FaceSetName = Field(description="The face set whose images define the new identities.")
     similarity: Similarity = Field(
         0.0, description="Requested similarity m; no meaning for dcface. CemiFace Table 5: best at 0 … 0.1."
     )
-    further_similarities: tuple[Similarity, ...] = Field(
+    mixed_similarities: tuple[Similarity, ...] = Field(
         (),
-        description="Mixed in: an identity's images are drawn at `similarity` and at these in turn (CemiFace Sec. 4.3: no gain near 0, a loss from 0.5 on).",
+        description=(
+            "Mixed in: an identity's images are drawn at `similarity` and at these in turn (CemiFace Sec. 4.3: no "
+            "gain near 0, a loss from 0.5 on)."
+        ),
     )
     styles: FaceSetName | None = Field(
         None,
@@ -189,34 +215,55 @@ class SyntheticFaces(SampledFaces):
     )
     inquiry_embedder: EmbedderName | None = Field(
         None,
-        description="By whose cosine inquiries are told apart; the generator's embedder where not given. One that no loss has seen does not favour what the generator finds easy.",
+        description=(
+            "By whose cosine inquiries are told apart; the generator's embedder where not given. One that no loss "
+            "has seen does not favour what the generator finds easy."
+        ),
     )
     inquiry_rounds: Positive = Field(
         5,
-        description="Passes over the inquiries' face set while too few survive, each with another image of the identities not taken yet. Our bound; the papers draw once.",
+        description=(
+            "Passes over the inquiries' face set while too few survive, each with another image of the identities "
+            "not taken yet. Our bound; the papers draw once."
+        ),
     )
     quality_quantile: float = Field(
         0.05,
         ge=0,
         lt=1,
-        description="Inquiry candidates in this lowest share by embedding norm, or by sharpness, are left out; 0 takes all. CemiFace Sec. 5: poor inquiries give poor identities, without a number; this one is ours.",
+        description=(
+            "Inquiry candidates in this lowest share by embedding norm, or by sharpness, are left out; 0 takes "
+            "all. CemiFace Sec. 5: poor inquiries give poor identities, without a number; this one is ours."
+        ),
     )
     inquiry_copies: int = Field(
         5,
         ge=0,
-        description="Times the inquiry image itself is added to its class (CemiFace's released log: 5; DCFace Table 3: better than none). 0 keeps photographs of the inquiries out of the set.",
+        description=(
+            "Times the inquiry image itself is added to its class (CemiFace's released log: 5; DCFace Table 3: "
+            "better than none). 0 keeps photographs of the inquiries out of the set."
+        ),
     )
     center: Literal["class_weight", "mean"] | None = Field(
         None,
-        description="Condition on the identity centers of the labelled inquiries' face set, not on one image of each (CemiFace Table 8).",
+        description=(
+            "Condition on the identity centers of the labelled inquiries' face set, not on one image of each "
+            "(CemiFace Table 8)."
+        ),
     )
     identity_mixup: Annotated[bool, Operator(another_identity=True)] = Field(
         False,
-        description="Mix each image's identity condition with another inquiry's, φ from the grid 0, 0.05 … 1, labels two-hot (SynFace identity mixup, on the condition).",
+        description=(
+            "Mix each image's identity condition with another inquiry's, φ from the grid 0, 0.05 … 1, labels "
+            "two-hot (SynFace identity mixup, on the condition)."
+        ),
     )
     angular_perturbation: Annotated[Similarity | None, Operator()] = Field(
         None,
-        description="Turn each image's identity condition by a random angle, its cosine uniform between this and 1 (IDperturb, CVPR 2026).",
+        description=(
+            "Turn each image's identity condition by a random angle, its cosine uniform between this and 1 "
+            "(IDperturb, CVPR 2026)."
+        ),
     )
     negative_identity: Annotated[NegativeIdentity | None, Operator(another_identity=True)] = Field(
         None, description="Guidance away from another identity."

@@ -45,7 +45,7 @@ SIZES = {
         Shape((192, 384, 512), attention=(1, 2), head_dim=64, fold=4, clean=True, tokens=8, added=True),
         "Ours, for an evening on one GPU of 12 GB: 64 pixels in folds of 4, 3.3 GMAC.",
         {
-            "image_size": 64, "mse": "velocity", "weight_cap": 5.0, "gamma": "one", "condition": "same_identity",
+            "image_size": 64, "mse_target": "velocity", "weight_cap": 5.0, "gamma": "one", "condition": "same_identity",
             "batch": 256, "learning_rate": 5e-4, "muon_learning_rate": 0.02, "rate_schedule": "cosine",
             "warmup_steps": 200, "ema_decay": 0.999, "compile": True,
         },
@@ -54,7 +54,7 @@ SIZES = {
         Shape((32, 64, 64), attention=(1, 2), head_dim=32, fold=2, clean=True, tokens=4, added=True),
         "Ours, for minutes on a CPU: 32 pixels in folds of 2, 80 MMAC. The trials that it came out of: docs/results.md.",
         {
-            "image_size": 32, "mse": "velocity", "weight_cap": 5.0, "gamma": "one", "condition": "same_identity",
+            "image_size": 32, "mse_target": "velocity", "weight_cap": 5.0, "gamma": "one", "condition": "same_identity",
             "batch": 64, "learning_rate": 2e-3, "muon_learning_rate": 0.02, "rate_schedule": "cosine",
             "warmup_steps": 50, "ema_decay": 0.995,
         },

@@ -36,7 +36,7 @@ class Augmentation(Protocol):
     crop_in_place: float
     low_resolution: float
     photometric: float
-    colour_jitter: float
+    color_jitter: float
     erasing_scale: tuple[float, float]
 
 
@@ -54,8 +54,8 @@ def augment(images: Tensor, settings: Augmentation) -> Tensor:
     x = of_some(x, settings.low_resolution, lower_resolution)
     x = of_some(x, settings.photometric, photometric)
     x = of_some(x, FLIP, lambda chosen: chosen.flip(3))
-    if settings.colour_jitter:
-        x = jitter_colours(x, settings.colour_jitter, hue=settings.colour_jitter)
+    if settings.color_jitter:
+        x = jitter_colours(x, settings.color_jitter, hue=settings.color_jitter)
     x = x.mul(2).sub_(1)
     if settings.erasing_scale[1]:
         x = of_some(x, ERASE, lambda chosen: erase(chosen, settings.erasing_scale))

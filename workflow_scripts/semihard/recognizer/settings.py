@@ -1,6 +1,6 @@
 """Recognizers and how they are trained."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,27 +12,43 @@ BACKBONES = [name for name in names_of("recognizer.backbones") if name != "incep
 
 # recipe → (source, the values in which it differs from `cemiface`, whose values are the defaults below)
 RECIPES: dict[str, tuple[str, dict[str, object]]] = {
-    "cemiface": ("CemiFace, NeurIPS 2024, Sec. 4.1, and its released log. The paper's third drop near epoch 37, in the log alone, is left out.", {}),
+    "cemiface": (
+        (
+            "CemiFace, NeurIPS 2024, Sec. 4.1, and its released log. The paper's third drop near epoch 37, in the "
+            "log alone, is left out."
+        ),
+        {},
+    ),
     "adaface": (
-        "AdaFace, CVPR 2022, with the schedule of its authors' later CASIA-WebFace example in CVLface (warm-up, clipping, no weight decay on normalisation; AdaFace's own scripts have weight decay 1e-4 and none of these).",
+        (
+            "AdaFace, CVPR 2022, with the schedule of its authors' later CASIA-WebFace example in CVLface "
+            "(warm-up, clipping, no weight decay on normalisation; AdaFace's own scripts have weight decay 1e-4 "
+            "and none of these)."
+        ),
         {
             "backbone": "ir_50", "head": "adaface", "epochs": 26, "milestones": (12, 20, 24), "warmup_epochs": 1.0, "clip_norm": 5.0,
-            "crop_scale": 1.0, "erasing_scale": (0.0, 0.0), "colour_jitter": 0.0,
+            "crop_scale": 1.0, "erasing_scale": (0.0, 0.0), "color_jitter": 0.0,
             "crop_in_place": 0.2, "low_resolution": 0.2, "photometric": 0.2,
         },
     ),
     "arcface_torch": (
-        "insightface's arcface_torch, its default configuration: ArcFace with the gradient its code has, the rate falling linearly to zero.",
+        (
+            "insightface's arcface_torch, its default configuration: ArcFace with the gradient its code has, the "
+            "rate falling linearly to zero."
+        ),
         {
             "backbone": "iresnet50", "head": "arcface_insightface", "epochs": 20, "rate_schedule": "linear", "milestones": (),
-            "clip_norm": 5.0, "crop_scale": 1.0, "erasing_scale": (0.0, 0.0), "colour_jitter": 0.0,
+            "clip_norm": 5.0, "crop_scale": 1.0, "erasing_scale": (0.0, 0.0), "color_jitter": 0.0,
         },
     ),
     "synface": (
-        "SynFace, ICCV 2021, and its code: 112 × 96 pixels, LResNet50E-IR, ArcFace with s = 30, rate 0.1 in the paper's command line (0.05 in its file).",
+        (
+            "SynFace, ICCV 2021, and its code: 112 × 96 pixels, LResNet50E-IR, ArcFace with s = 30, rate 0.1 in "
+            "the paper's command line (0.05 in its file)."
+        ),
         {
             "backbone": "ir_50", "width": 96, "head": "arcface", "scale": 30.0, "milestones": (24, 30, 36),
-            "crop_scale": 1.0, "zoom_crop": 0.5, "erasing_scale": (0.02, 0.33), "colour_jitter": 0.0,
+            "crop_scale": 1.0, "zoom_crop": 0.5, "erasing_scale": (0.02, 0.33), "color_jitter": 0.0,
         },
     ),
     "tiny": (
@@ -60,12 +76,17 @@ class DomainMixup(Settings):
 class Recognizer(Settings):
     """How a recognizer is trained: a named recipe, and any value of it changed. The defaults shown are those of `cemiface`."""
 
+    renamed: ClassVar = {"colour_jitter": "color_jitter"}
+
     recipe: Literal[*RECIPES] = Field(
         "cemiface", description="Where the values come from that are not given here (table below)."
     )
     backbone: Literal[*BACKBONES] = Field(
         "ir_se_50",
-        description="Network. CemiFace Sec. 4.1: IR-SE-50. iresnet and mbf: insightface's; ir: AdaFace's; mobilefacenet: Chen et al.; tiny: ten layers of width 16 … 128.",
+        description=(
+            "Network. CemiFace Sec. 4.1: IR-SE-50. iresnet and mbf: insightface's; ir: AdaFace's; mobilefacenet: "
+            "Chen et al.; tiny: ten layers of width 16 … 128."
+        ),
     )
     embedding_dim: Positive = Field(512, description="Length of the embedding.")
     image_size: Positive = Field(
@@ -76,12 +97,19 @@ class Recognizer(Settings):
     )
     head: Literal[*names_of("recognizer.heads")] = Field(
         "cosface",
-        description="Margin head (CemiFace Sec. 4.1: CosFace). arcface has the exact gradient of cos(θ + m), arcface_insightface CosFace's, as insightface's code.",
+        description=(
+            "Margin head (CemiFace Sec. 4.1: CosFace). arcface has the exact gradient of cos(θ + m), "
+            "arcface_insightface CosFace's, as insightface's code."
+        ),
     )
     margin: float | None = Field(
         None,
         ge=0,
-        description="Margin m; where neither you nor the recipe (for its own head) gives one, the head's published one: cosface, adaface and uniface 0.4, arcface and curricularface 0.5; magface 0.45, the least of a range that is 0.35 wide.",
+        description=(
+            "Margin m; where neither you nor the recipe (for its own head) gives one, the head's published one: "
+            "cosface, adaface and uniface 0.4, arcface and curricularface 0.5; magface 0.45, the least of a range "
+            "that is 0.35 wide."
+        ),
     )
     scale: float = Field(
         64.0,
@@ -92,12 +120,18 @@ class Recognizer(Settings):
         1.0,
         gt=0,
         le=1,
-        description="Share of the class centers that take part in a step, all of the batch's own among them (PartialFC, CVPR 2022: 0.1 for many identities). 1 is the whole softmax, right below some 100,000.",
+        description=(
+            "Share of the class centers that take part in a step, all of the batch's own among them (PartialFC, "
+            "CVPR 2022: 0.1 for many identities). 1 is the whole softmax, right below some 100,000."
+        ),
     )
     batch: Positive = Field(512, description="Images per optimizer step, over all processes (CemiFace's released log).")
     processes: Positive = Field(
         1,
-        description="Processes that share a batch, one GPU each. Batch norm sees its own process's share, so the result depends on it.",
+        description=(
+            "Processes that share a batch, one GPU each. Batch norm sees its own process's share, so the result "
+            "depends on it."
+        ),
     )
     epochs: Positive = Field(40, description="Passes over the face set (CemiFace Sec. 4.1).")
     learning_rate: float = Field(
@@ -144,7 +178,7 @@ class Recognizer(Settings):
         le=1,
         description="Probability of brightness, contrast and saturation times 0.5 … 1.5 (AdaFace: 0.2).",
     )
-    colour_jitter: float = Field(
+    color_jitter: float = Field(
         0.1, ge=0, le=0.5, description="Brightness, contrast, saturation and hue, of every image (CemiFace Sec. 4.1)."
     )
     erasing_scale: tuple[float, float] = Field(
@@ -154,7 +188,10 @@ class Recognizer(Settings):
     keep_every: int = Field(
         0,
         ge=0,
-        description="Keep the network after every so many epochs, for the table's best single epoch; 0 keeps the last one alone. One takes 4 bytes a weight: 175 MB for IR-SE-50.",
+        description=(
+            "Keep the network after every so many epochs, for the table's best single epoch; 0 keeps the last one "
+            "alone. One takes 4 bytes a weight: 175 MB for IR-SE-50."
+        ),
     )
     precision: Precision = PRECISION
     compile: bool = COMPILE

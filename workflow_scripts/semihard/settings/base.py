@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
 
@@ -32,12 +32,26 @@ SEED = Field(0, ge=0, description="Seed of every random draw of this entry.")
 LICENCE = Field("", description="Licence of the data, carried along in every artifact made of it.")
 ALIGN = Field(
     "none",
-    description="none: images are aligned already. mtcnn: detect with facenet-pytorch's MTCNN and warp five points to the ArcFace template at 112 pixels.",
+    description=(
+        "none: images are aligned already. mtcnn: detect with facenet-pytorch's MTCNN and warp five points to "
+        "the ArcFace template at 112 pixels."
+    ),
 )
 
 
 class Settings(BaseModel):
+    """An entry of the configuration, or a part of one. renamed: keys of earlier versions and what they are called now."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    renamed: ClassVar[dict[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_of_today(cls, entry: object) -> object:
+        for old in cls.renamed if isinstance(entry, dict) else ():
+            if old in entry:
+                raise ValueError(f"the key {old!r} is called {cls.renamed[old]!r} now; rename it")
+        return entry
 
 
 class FaceSetSettings(Settings):

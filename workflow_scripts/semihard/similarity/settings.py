@@ -51,12 +51,17 @@ class SimilarityBinFaces(FaceSetSettings):
     embedder: EmbedderName = Field(description="The embedder that measures similarity.")
     center: Literal["class_weight", "mean"] = Field(
         "class_weight",
-        description="Identity center: the class weight of the recognizer trained on the set (CemiFace Sec. 3.1) or the mean embedding.",
+        description=(
+            "Identity center: the class weight of the recognizer trained on the set (CemiFace Sec. 3.1) or the "
+            "mean embedding."
+        ),
     )
     binning: str = Field(
         "quantile-5",
         pattern=f"^({BINNING})$",
-        description="quantile-5: five equal bins per identity by rank (CemiFace Table 9). threshold-0.3-0.6: global thresholds.",
+        description=(
+            "quantile-5: five equal bins per identity by rank (CemiFace Table 9). threshold-0.3-0.6: global thresholds."
+        ),
     )
     bin: int = Field(ge=0, description="Which bin; 0 holds the most similar images.")
 

@@ -42,7 +42,10 @@ class FolderFaces(FaceSetSettings):
     path: str = Field(description="The folder. `~` and environment variables are expanded.")
     tiles: Positive = Field(
         1,
-        description="Faces in a row where each file is a grid of them (IDiff-Face: 4 as sampled, 5 as aligned); 1: each file is one face.",
+        description=(
+            "Faces in a row where each file is a grid of them (IDiff-Face: 4 as sampled, 5 as aligned); 1: each "
+            "file is one face."
+        ),
     )
     align: Literal["none", "mtcnn"] = ALIGN
     licence: str = LICENCE
@@ -74,7 +77,10 @@ class RenderedFaces(FaceSetSettings):
     image_size: Positive = Field(112, description="Side in pixels.")
     identity_mixup: bool = Field(
         False,
-        description="Mix each image's α with another identity's, φ from the grid 0, 0.05 … 1 (SynFace, ICCV 2021, identity mixup in coefficient space).",
+        description=(
+            "Mix each image's α with another identity's, φ from the grid 0, 0.05 … 1 (SynFace, ICCV 2021, "
+            "identity mixup in coefficient space)."
+        ),
     )
     seed: int = SEED
 
@@ -93,7 +99,10 @@ class SubsetFaces(FaceSetSettings):
     exclude: FaceSetName | None = Field(None, description="Leave out the identities (by name) of this face set.")
     exclude_benchmark: BenchmarkName | None = Field(
         None,
-        description="Leave out the identities (by name) of this benchmark, so that nothing is verified on people it was trained on.",
+        description=(
+            "Leave out the identities (by name) of this benchmark, so that nothing is verified on people it was "
+            "trained on."
+        ),
     )
     seed: int = SEED
 

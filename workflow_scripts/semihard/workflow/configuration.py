@@ -64,15 +64,8 @@ def expand_sweeps(config: dict) -> tuple[dict, dict[str, list[str]]]:
             continue
         out: dict = {}
         for name, entry in entries.items():
-            swept = (
-                [
-                    key
-                    for key, value in entry.items()
-                    if isinstance(value, list) and not _takes_list(section, entry, key)
-                ]
-                if isinstance(entry, dict)
-                else []
-            )
+            given = entry.items() if isinstance(entry, dict) else ()
+            swept = [key for key, value in given if isinstance(value, list) and _takes_one_value(section, key)]
             variants = [(name, entry)]
             if empty := [key for key in swept if not entry[key]]:
                 raise InputError(f"{section}.{name}.{empty[0]}: this sweep is empty; give it values")
@@ -98,12 +91,15 @@ def expand_sweeps(config: dict) -> tuple[dict, dict[str, list[str]]]:
     return expanded, sweeps
 
 
-def _takes_list(section: str, entry: dict, key: str) -> bool:
-    for model in _models_of(section):
-        field = model.model_fields.get(key)
-        if field is not None and typing.get_origin(field.annotation) is tuple:
-            return True
-    return False
+def _takes_one_value(section: str, key: str) -> bool:
+    """True for a key of `section`'s entries that is not a list by itself; an unknown one is left for `check`."""
+    fields = [
+        field
+        for model in _models_of(section)
+        for name, field in model.model_fields.items()
+        if key in (name, field.alias)
+    ]
+    return bool(fields) and not any(typing.get_origin(field.annotation) is tuple for field in fields)
 
 
 def _models_of(section: str) -> list[type[Settings]]:

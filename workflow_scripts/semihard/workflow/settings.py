@@ -1,7 +1,7 @@
 """What is compared with what, and the whole configuration, put together from the settings of every room."""
 
 from types import ModuleType
-from typing import Annotated, Literal, Union
+from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -58,9 +58,11 @@ EmbedderEntry = entries_of(EmbedderSettings, of_similarity)
 class Comparison(Settings):
     """One row of the study table."""
 
+    renamed: ClassVar = {"further_benchmarks": "extra_benchmarks"}
+
     faceset: FaceSetName = Field(description="What a recognizer is trained on.")
     recognizer: RecognizerName | None = Field(None, description="How; the study's recognizer where not given.")
-    further_benchmarks: tuple[BenchmarkName, ...] = Field(
+    extra_benchmarks: tuple[BenchmarkName, ...] = Field(
         (), description="Verified on these as well, e.g. on all of LFW what never saw LFW; they don't enter AVG."
     )
 
@@ -68,8 +70,10 @@ class Comparison(Settings):
 class Reference(Settings):
     """An embedder in the table, as it is."""
 
+    renamed: ClassVar = {"further_benchmarks": "extra_benchmarks"}
+
     embedder: EmbedderName = Field(description="The embedder.")
-    further_benchmarks: tuple[BenchmarkName, ...] = Field(
+    extra_benchmarks: tuple[BenchmarkName, ...] = Field(
         (), description="Verified on these as well; they don't enter AVG."
     )
 
@@ -88,15 +92,24 @@ class Study(Settings):
     benchmarks: tuple[BenchmarkName, ...] = Field(min_length=1, description="What each recognizer is verified on.")
     thresholds: Literal["grid", "exact"] = Field(
         "grid",
-        description="Verification thresholds. grid: insightface's 0, 0.01 … 3.99, comparable with published numbers. exact: every distance; differs by up to a quarter of a point on 6,000 pairs.",
+        description=(
+            "Verification thresholds. grid: insightface's 0, 0.01 … 3.99, comparable with published numbers. "
+            "exact: every distance; differs by up to a quarter of a point on 6,000 pairs."
+        ),
     )
     paper_style: bool = Field(
         False,
-        description="Add each benchmark's highest accuracy over the epochs kept, which some papers print. It is chosen on the test sets: not a result.",
+        description=(
+            "Add each benchmark's highest accuracy over the epochs kept, which some papers print. It is chosen on "
+            "the test sets: not a result."
+        ),
     )
     published: tuple[Literal[*PUBLISHED], ...] = Field(
         (),
-        description="Tables of papers shown below the study's own lines, marked as published (semihard/study_table/published.py).",
+        description=(
+            "Tables of papers shown below the study's own lines, marked as published "
+            "(semihard/study_table/published.py)."
+        ),
     )
     references: tuple[EmbedderName | Reference, ...] = Field(
         (), description="Embedders verified as they are, for the eye."

@@ -88,9 +88,9 @@ class Plan:
         for row in rows:
             recognizer = row.recognizer or self.study.recognizer
             before = merged.get((row.faceset, recognizer), row)
-            further = tuple(dict.fromkeys([*before.further_benchmarks, *row.further_benchmarks]))
+            further = tuple(dict.fromkeys([*before.extra_benchmarks, *row.extra_benchmarks]))
             merged[row.faceset, recognizer] = row.model_copy(
-                update={"recognizer": recognizer, "further_benchmarks": further}
+                update={"recognizer": recognizer, "extra_benchmarks": further}
             )
         return list(merged.values())
 
@@ -174,7 +174,7 @@ class Plan:
         study, runs = self.study, []
         for row in self.comparisons():
             keys = {"label": self._label(row), "faceset": row.faceset, "recognizer": row.recognizer}
-            for seed, benchmark in itertools.product(study.seeds, (*study.benchmarks, *row.further_benchmarks)):
+            for seed, benchmark in itertools.product(study.seeds, (*study.benchmarks, *row.extra_benchmarks)):
                 which = {"recognizer": row.recognizer, "faceset": row.faceset, "seed": seed, "benchmark": benchmark}
                 epochs = self.path("verified epochs", **which) if self._keeps_epochs(row, benchmark) else None
                 run = {"seed": seed, "benchmark": benchmark, "path": self.path("verification", **which)}
@@ -182,7 +182,7 @@ class Plan:
                 runs.append(keys | run)
         for reference in self.references():
             keys = {"label": f"{reference.embedder} (reference)", "faceset": "", "recognizer": reference.embedder}
-            for benchmark in (*study.benchmarks, *reference.further_benchmarks):
+            for benchmark in (*study.benchmarks, *reference.extra_benchmarks):
                 path = self.path("verified embedder", embedder=reference.embedder, benchmark=benchmark)
                 runs.append(keys | {"seed": None, "benchmark": benchmark, "path": path, "epochs": None})
         return runs

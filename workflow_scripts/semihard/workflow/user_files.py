@@ -105,7 +105,7 @@ def leave_out_absent_benchmarks(plan: Plan) -> list[str]:
     Where none of the study's benchmarks would be left, all stay, and `check_files` names their files.
     """
     study = plan.study
-    used = [*study.benchmarks, *(name for row in plan.rows() for name in row.further_benchmarks)]
+    used = [*study.benchmarks, *(name for row in plan.rows() for name in row.extra_benchmarks)]
     absent = {}
     for name in dict.fromkeys(used):
         try:
@@ -122,9 +122,7 @@ def leave_out_absent_benchmarks(plan: Plan) -> list[str]:
 
     def kept(rows: tuple) -> tuple:
         return tuple(
-            row
-            if isinstance(row, str)
-            else row.model_copy(update={"further_benchmarks": there(row.further_benchmarks)})
+            row if isinstance(row, str) else row.model_copy(update={"extra_benchmarks": there(row.extra_benchmarks)})
             for row in rows
         )
 

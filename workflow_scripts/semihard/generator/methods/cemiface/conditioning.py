@@ -23,7 +23,7 @@ def of_faceset(synthesis: Synthesis) -> Conditioning:
     settings, network, device = synthesis.settings, synthesis.network, synthesis.device
     embeddings = torch.from_numpy(synthesis.inquiries["embedding"])
     operators = modules_of(settings)
-    for m in (settings.similarity, *settings.further_similarities):
+    for m in (settings.similarity, *settings.mixed_similarities):
         warn_outside(m, SimilarityRange(**synthesis.spec.options))
 
     def conditioned(identity: np.ndarray, index: np.ndarray) -> Conditioned:

@@ -118,7 +118,7 @@ class CemiFaceObjective:
         settings, abar_t = self.settings, self.abar[t]
         x_t = self.schedule.add_noise(x, eps, t)
         predicted = network(x_t, t, identity, m).to(x.dtype)
-        loss_mse = denoising_loss(predicted, eps, abar_t, settings.mse, settings.weight_cap)
+        loss_mse = denoising_loss(predicted, eps, abar_t, settings.mse_target, settings.weight_cap)
         k = slice(None, None, settings.guide_every)
         made = self.embedder(one_step_estimate(x_t[k], predicted[k], abar_t[k]))
         gamma_t = time_weight(settings.gamma, t[k], settings.timesteps)

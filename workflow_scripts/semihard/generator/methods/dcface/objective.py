@@ -112,7 +112,7 @@ class DCFaceObjective:
         abar_t = self.abar[t]
         x_t = self.schedule.add_noise(x, eps, t)
         predicted = network(x_t, t, to_float(x_id), self.style_features(x)).to(x.dtype)
-        loss_mse = denoising_loss(predicted, eps, abar_t, self.settings.mse, self.settings.weight_cap)
+        loss_mse = denoising_loss(predicted, eps, abar_t, self.settings.mse_target, self.settings.weight_cap)
         made = self.embedder(one_step_estimate(x_t, predicted, abar_t))
         gamma_t = t / self.settings.timesteps
         who, how = (nn.functional.cosine_similarity(wanted, made) for wanted in (f_id, f_sty))

@@ -18,7 +18,10 @@ class DCFaceGenerator(Diffusion):
 
     method: Literal["dcface"]
     embedder: EmbedderName = Field(
-        description="Frozen: its early layers see the style, its embedding both identity losses; class centers are mean embeddings by it."
+        description=(
+            "Frozen: its early layers see the style, its embedding both identity losses; class centers are mean "
+            "embeddings by it."
+        )
     )
     batch: Positive = Field(256, description="Images per optimizer step, over all processes (DCFace).")
     lambda_: float = Field(0.05, ge=0, alias="lambda", description="Weight λ of L_ID (DCFace).")

@@ -42,5 +42,5 @@ class UnconditionalObjective:
     ) -> dict[str, torch.Tensor]:
         """ "loss" and "loss_mse", which are the same."""
         predicted = network(self.schedule.add_noise(x, eps, t), t).to(x.dtype)
-        loss = denoising_loss(predicted, eps, self.abar[t], self.settings.mse, self.settings.weight_cap)
+        loss = denoising_loss(predicted, eps, self.abar[t], self.settings.mse_target, self.settings.weight_cap)
         return {"loss": loss, "loss_mse": loss}
