@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from semihard.errors import InputError
 from semihard.generator.methods.cemiface.network import SimilarityUNet
-from semihard.generator.methods.ddpm.network import UnconditionalUNet
+from semihard.generator.methods.ddpm.method import UnconditionalUNet
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
 from semihard.generator.network import GroupNorm
 from semihard.generator.objective import noise_schedule, one_step_estimate

@@ -9,7 +9,7 @@ from torch import nn
 from semihard.generator.methods.cemiface.objective import CemiFaceObjective, achieved_similarity, similarity_losses
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.cemiface.similarity_range import SimilarityRange
-from semihard.generator.methods.ddpm.objective import UnconditionalObjective
+from semihard.generator.methods.ddpm.method import UnconditionalObjective
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
 from semihard.generator.objective import denoising_loss, noise_schedule, one_step_estimate
 

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from semihard.generator.method import Method, method_named
+from semihard.settings import registry
 from semihard.workflow.configuration import read_yaml
 from semihard.workflow.docs_pages import pages
 from semihard.workflow.moved_modules import MOVED
@@ -136,3 +139,13 @@ def test_a_module_of_an_earlier_version_says_where_it_is():
         assert importlib.util.find_spec(f"semihard.{new}")
         with pytest.raises(ModuleNotFoundError, match=f"^semihard.{old} is semihard.{new} now$"):
             importlib.import_module(f"semihard.{old}")
+
+
+@pytest.mark.parametrize("name", registry.names_of("generator.methods"))
+def test_a_method_has_every_function_that_the_workflow_asks_for(name):
+    module = method_named(name)
+    for function, declared in inspect.getmembers(Method, inspect.isfunction):
+        if function.startswith("_"):
+            continue
+        parameters = list(inspect.signature(declared).parameters)[1:]
+        assert list(inspect.signature(getattr(module, function)).parameters) == parameters, function

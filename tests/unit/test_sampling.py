@@ -15,9 +15,9 @@ from semihard.compute.tensors import resize
 from semihard.errors import InputError
 from semihard.generator import sampling
 from semihard.generator.gathering import gather_shards
-from semihard.generator.methods.cemiface.conditioning import warn_outside
+from semihard.generator.methods.cemiface.method import warn_outside
 from semihard.generator.methods.cemiface.similarity_range import SimilarityRange
-from semihard.generator.methods.dcface import conditioning
+from semihard.generator.methods.dcface import method as dcface
 from semihard.generator.model_file import load_generator, save_generator
 from semihard.generator.sampling import shard_batches, synthesize
 from semihard.generator.settings import SyntheticFaces, UnconditionalFaces
@@ -229,8 +229,8 @@ def test_unconditional_faces_are_nobody_s_and_independent_of_shards(ddpm_inputs,
 
 def test_dcface_takes_the_inquiry_s_image_and_a_style_drawn_per_image(dcface_inputs, tmp_path, monkeypatch):
     _, embedder, inquiries, faces, styles = dcface_inputs
-    seen, condition = [], conditioning.condition
-    monkeypatch.setattr(conditioning, "condition", lambda *given: seen.append(given[2:]) or condition(*given))
+    seen, condition = [], dcface.condition
+    monkeypatch.setattr(dcface, "condition", lambda *given: seen.append(given[2:]) or condition(*given))
     made = FaceSet(make(entry(), dcface_inputs, tmp_path / "one"))
     x_id, x_sty = (torch.cat(part) for part in zip(*seen, strict=True))
     own = torch.from_numpy(FaceSet(faces).images(made.identity)).permute(0, 3, 1, 2)

@@ -14,11 +14,10 @@ from semihard.compute.device import autocast, best_device
 from semihard.compute.progress import progress
 from semihard.compute.tensors import resize
 from semihard.errors import InputError
-from semihard.generator.conditioning import TrainingImages
+from semihard.generator.method import TrainingImages, method_named
 from semihard.generator.model_file import load_generator
 from semihard.generator.samplers import denoise, draw_noise
 from semihard.generator.settings import Diffusion
-from semihard.settings import registry
 from semihard.similarity.embedders import load_embedder
 from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
 from semihard.storage import schemas
@@ -70,7 +69,7 @@ def measure_learning(
 
     judge = load_embedder(model_path, device)
     guide = load_embedder(guide_path, device) if guide_path else None
-    method = registry.load("generator.methods", settings.method, "conditioning")
+    method = method_named(settings.method)
     values = []
     with progress("draw", len(found) * count, "images") as advance:
         for path in found.values():
@@ -82,7 +81,7 @@ def measure_learning(
                     pixels = torch.from_numpy(faces.images(rows[chosen])).permute(0, 3, 1, 2)
                     pixels = resize(pixels, spec.image_size).to(device)
                     given = TrainingImages(rows[chosen], len(faces), pixels, settings.seed)
-                    predict = method.of_training_images(given, network, spec, guide)
+                    predict = method.condition_training_images(given, network, spec, guide)
                     images = denoise(predict, spec, noise, SAMPLER, min(STEPS, spec.timesteps))
                     parts.append(nn.functional.normalize(judge.embed(images)).cpu())
                 advance(len(chosen))

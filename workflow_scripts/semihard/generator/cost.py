@@ -12,7 +12,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from semihard.compute.device import uses_bf16
 from semihard.errors import InputError
 from semihard.generator.model_file import GeneratorSpec
-from semihard.generator.network import Denoiser
 from semihard.generator.settings import Diffusion
 from semihard.recognizer.memory import activation_bytes, free_memory
 from semihard.settings import registry
@@ -47,7 +46,7 @@ def training_cost(settings: Diffusion, spec: GeneratorSpec, embedder: Embedder |
     dtype = torch.bfloat16 if half else torch.float32
     with torch.device("meta"):
         network = spec.build().to(dtype).train()
-        inputs = network_inputs(network, spec, dtype)
+        inputs = network_inputs(spec, dtype)
     kept = activation_bytes(network, *inputs)
     weights = sum(parameter.numel() for parameter in network.parameters())
     with FlopCounterMode(display=False) as counter:
@@ -69,14 +68,14 @@ def training_cost(settings: Diffusion, spec: GeneratorSpec, embedder: Embedder |
     return Cost(fixed, kept // COUNTED_BATCH, flops // COUNTED_BATCH)
 
 
-def network_inputs(network: Denoiser, spec: GeneratorSpec, dtype: torch.dtype) -> list[torch.Tensor]:
+def network_inputs(spec: GeneratorSpec, dtype: torch.dtype) -> list[torch.Tensor]:
     """Empty inputs of the network, on the meta device, for COUNTED_BATCH images."""
     n, side = COUNTED_BATCH, spec.image_size
 
     def empty(*shape: int) -> torch.Tensor:
         return torch.empty(n, *shape, dtype=dtype, device="meta")
 
-    method = registry.load("generator.methods", spec.method, "network")
+    method = registry.load("generator.methods", spec.method, "method")
     times = torch.empty(n, dtype=torch.int64, device="meta")
     return [empty(3, side, side), times, *method.empty_conditions(spec, empty)]
 

@@ -37,7 +37,7 @@ class GeneratorSpec:
     def build(self) -> Denoiser:
         """The network with fresh weights."""
         schedule = noise_schedule(self.timesteps, self.beta_start, self.beta_end)
-        return registry.load("generator.methods", self.method, "network").build(self, schedule)
+        return registry.load("generator.methods", self.method, "method").build_network(self, schedule)
 
     @classmethod
     def of(cls, about: dict) -> "GeneratorSpec":

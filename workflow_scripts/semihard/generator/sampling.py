@@ -13,8 +13,8 @@ from torch import nn
 from semihard.compute.device import autocast, best_device, compiled
 from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.generator.conditioning import Synthesis
 from semihard.generator.gathering import gather_shards, identity_name
+from semihard.generator.method import Synthesis, method_named
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.samplers import denoise, draw_noise
 from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces, operators
@@ -60,7 +60,7 @@ def synthesize(
         spec.check_embedder(embedder_model_path, embedder)
         inquiries = read_inquiries(inquiries_path, settings, spec)
     synthesis = Synthesis(settings, network, spec, device, embedder, inquiries, inquiry_faces_path, style_faces_path)
-    conditioning = registry.load("generator.methods", spec.method, "conditioning").of_faceset(synthesis)
+    conditioning = method_named(spec.method).condition_faceset(synthesis)
 
     given = [generator_path, embedder_model_path, inquiries_path, inquiry_faces_path, style_faces_path]
     resume = Resume(output, provenance, [path for path in given if path is not None])

@@ -3,7 +3,6 @@
 import contextlib
 import math
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -16,11 +15,11 @@ from semihard.compute.tensors import to_float
 from semihard.compute.training_run import Schedule, TrainingFiles, TrainingRun
 from semihard.errors import InputError
 from semihard.generator.cost import check_cost, steps_of, training_cost
+from semihard.generator.method import TrainingData, method_named
 from semihard.generator.model_file import GeneratorSpec, save_generator
 from semihard.generator.objective import Objective
 from semihard.generator.optimizer import Optimizer
 from semihard.generator.settings import Diffusion
-from semihard.settings import registry
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import unit_embeddings
 from semihard.storage.checksum import sha256_of
@@ -130,12 +129,7 @@ def generator_spec(settings: Diffusion, embedder: Embedder | None, embedder_path
     about = {name: getattr(settings, name) for name in names}
     if embedder is not None:
         about |= {"embedding_dim": embedder.embedding_dim, "embedder_sha256": sha256_of(embedder_path)}
-    return GeneratorSpec(**about, options=method_part(settings, "objective").options(settings, embedder))
-
-
-def method_part(settings: Diffusion, part: str) -> ModuleType:
-    """A module of the folder of the generator's method."""
-    return registry.load("generator.methods", settings.method, part)
+    return GeneratorSpec(**about, options=method_named(settings.method).options(settings, embedder))
 
 
 def build_objective(
@@ -146,7 +140,8 @@ def build_objective(
     if embedder is not None:
         embeddings = unit_embeddings(embedder, images.split(EMBEDDING_BATCH), len(images))
         embedder.forward = compiled(embedder.forward, settings.compile)  # not before: batches were of another size
-    return method_part(settings, "objective").build(settings, faces, images, embeddings, embedder, device)
+    data = TrainingData(faces, images, device, embeddings, embedder)
+    return method_named(settings.method).build_objective(settings, data)
 
 
 def own_parts(settings: Diffusion, process: int) -> list[slice]:

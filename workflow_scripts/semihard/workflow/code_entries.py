@@ -13,6 +13,8 @@ from semihard.settings.registry import entry, literal
 from semihard.similarity.settings import WeightsEmbedder
 from semihard.workflow.settings import Config
 
+TRAINING = ("options", "build_network", "build_objective")  # of a method
+
 
 def of(script: str, settings: Settings, config: Config) -> list[str]:
     """The modules of the registries that `script` takes for an entry of the configuration, for `fingerprint`."""
@@ -21,21 +23,23 @@ def of(script: str, settings: Settings, config: Config) -> list[str]:
 
 def training_generator(settings: Diffusion, config: Config) -> list[str]:
     """The network and the objective of its method, and the backbone that is trained with it, if any."""
-    parts = [entry("generator.methods", settings.method, part) for part in ("network", "objective")]
+    parts = [entry("generator.methods", settings.method, f"method:{function}") for function in TRAINING]
     extractor = settings.extractors.get(settings.network)
     return parts + ([entry("recognizer.backbones", extractor)] if extractor else [])
 
 
-def conditioning(settings: Diffusion, config: Config) -> list[str]:
-    """What its method conditions samples on."""
-    return [entry("generator.methods", settings.method, "conditioning")]
+def measuring_learning(settings: Diffusion, config: Config) -> list[str]:
+    """What its method conditions images of its training set on."""
+    return [entry("generator.methods", settings.method, "method:condition_training_images")]
 
 
 def synthesis(settings: Settings, config: Config) -> list[str]:
-    """The same, and the operators that the face set asks for."""
+    """What the generator's method conditions a face set on, and the operators that it asks for."""
+    method = config.generators[settings.generator].method
     asked = operators(settings) if isinstance(settings, SyntheticFaces) else {}
-    return conditioning(config.generators[settings.generator], config) + [
-        entry("generator.operators", name) for name in asked
+    return [
+        entry("generator.methods", method, "method:condition_faceset"),
+        *(entry("generator.operators", name) for name in asked),
     ]
 
 
@@ -54,7 +58,7 @@ def importing_embedder(settings: Settings, config: Config) -> list[str]:
 
 FOUND: dict[str, Callable[[Settings, Config], list[str]]] = {
     "train_generator": training_generator,
-    "measure_learning": conditioning,
+    "measure_learning": measuring_learning,
     "synthesize": synthesis,
     "train_recognizer": training_recognizer,
     "import_embedder": importing_embedder,
@@ -62,15 +66,14 @@ FOUND: dict[str, Callable[[Settings, Config], list[str]]] = {
     "import_benchmark": lambda settings, config: [entry("sources.benchmarks", settings.source)],
 }
 
-# Where those modules lie: package and, of a folder, the file.
+# Where those modules lie: package and, of a folder, the file and what is taken of it.
 REGISTRIES = {
     "train_generator": [
-        ("generator.methods", "network"),
-        ("generator.methods", "objective"),
+        *(("generator.methods", f"method:{function}") for function in TRAINING),
         ("recognizer.backbones", ""),
     ],
-    "measure_learning": [("generator.methods", "conditioning")],
-    "synthesize": [("generator.methods", "conditioning"), ("generator.operators", "")],
+    "measure_learning": [("generator.methods", "method:condition_training_images")],
+    "synthesize": [("generator.methods", "method:condition_faceset"), ("generator.operators", "")],
     "train_recognizer": [("recognizer.backbones", ""), ("recognizer.heads", "")],
     "import_embedder": [("similarity.layouts", ""), ("recognizer.backbones", "")],
     "import_faces": [("sources.readers", "")],

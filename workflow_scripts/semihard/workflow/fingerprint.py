@@ -149,8 +149,8 @@ class Module:
 
     def everything(self, name: str = "") -> list[Part]:
         """All definitions; with a name, that one, or where it is one of NAMES, all with NAMES reduced to it."""
-        if definition := name and self.part(name):
-            return [definition]
+        if name and (named_here := self.resolve(name, None)):
+            return named_here
         parts = [self.part(one) for one in self._definitions if one != NAMES or not name]
         if name and NAMES in self._definitions:
             parts.append(Part(self, f"{NAMES}:{name}", [entry_of(self._definitions[NAMES][0], name)]))

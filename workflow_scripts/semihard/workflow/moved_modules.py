@@ -17,7 +17,7 @@ MOVED = {
     "engine": "compute.engine",
     "faceset": "storage.faceset",
     "fingerprint": "workflow.fingerprint",
-    "generator.asking": "generator.conditioning",
+    "generator.asking": "generator.method",
     "generator.dcface": "generator.methods.dcface.network",
     "generator.dcface_objective": "generator.methods.dcface.objective",
     "generator.learning_curve": "audit.learning_curve",

@@ -1,24 +1,11 @@
 """CemiFace's denoiser."""
 
-from collections.abc import Callable
-
 import torch
 from diffusers import DDPMScheduler
 from torch import nn
 
-from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.network import Denoiser
 from semihard.generator.sizes import SIZES
-
-
-def build(spec: GeneratorSpec, schedule: DDPMScheduler) -> Denoiser:
-    """The network with fresh weights."""
-    return SimilarityUNet(spec.network, spec.image_size, schedule, spec.embedding_dim)
-
-
-def empty_conditions(spec: GeneratorSpec, empty: Callable[..., torch.Tensor]) -> list[torch.Tensor]:
-    """What the network takes besides x_t and t, by `empty(*shape of one image)`: to count its operations."""
-    return [empty(spec.embedding_dim), empty()]
 
 
 class SimilarityUNet(Denoiser):

@@ -15,23 +15,6 @@ from semihard.storage.faceset import FaceSet
 log = logging.getLogger("semihard")
 
 
-def build(
-    settings: CemiFaceGenerator,
-    faces: FaceSet,
-    images: torch.Tensor,
-    embeddings: torch.Tensor,
-    embedder: Embedder,
-    device: torch.device,
-) -> "CemiFaceObjective":
-    """What the generator is trained to do on a face set, its decoded images and their unit embeddings."""
-    return CemiFaceObjective(settings, embeddings, embedder, device, conditions_from(settings, faces))
-
-
-def options(settings: CemiFaceGenerator, embedder: Embedder) -> dict[str, object]:
-    """What the generator's file says of the method besides what every generator has."""
-    return {"m_min": settings.m_min, "m_max": settings.m_max, "m_step": settings.m_step}
-
-
 def conditions_from(settings: CemiFaceGenerator, faces: FaceSet) -> SameIdentity | None:
     """What draws the images that the conditions are of, None where each image's own embedding is its condition."""
     if settings.condition == "own_image":

@@ -1,7 +1,5 @@
 """DCFace's network (CVPR 2023): a denoiser with two conditions, who (X_id) and how (X_sty)."""
 
-from collections.abc import Callable
-
 import torch
 from diffusers import DDPMScheduler
 from torch import nn
@@ -9,25 +7,13 @@ from torch.fx import Graph, GraphModule
 from torch.fx.passes.shape_prop import ShapeProp
 
 from semihard.generator.methods.dcface.settings import DCFaceGenerator
-from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.network import Denoiser
+from semihard.generator.samplers import Predict
 from semihard.recognizer.backbone import build_backbone
 from semihard.similarity.embedders import Embedder
 
 DROPOUT = 0.3
 EPSILON = 1e-5  # keeps the slope of the square root finite where a cell is of one colour
-
-
-def build(spec: GeneratorSpec, schedule: DDPMScheduler) -> Denoiser:
-    """The network with fresh weights."""
-    grid, channels = spec.options["style_grid"], spec.options["style_channels"]
-    return DCFaceUNet(spec.network, spec.image_size, schedule, grid, channels)
-
-
-def empty_conditions(spec: GeneratorSpec, empty: Callable[..., torch.Tensor]) -> list[torch.Tensor]:
-    """What the network takes besides x_t and t, by `empty(*shape of one image)`: to count its operations."""
-    half = spec.image_size // 2
-    return [empty(3, spec.image_size, spec.image_size), empty(spec.options["style_channels"], half, half)]
 
 
 class StyleFeatures:
@@ -163,9 +149,7 @@ class DCFaceUNet(Denoiser):
         return self.predict(x_t, t, *self.tokens(x_id, style))
 
 
-def condition(
-    network: DCFaceUNet, style_features: StyleFeatures, x_id: torch.Tensor, x_sty: torch.Tensor
-) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+def condition(network: DCFaceUNet, style_features: StyleFeatures, x_id: torch.Tensor, x_sty: torch.Tensor) -> Predict:
     """ε′(x_t, t) for sampling: X_id and X_sty, both RGB in [−1, 1] `[n, 3, s, s]`, are looked at once, not at every t."""
     tokens, added = network.tokens(x_id, style_features(x_sty))
     return lambda x_t, t: network.predict(x_t, t, tokens, added)

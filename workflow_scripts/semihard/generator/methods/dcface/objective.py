@@ -15,23 +15,6 @@ from semihard.storage.faceset import FaceSet
 ROWS = 8192  # embeddings in double precision at once
 
 
-def build(
-    settings: DCFaceGenerator,
-    faces: FaceSet,
-    images: torch.Tensor,
-    embeddings: torch.Tensor,
-    embedder: Embedder,
-    device: torch.device,
-) -> "DCFaceObjective":
-    """What the generator is trained to do on a face set, its decoded images and their unit embeddings."""
-    return DCFaceObjective(settings, faces, images, embeddings, embedder, device)
-
-
-def options(settings: DCFaceGenerator, embedder: Embedder) -> dict[str, object]:
-    """What the generator's file says of the method besides what every generator has."""
-    return {"style_grid": settings.style_grid, "style_channels": StyleFeatures(embedder).channels}
-
-
 class DCFaceObjective:
     """L = L_MSE + λ L_ID over pairs (X_id, X_sty) of one person, X_sty the target too.
 

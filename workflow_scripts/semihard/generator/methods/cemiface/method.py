@@ -1,14 +1,19 @@
-"""Inquiries at a similarity (CemiFace, NeurIPS 2024, Sec. 3.3)."""
+"""CemiFace (NeurIPS 2024): an inquiry's embedding at a similarity m."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import torch
+from diffusers import DDPMScheduler
 from torch import nn
 
-from semihard.generator.conditioning import Conditioned, Conditioning, Synthesis, TrainingImages
 from semihard.generator.conditions import draw_conditions, modules_of
+from semihard.generator.method import Conditioned, Conditioning, Synthesis, TrainingData, TrainingImages
+from semihard.generator.methods.cemiface.network import SimilarityUNet
+from semihard.generator.methods.cemiface.objective import CemiFaceObjective, conditions_from
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.cemiface.similarity_range import SimilarityRange
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.network import Denoiser
@@ -18,7 +23,28 @@ from semihard.similarity.embedders import Embedder
 log = logging.getLogger("semihard")
 
 
-def of_faceset(synthesis: Synthesis) -> Conditioning:
+def options(settings: CemiFaceGenerator, embedder: Embedder) -> dict[str, object]:
+    """The similarities trained on."""
+    return {"m_min": settings.m_min, "m_max": settings.m_max, "m_step": settings.m_step}
+
+
+def build_network(spec: GeneratorSpec, schedule: DDPMScheduler) -> Denoiser:
+    """The network with fresh weights."""
+    return SimilarityUNet(spec.network, spec.image_size, schedule, spec.embedding_dim)
+
+
+def empty_conditions(spec: GeneratorSpec, empty: Callable[..., torch.Tensor]) -> list[torch.Tensor]:
+    """C_id and m."""
+    return [empty(spec.embedding_dim), empty()]
+
+
+def build_objective(settings: CemiFaceGenerator, data: TrainingData) -> CemiFaceObjective:
+    """L = L_MSE + λ L_SimMat on a training set (Eq. 14)."""
+    same_identity = conditions_from(settings, data.faces)
+    return CemiFaceObjective(settings, data.embeddings, data.embedder, data.device, same_identity)
+
+
+def condition_faceset(synthesis: Synthesis) -> Conditioning:
     """Inquiries' unit embeddings at the similarities asked for, changed by the operators that the settings name."""
     settings, network, device = synthesis.settings, synthesis.network, synthesis.device
     embeddings = torch.from_numpy(synthesis.inquiries["embedding"])
@@ -42,7 +68,9 @@ def of_faceset(synthesis: Synthesis) -> Conditioning:
     return conditioned
 
 
-def of_training_images(images: TrainingImages, network: Denoiser, spec: GeneratorSpec, guide: Embedder) -> Predict:
+def condition_training_images(
+    images: TrainingImages, network: Denoiser, spec: GeneratorSpec, guide: Embedder
+) -> Predict:
     """ε′ as the network is trained to predict it for images of its training set, each with one of the similarities
     trained on, drawn by the seed for the whole set."""
     grid, pixels = SimilarityRange(**spec.options).grid(), images.pixels
