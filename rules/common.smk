@@ -61,7 +61,14 @@ def code(script, wildcard=None):
     """The fingerprint of a script or, where it finds modules by the names in an entry, the parameter function for it."""
     if wildcard is None:
         return PLAN.code(script)
-    return lambda wildcards: PLAN.code(script, SECTION_OF[wildcard], wildcards[wildcard])
+
+    def of_entry(wildcards):
+        try:
+            return PLAN.code(script, SECTION_OF[wildcard], wildcards[wildcard])
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
+
+    return of_entry
 
 
 def entry(wildcard, name):

@@ -14,8 +14,10 @@ import yaml
 
 from semihard.generator.method import Method, method_named
 from semihard.settings import registry
+from semihard.workflow.code_entries import REGISTRIES
 from semihard.workflow.configuration import read_yaml
 from semihard.workflow.docs_pages import pages
+from semihard.workflow.figures import FIGURES
 from semihard.workflow.moved_modules import MOVED
 from semihard.workflow.study import Plan
 
@@ -149,3 +151,34 @@ def test_a_method_has_every_function_that_the_workflow_asks_for(name):
             continue
         parameters = list(inspect.signature(declared).parameters)[1:]
         assert list(inspect.signature(getattr(module, function)).parameters) == parameters, function
+
+
+def test_every_registered_thing_is_named_by_a_test():
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    packages = {package for entries in REGISTRIES.values() for package, _ in entries}
+    unnamed = [
+        f"{package}: {name}"
+        for package in sorted(packages)
+        for name in registry.names_of(package)
+        if not re.search(rf"\b{re.escape(name)}\b", tests)
+    ]
+    unnamed += [figure.draws for figure in FIGURES if figure.draws.partition(":")[2] not in tests]
+    assert unnamed == []
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=[figure.rule for figure in FIGURES])
+def test_every_figure_has_its_caption_and_its_function(figure):
+    assert (ROOT / "report" / f"{figure.caption}.rst").read_text().strip()
+    module, function = figure.draws.split(":")
+    assert callable(getattr(importlib.import_module(f"semihard.figures.{module}"), function))
+
+
+def test_no_caption_is_left_over():
+    captions = {path.stem for path in (ROOT / "report").glob("*.rst")} - {"workflow"}
+    assert captions == {figure.caption for figure in FIGURES} | other_captions()
+
+
+def other_captions() -> set[str]:
+    """Captions that the rules name themselves."""
+    rules = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    return set(re.findall(r"report/(\w+)\.rst", rules))

@@ -127,7 +127,7 @@ def test_a_stage_runs_by_one_python_call(tmp_path):
     program = (
         "import sys; sys.modules['snakemake'] = None\n"
         "from semihard.storage.provenance import Provenance\n"
-        "from semihard.settings import RenderedFaces\n"
+        "from semihard.sources.settings import RenderedFaces\n"
         "from semihard.sources.rendering import render_faces\n"
         f"render_faces(RenderedFaces(source='rendered', identities=2, per_identity=2), {str(tmp_path / 'f.h5')!r}, Provenance())\n"
     )

@@ -15,6 +15,13 @@ class Names:
     section: str
 
 
+@dataclass(frozen=True)
+class UserFile:
+    """Marks a knob whose value is the path of a file of the user's. expected: what should be there, where nothing is."""
+
+    expected: str
+
+
 FaceSetName = Annotated[Name, Names("facesets")]
 EmbedderName = Annotated[Name, Names("embedders")]
 GeneratorName = Annotated[Name, Names("generators")]

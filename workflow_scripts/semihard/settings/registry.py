@@ -65,8 +65,11 @@ def module_of(package: str, name: str, part: str = "") -> str:
 
 
 def load(package: str, name: str, part: str = "") -> ModuleType:
-    """That module, imported."""
-    return importlib.import_module(module_of(package, name, part))
+    """That module, imported. Raises InputError where it is no Python."""
+    try:
+        return importlib.import_module(module_of(package, name, part))
+    except SyntaxError as error:
+        raise InputError(f"{error.filename}, line {error.lineno}: {error.msg}") from None
 
 
 def entry(package: str, name: str, part: str = "") -> str:

@@ -1,10 +1,17 @@
 """Embedders, what measures similarity, and the faces of one similarity bin."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from semihard.settings.base import EmbedderName, EmbedderSettings, FaceSetName, FaceSetSettings, RecognizerName
+from semihard.settings.base import (
+    EmbedderName,
+    EmbedderSettings,
+    FaceSetName,
+    FaceSetSettings,
+    RecognizerName,
+    UserFile,
+)
 from semihard.settings.binning import BINNING, count_of_bins
 from semihard.settings.registry import names_of
 
@@ -24,7 +31,7 @@ class FacenetEmbedder(EmbedderSettings):
 
     source: Literal["facenet"]
     pretrained: Literal["vggface2", "casia-webface"] = Field("vggface2", description="Which of its two weight files.")
-    path: str | None = Field(
+    path: Annotated[str | None, UserFile("the weight file of facenet-pytorch's release v2.2.9 is expected")] = Field(
         None, description="The weight file where it has been fetched already; else facenet-pytorch's download folder."
     )
 
@@ -33,7 +40,9 @@ class WeightsEmbedder(EmbedderSettings):
     """A pretrained recognizer whose state dict the user has."""
 
     source: Literal["weights"]
-    path: str = Field(description="PyTorch state dict or safetensors. `~` and environment variables are expanded.")
+    path: Annotated[str, UserFile("a PyTorch state dict or safetensors file is expected")] = Field(
+        description="PyTorch state dict or safetensors. `~` and environment variables are expanded."
+    )
     layout: Literal[*names_of("similarity.layouts")] = Field(
         description="Whose state dict it is; fixes the network, its colour order, crop and scale (docs/embedders.md)."
     )

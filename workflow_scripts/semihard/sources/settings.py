@@ -1,6 +1,6 @@
 """Face sets and benchmarks that come from outside or from the renderer, and what is cut from other sets."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,11 @@ from semihard.settings.base import (
     FaceSetName,
     FaceSetSettings,
     Positive,
+    UserFile,
+)
+
+ORIGIN_OF_BENCHMARKS = (
+    "InsightFace's recognition data sets bring lfw.bin, cfp_fp.bin, agedb_30.bin, calfw.bin and cplfw.bin"
 )
 
 
@@ -56,7 +61,9 @@ class LMDBFaces(FaceSetSettings):
 
     made_by: ClassVar = ("import_faces",)
     source: Literal["lmdb"]
-    path: str = Field(description="The .lmdb file or folder. `~` and environment variables are expanded.")
+    path: Annotated[str, UserFile("an .lmdb file or the folder of one is expected")] = Field(
+        description="The .lmdb file or folder. `~` and environment variables are expanded."
+    )
     label_gaps: Literal["refuse", "renumber"] = Field(
         "refuse",
         description="What to do where labels 0 … K−1 have gaps: refuse the set, or number the identities found.",
@@ -119,7 +126,9 @@ class BinBenchmark(BenchmarkSettings):
     """Verification pairs in InsightFace's `.bin` form; read without trusting the pickle."""
 
     source: Literal["bin"]
-    path: str = Field(description="The .bin file. `~` and environment variables are expanded.")
+    path: Annotated[str, UserFile(ORIGIN_OF_BENCHMARKS)] = Field(
+        description="The .bin file. `~` and environment variables are expanded."
+    )
     folds: int = Field(
         10, ge=2, description="Its folds, equal blocks in order: ten in all official files, fewer in a part of one."
     )
@@ -130,7 +139,7 @@ class PairsBenchmark(BenchmarkSettings):
     """LFW's own form: pairs.txt and a folder per person."""
 
     source: Literal["pairs"]
-    pairs: str = Field(description="pairs.txt.")
+    pairs: Annotated[str, UserFile("LFW's own pairs.txt is expected")] = Field(description="pairs.txt.")
     folder: str = Field(description="The folder of name/name_0001.jpg.")
     folds: tuple[Positive, ...] = Field((), description="Which of its folds, counted from 1; all where not given.")
     align: Literal["none", "mtcnn"] = ALIGN

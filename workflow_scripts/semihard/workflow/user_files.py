@@ -3,18 +3,14 @@
 from pathlib import Path
 
 from semihard.errors import InputError
-from semihard.settings.base import Settings
+from semihard.settings.base import Settings, UserFile
 from semihard.settings.paths import expand_path
-from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
-from semihard.sources.settings import BinBenchmark, FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark, RecordIOFaces
+from semihard.sources.settings import FolderFaces, IJBBenchmark, PairsBenchmark, RecordIOFaces
 from semihard.workflow.study import Plan
 
 ORIGIN_OF_CASIA = (
     "CASIA-WebFace aligned at 112 pixels is InsightFace's `faces_webface_112x112` (490,623 images, 10,572 identities; "
     "linked from the dataset page of its recognition package; non-commercial research only)"
-)
-ORIGIN_OF_BENCHMARKS = (
-    "InsightFace's recognition data sets bring lfw.bin, cfp_fp.bin, agedb_30.bin, calfw.bin and cplfw.bin"
 )
 
 
@@ -36,27 +32,24 @@ def data_path(where: str, entry: Settings) -> list[Path]:
             what = "one file of tiles, or one subfolder of them," if entry.tiles > 1 else "one subfolder of images"
             expected = f"a folder with {what} per identity is expected"
             return _with_subfolders(_existing(f"{where}.path", entry.path, expected))
-        case LMDBFaces():
-            return [_existing(f"{where}.path", entry.path, "an .lmdb file or the folder of one is expected")]
         case IJBBenchmark():
             expected = "the folder that holds loose_crop and meta, as insightface distributes it, is expected"
             return _ijb_files(f"{where}.path", _existing(f"{where}.path", entry.path, expected), entry.name)
-        case BinBenchmark():
-            return [_existing(f"{where}.path", entry.path, ORIGIN_OF_BENCHMARKS)]
         case PairsBenchmark():
             expected = "the folder of name/name_0001.jpg, e.g. lfw_funneled as scikit-learn saves it, is expected"
             folder = _existing(f"{where}.folder", entry.folder, expected)
-            pairs = _existing(f"{where}.pairs", entry.pairs, "LFW's own pairs.txt is expected")
-            return [pairs, *_with_subfolders(folder)]
-        case WeightsEmbedder():
-            return [_existing(f"{where}.path", entry.path, "a PyTorch state dict or safetensors file is expected")]
-        case FacenetEmbedder() if entry.path:
-            return [
-                _existing(
-                    f"{where}.path", entry.path, "the weight file of facenet-pytorch's release v2.2.9 is expected"
-                )
-            ]
-    return []
+            return [*_marked(where, entry), *_with_subfolders(folder)]
+    return _marked(where, entry)
+
+
+def _marked(where: str, entry: Settings) -> list[Path]:
+    """The files that its knobs marked `UserFile` name."""
+    return [
+        _existing(f"{where}.{name}", value, mark.expected)
+        for name, field in type(entry).model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, UserFile) and (value := getattr(entry, name))
+    ]
 
 
 def _existing(where: str, path: str, expected: str) -> Path:
