@@ -44,7 +44,7 @@ def test_failure_halfway_leaves_nothing(tmp_path):
 
 def test_another_kind_is_named(tmp_path):
     write_artifact(tmp_path / "c.h5", schemas.CENTERS, CENTERS)
-    with pytest.raises(InputError, match="is 'centers', expected 'embeddings' of schema 1"):
+    with pytest.raises(InputError, match="is 'centers' of schema 1, expected 'embeddings' of schema 1"):
         read_artifact(tmp_path / "c.h5", schemas.EMBEDDINGS)
     with h5py.File(tmp_path / "x.h5", "w"):
         pass

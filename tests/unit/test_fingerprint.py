@@ -266,3 +266,18 @@ def test_a_new_thing_of_a_known_kind_reruns_nothing(library, path, text):
     with (library / "semihard" / path).open("a") as file:
         file.write(text)
     assert fingerprints(library) == before
+
+
+def test_a_schema_of_another_version_reruns_those_that_write_or_read_it(library):
+    before, path = fingerprints(library), library / "semihard/storage/schemas.py"
+    lines = path.read_text().splitlines(keepends=True)
+    start = next(i for i, line in enumerate(lines) if line.startswith("BINS = Schema("))
+    end = next(i for i in range(start, len(lines)) if lines[i] == ")\n")
+    lines.insert(end, "    version=2,\n")
+    path.write_text("".join(lines))
+    after = fingerprints(library)
+    assert {script for script, entry in after if after[script, entry] != before[script, entry]} == {
+        "bin_similarity",
+        "extract_bin",
+        "plot_figure",
+    }

@@ -1,6 +1,7 @@
 """The project agrees with itself: pages, environments, profiles, scripts and rules are in step."""
 
 import ast
+import graphlib
 import importlib.util
 import inspect
 import re
@@ -107,6 +108,19 @@ def test_imports_run_downward():
                 target = node.module.split(".")[1]
                 assert floor[target] <= floor[own], f"{path.relative_to(ROOT)} imports {node.module}"
     assert {path.name for path in LIBRARY.iterdir() if path.suffix == ".py"} == {"__init__.py", "errors.py"}
+
+
+def test_no_imports_go_in_a_circle():
+    modules = {
+        ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in LIBRARY.rglob("*.py")
+    }
+    imports = {}
+    for name, path in modules.items():
+        imported = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
+        wanted = {(f"{node.module}.{alias.name}", node.module) for node in imported for alias in node.names}
+        imports[name] = {inner if inner in modules else module for inner, module in wanted} & set(modules)
+    assert len(list(graphlib.TopologicalSorter(imports).static_order())) == len(modules)
 
 
 def test_no_module_is_long():

@@ -10,7 +10,7 @@ import numpy as np
 from semihard.errors import InputError
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
-from semihard.storage.schemas import SCHEMA_VERSION, Schema
+from semihard.storage.schemas import Schema
 
 TEXT = h5py.string_dtype()
 
@@ -46,7 +46,7 @@ def create_artifact(
         h5.attrs.update(
             {
                 "kind": schema.kind,
-                "schema": SCHEMA_VERSION,
+                "schema": schema.version,
                 **(provenance or Provenance()).attributes(),
                 **(attrs or {}),
             }
@@ -104,11 +104,13 @@ def open_artifact(path: Path | str, schema: Schema) -> h5py.File:
         h5 = h5py.File(path)
     except OSError as error:
         raise InputError(f"{path}: not a readable HDF5 file ({error})") from None
-    if h5.attrs.get("kind") != schema.kind or h5.attrs.get("schema") != SCHEMA_VERSION:
-        found = h5.attrs.get("kind", "something else")
+    kind, version = h5.attrs.get("kind", "something else"), h5.attrs.get("schema")
+    if (kind, version) != (schema.kind, schema.version):
         h5.close()
+        of_schema = f" of schema {version}" if version is not None else ""
         raise InputError(
-            f"{path}: is {found!r}, expected {schema.kind!r} of schema {SCHEMA_VERSION}; make it again with this version"
+            f"{path}: is {kind!r}{of_schema}, expected {schema.kind!r} of schema {schema.version}; make it again with this "
+            "version of the workflow"
         )
     return h5
 

@@ -15,7 +15,7 @@ from semihard.errors import InputError
 from semihard.storage.atomic import atomic_path
 from semihard.storage.pixels import decode_image, encode_image
 from semihard.storage.provenance import Provenance
-from semihard.storage.schemas import FACESET, SCHEMA_VERSION
+from semihard.storage.schemas import FACESET
 
 CODECS = ("jpeg", "png", "raw")
 ROWS_PER_CHUNK = 4096
@@ -130,7 +130,7 @@ class FaceSetWriter:
         self._h5.create_dataset("identity_names", data=np.array(list(self._names), object), dtype=TEXT)
         height, width = self.image_size
         self._h5.attrs.update(
-            {**self.attrs, "kind": FACESET.kind, "schema": SCHEMA_VERSION, "codec": self.codec, "colour": "RGB"}
+            {**self.attrs, "kind": FACESET.kind, "schema": FACESET.version, "codec": self.codec, "colour": "RGB"}
         )
         self._h5.attrs.update({"count": self.count, "image_height": height, "image_width": width})
         data = self._h5.create_dataset("images/data", (self._end,), np.uint8)
@@ -154,9 +154,9 @@ class FaceSet:
             raise InputError(f"{self.path}: face set not found")
         try:
             with h5py.File(self.path) as h5:
-                if h5.attrs.get("kind") != FACESET.kind or h5.attrs.get("schema") != SCHEMA_VERSION:
+                if h5.attrs.get("kind") != FACESET.kind or h5.attrs.get("schema") != FACESET.version:
                     raise InputError(
-                        f"{self.path}: not a face set of schema {SCHEMA_VERSION}; make it again with this version of the workflow"
+                        f"{self.path}: not a face set of schema {FACESET.version}; make it again with this version"
                     )
                 self.attrs = dict(h5.attrs)
                 self.identity = h5["identity"][:]

@@ -6,8 +6,6 @@ shape. Who writes an artifact depends on its schema alone, and on no meaning.
 
 from dataclasses import dataclass
 
-SCHEMA_VERSION = 1
-
 
 @dataclass(frozen=True)
 class Dataset:
@@ -20,10 +18,14 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Schema:
-    """An artifact: its kind, which is written into it, and its datasets by name."""
+    """An artifact: its kind, its datasets by name, and its version, which rises where files of before cannot be read.
+
+    Kind and version are written into it; a rise makes anew what writes or reads this kind, and nothing else.
+    """
 
     kind: str
     datasets: dict[str, Dataset]
+    version: int = 1
 
 
 FACESET = Schema(
