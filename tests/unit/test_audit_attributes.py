@@ -43,7 +43,7 @@ def make(
 def annotate(taught: tuple, wanted: tuple, output: Path, provenance: Provenance) -> None:
     """Train on one set, annotate another: both face set and embeddings."""
     classifier = output.with_suffix(".safetensors")
-    train_attribute_classifier(STUDY, *taught, classifier, provenance)
+    train_attribute_classifier(*taught, classifier, provenance)
     annotate_attributes(STUDY, classifier, taught[0], *wanted, output, provenance)
 
 

@@ -2,6 +2,10 @@
 
 Network and balanced loss: Terhörst et al., MAAD-Face (IEEE TIFS 2021); its use to compare real and synthetic sets:
 Neto et al. (FG 2024). Their code puts a softmax before the cross-entropy; here the loss takes logits.
+
+Identities (an unlabelled image counts as one) are dealt into five folds, and five classifiers are trained, each without
+one fold; on the first fold, which the first one was not taught, balanced accuracy is measured and the temperature of each
+attribute's probability fitted. Classes are weighted to equal parts, so a probability supposes an even prior.
 """
 
 import json
@@ -57,7 +61,6 @@ class AttributeClassifier(nn.Module):
 
 
 def train_attribute_classifier(
-    settings: AttributeStudy,
     labelled_faces: Path | str,
     labelled_embeddings: Path | str,
     output: Path | str,
@@ -65,13 +68,10 @@ def train_attribute_classifier(
 ) -> None:
     """Train the classifier on the labelled set, once for all sets that it annotates; write it as a safetensors file.
 
-    The labelled set has a column `attribute_<Name>` per attribute: 1 present, 0 absent, −1 undefined. Identities (an
-    unlabelled image counts as one) are dealt into five folds, and five classifiers are trained, each without one fold;
-    on the first fold, which the first one was not taught, balanced accuracy is measured and the temperature of each
-    attribute's probability fitted. Classes are weighted to equal parts, so a probability supposes an even prior. On the
-    CPU the file is a function of the data alone.
+    The labelled set has a column `attribute_<Name>` per attribute: 1 present, 0 absent, −1 undefined. On the CPU the file
+    is a function of the data alone. An attribute that is never present or never absent in the training faces is not
+    learnt, and is named in the log.
 
-    An attribute that is never present or never absent in the training faces is not learnt, and is named in the log.
     Raises InputError where the labelled set has no attribute column, a value other than those three, or nothing to learn.
     """
     taught = FaceSet(labelled_faces)
@@ -156,9 +156,9 @@ def balanced_accuracy(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     predicted: bool `[N, A]`; truth: `[N, A]` of 1, 0, −1 (left out).
     """
     with np.errstate(invalid="ignore"):
-        found = (predicted & (truth == 1)).sum(0) / (truth == 1).sum(0)
+        true_positives = (predicted & (truth == 1)).sum(0) / (truth == 1).sum(0)
         refused = (~predicted & (truth == 0)).sum(0) / (truth == 0).sum(0)
-    return (found + refused) / 2
+    return (true_positives + refused) / 2
 
 
 def _read_labels(taught: FaceSet) -> tuple[list[str], torch.Tensor]:

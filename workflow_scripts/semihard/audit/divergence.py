@@ -1,4 +1,14 @@
-"""How far the attributes of a synthetic set are from those of the real one, both ways (Neto et al., FG 2024)."""
+"""How far the attributes of a synthetic set are from those of the real one, both ways (Neto et al., FG 2024):
+
+- `real_defined`, `real_present`, `synthetic_defined`, `synthetic_present`: images with a label, with the attribute.
+- `real_prevalence`, `synthetic_prevalence`: (present + 1) / (defined + 2), add-one smoothed so that every
+  divergence is finite; all below is computed from these two.
+- `bits_synthetic_coded_as_real`: KL(S‖R), extra bits to code the synthetic set with the real frequencies: small
+  where real samples suffice to explain the synthetic ones.
+- `bits_real_coded_as_synthetic`: KL(R‖S), the other way: large where the synthetic set lacks what is real.
+- `total_variation`: |difference of the prevalences|.
+- `held_out_accuracy`: the classifier's balanced accuracy: a difference in what it cannot see means nothing.
+"""
 
 from pathlib import Path
 
@@ -13,16 +23,7 @@ from semihard.storage.atomic import atomic_path
 
 
 def compare_attributes(real: Path | str, synthetic: Path | str, output: Path | str) -> None:
-    """Compare two "attributes" artifacts attribute by attribute; write a CSV of one row each.
-
-    - `real_defined`, `real_present`, `synthetic_defined`, `synthetic_present`: images with a label, with the attribute.
-    - `real_prevalence`, `synthetic_prevalence`: (present + 1) / (defined + 2), add-one smoothed so that every
-      divergence is finite; all below is computed from these two.
-    - `bits_synthetic_coded_as_real`: KL(S‖R), extra bits to code the synthetic set with the real frequencies: small
-      where real samples suffice to explain the synthetic ones.
-    - `bits_real_coded_as_synthetic`: KL(R‖S), the other way: large where the synthetic set lacks what is real.
-    - `total_variation`: |difference of the prevalences|.
-    - `held_out_accuracy`: the classifier's balanced accuracy: a difference in what it cannot see means nothing.
+    """Compare two "attributes" artifacts attribute by attribute; write a CSV of one row each, the columns above.
 
     Raises InputError where the two have different attributes.
     """

@@ -1,4 +1,13 @@
-"""How consistent, how unique and how separable the identities of a face set are: what makes a set worth training on."""
+"""How consistent, how unique and how separable the identities of a face set are: what makes a set worth training on.
+
+- `identities`, `images`: counts.
+- `consistency`: share of an identity's images within r = 0.3 of its center, averaged over identities of two images
+  or more (DCFace, CVPR 2023, Sec. 4.2; center: mean unit embedding; "within": cosine of at least r).
+- `uniqueness`: share of identity centers that a greedy pass keeps, each below r to all kept before it (the same).
+- `intra_class_similarity`: mean cosine of two images of one identity, exact, averaged over identities.
+- `equal_error_rate`, `d_prime`: of sampled genuine and impostor pairs; d′ = |μ_g − μ_i| / sqrt((σ_g² + σ_i²) / 2).
+- `achieved_similarity_mean`, `achieved_similarity_sd`: of the column `similarity`, where the set has it.
+"""
 
 from pathlib import Path
 
@@ -19,15 +28,7 @@ PAIRS = 200_000
 
 
 def measure_diversity(faces: Path | str, embeddings: Path | str, output: Path | str, provenance: Provenance) -> None:
-    """Write the artifact "diversity" of the labelled images of `faces`. Its quantities, mostly of cosines:
-
-    - `identities`, `images`: counts.
-    - `consistency`: share of an identity's images within r = 0.3 of its center, averaged over identities of two images
-      or more (DCFace, CVPR 2023, Sec. 4.2; center: mean unit embedding; "within": cosine of at least r).
-    - `uniqueness`: share of identity centers that a greedy pass keeps, each below r to all kept before it (the same).
-    - `intra_class_similarity`: mean cosine of two images of one identity, exact, averaged over identities.
-    - `equal_error_rate`, `d_prime`: of sampled genuine and impostor pairs; d′ = |μ_g − μ_i| / sqrt((σ_g² + σ_i²) / 2).
-    - `achieved_similarity_mean`, `achieved_similarity_sd`: of the column `similarity`, where the set has it.
+    """Write the artifact "diversity" of the labelled images of `faces`: the quantities above, mostly of cosines.
 
     Raises InputError where no identity has two images or there is one identity only.
     """

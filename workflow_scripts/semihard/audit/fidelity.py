@@ -49,15 +49,15 @@ def measure_fidelity(
     `settings.nearest`. Raises InputError where embeddings do not belong to their face sets, or the weights are not
     those of FID.
     """
-    real, made = FaceSet(real_faces), FaceSet(faces)
+    real, generated = FaceSet(real_faces), FaceSet(faces)
     first, second = halves(identity_of_each(real))
     is_real = Path(faces).samefile(real_faces)
-    rows = second if is_real else own_images(made)
+    rows = second if is_real else own_images(generated)
     count = min(len(first), len(second), len(rows), settings.images)
     drawn = [
         (real, real_embeddings, draw(first, count)),
         (real, real_embeddings, draw(second, count)),
-        (made, embeddings, draw(rows, count)),
+        (generated, embeddings, draw(rows, count)),
     ]
 
     if inception_path is None:
@@ -73,7 +73,7 @@ def measure_fidelity(
     values, null = [], []
     for name, (a, b, c) in spaces.items():
         null.append(compare(a, b, settings.nearest, f"{real.path.stem}, its halves, {name}"))
-        values.append(null[-1] if is_real else compare(a, c, settings.nearest, f"{made.path.stem}, {name}"))
+        values.append(null[-1] if is_real else compare(a, c, settings.nearest, f"{generated.path.stem}, {name}"))
     data = {"features": list(spaces), "name": list(MEASURES), "value": np.array(values), "null": np.array(null)}
     write_artifact(
         output, schemas.FIDELITY, data | {"count": [count] * len(spaces)}, provenance, {"real": real.path.stem}
@@ -108,11 +108,11 @@ def kept(path: Path, make: Callable[[], torch.Tensor]) -> torch.Tensor:
     return torch.from_numpy(np.load(path)).double()
 
 
-def compare(real: torch.Tensor, made: torch.Tensor, nearest: int, what: str) -> list[float]:
+def compare(real: torch.Tensor, generated: torch.Tensor, nearest: int, what: str) -> list[float]:
     """`MEASURES` of features `[n, D]` against real ones `[n, D]`, NaN where n is too small for one; `what`: for the log."""
-    n, dim = made.shape
+    n, dim = generated.shape
     if n > dim:
-        distance = frechet_distance(real, made)
+        distance = frechet_distance(real, generated)
     else:
         distance = np.nan
         log.warning(
@@ -120,15 +120,15 @@ def compare(real: torch.Tensor, made: torch.Tensor, nearest: int, what: str) -> 
             what, dim, dim + 1, n,
         )  # fmt: skip
     if n > nearest:
-        return [distance, *prdc(real, made, nearest)]
+        return [distance, *prdc(real, generated, nearest)]
     log.warning("%s: no precision, recall, density, coverage: %d images, more than %d are needed", what, n, nearest)
     return [distance, *[np.nan] * 4]
 
 
-def frechet_distance(real: torch.Tensor, made: torch.Tensor) -> float:
+def frechet_distance(real: torch.Tensor, generated: torch.Tensor) -> float:
     """‖μ − μ′‖² + tr(Σ + Σ′ − 2 (Σ Σ′)^½) of features `[n, D]` and `[n′, D]`, by torchmetrics in float64."""
     metric = FrechetInceptionDistance(feature=_Features(real.shape[1])).set_dtype(torch.float64)
-    for features, is_real in ((real, True), (made, False)):
+    for features, is_real in ((real, True), (generated, False)):
         for block in features.double().split(ROWS):
             metric.update(block, real=is_real)
     return max(0.0, float(metric.compute()))
@@ -145,19 +145,19 @@ class _Features(nn.Module):
         return features
 
 
-def prdc(real: torch.Tensor, made: torch.Tensor, nearest: int) -> tuple[float, float, float, float]:
+def prdc(real: torch.Tensor, generated: torch.Tensor, nearest: int) -> tuple[float, float, float, float]:
     """Precision, recall, density and coverage with balls of the `nearest`-th neighbour (Naeem et al., Sec. 3).
 
     real `[n, D]`, made `[n′, D]`; ROWS × n distances are in memory at once.
     """
-    radius_real, radius_made = neighbour_distance(real, nearest), neighbour_distance(made, nearest)
-    in_real = torch.zeros(len(made), dtype=torch.int64)  # balls of real images that hold each made one
+    radius_real, radius_generated = neighbour_distance(real, nearest), neighbour_distance(generated, nearest)
+    in_real = torch.zeros(len(generated), dtype=torch.int64)  # balls of real images that hold each made one
     recalled, covered = [], []
     for rows, radius in zip(real.split(ROWS), radius_real.split(ROWS), strict=True):
-        distance = torch.cdist(rows, made)
+        distance = torch.cdist(rows, generated)
         inside = distance < radius[:, None]
         in_real += inside.sum(0)
-        recalled.append((distance < radius_made).any(1))
+        recalled.append((distance < radius_generated).any(1))
         covered.append(inside.any(1))
     return (
         (in_real > 0).double().mean().item(),

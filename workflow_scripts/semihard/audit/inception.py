@@ -25,10 +25,10 @@ def inception_features(path: Path | str) -> Callable[[FaceSet, np.ndarray], torc
     Raises InputError where the file is another one: its bytes are looked at before it is unpickled.
     """
     with Path(path).open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != SHA256:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    if checksum != SHA256:
         raise InputError(
-            f"{path}: SHA-256 {found}, expected {SHA256}: not FID's Inception weights. Get {RELEASE}, or remove the file to "
+            f"{path}: SHA-256 {checksum}, expected {SHA256}: not FID's Inception weights. Get {RELEASE}, or remove the file to "
             "leave these columns out"
         )
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3

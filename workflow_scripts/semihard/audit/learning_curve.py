@@ -51,11 +51,13 @@ def measure_learning(
     Epochs that `settings` ask for and the folder lacks are named in the log and left out. Raises InputError where none
     is left.
     """
-    found = {int(re.sub(r"\D", "", path.stem)): path for path in sorted(Path(epochs_path).glob("epoch*.safetensors"))}
+    networks = {
+        int(re.sub(r"\D", "", path.stem)): path for path in sorted(Path(epochs_path).glob("epoch*.safetensors"))
+    }
     wanted = range(settings.keep_every, int(settings.epochs) + 1, settings.keep_every)
-    if missing := sorted(set(wanted) - set(found)):
+    if missing := sorted(set(wanted) - set(networks)):
         log.warning("%s: no epoch %s: left out of the curve", epochs_path, ", ".join(map(str, missing)))
-    if not found:
+    if not networks:
         raise InputError(
             f"{epochs_path}: holds none of the epochs that keep_every: {settings.keep_every} asks for; remove the folder "
             "and run again to train the generator anew"
@@ -71,8 +73,8 @@ def measure_learning(
     guide = load_embedder(guide_path, device) if guide_path else None
     method = method_named(settings.method)
     values = []
-    with progress("draw", len(found) * count, "images") as advance:
-        for path in found.values():
+    with progress("draw", len(networks) * count, "images") as advance:
+        for path in networks.values():
             network, spec = load_generator(path, device)
             parts = []
             for chosen in np.split(np.arange(count), range(BATCH, count, BATCH)):
@@ -80,13 +82,13 @@ def measure_learning(
                 with autocast(device, settings.precision), torch.inference_mode():
                     pixels = torch.from_numpy(faces.images(rows[chosen])).permute(0, 3, 1, 2)
                     pixels = resize(pixels, spec.image_size).to(device)
-                    given = TrainingImages(rows[chosen], len(faces), pixels, settings.seed)
-                    predict = method.condition_training_images(given, network, spec, guide)
+                    training_images = TrainingImages(rows[chosen], len(faces), pixels, settings.seed)
+                    predict = method.condition_training_images(training_images, network, spec, guide)
                     images = denoise(predict, spec, noise, SAMPLER, min(STEPS, spec.timesteps))
                     parts.append(nn.functional.normalize(judge.embed(images)).cpu())
                 advance(len(chosen))
             values.append(compare(unit[others], torch.cat(parts).double(), audit.nearest, path.stem))
-    epochs = np.array(list(found))
+    epochs = np.array(list(networks))
     seen = np.round(epochs * len(faces)).astype(np.int64)
     data = {"epoch": epochs, "images": seen, "name": list(MEASURES), "value": np.array(values), "null": np.array(null)}
     write_artifact(output, schemas.LEARNING, data, provenance, {"count": count, "faces": faces.path.stem})

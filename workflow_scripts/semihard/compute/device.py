@@ -50,13 +50,13 @@ def compiled(function: Callable, wanted: bool = True) -> Callable:
     """torch.compile of `function`, made at its first call; where that fails, one line says so and it runs as it is."""
     if not wanted:
         return function
-    made, failed = torch.compile(function), False
+    compiled_function, failed = torch.compile(function), False
 
     def call(*given: object, **named: object) -> object:
         nonlocal failed
         if not failed:
             try:
-                return made(*given, **named)
+                return compiled_function(*given, **named)
             except torch._dynamo.exc.TorchDynamoException as error:
                 failed = True
                 reason = str(error).strip().splitlines()[0]

@@ -96,27 +96,27 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
     audits: face set → "leakage" artifact. Thresholds are vertical lines; the legend names the share beyond. CSV: faceset,
     quantity (share per bin, threshold, matching, matching_real), low, high, value.
     """
-    found = {name: read_artifact(path, schemas.LEAKAGE) for name, path in audits.items()}
-    edges = shared_bins([data["nearest_similarity"] for data in found.values()])
+    artifacts = {name: read_artifact(path, schemas.LEAKAGE) for name, path in audits.items()}
+    edges = shared_bins([data["nearest_similarity"] for data in artifacts.values()])
     rows = []
     with style():
         figure = new_figure(2.6)
         axes = figure.subplots()
         bare(axes, "y")
-        for threshold in sorted({float(data["threshold"]) for data in found.values()}):
+        for threshold in sorted({float(data["threshold"]) for data in artifacts.values()}):
             axes.axvline(threshold, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
             axes.annotate("match →", (threshold, 1), (3, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
                           va="top", fontsize=7, color=MUTED)  # fmt: skip
-        for name, look in looks(found).items():
+        for name, look in looks(artifacts).items():
             shares = {
                 key: float(read_attributes(audits[name], schemas.LEAKAGE)[key]) for key in ("matching", "matching_real")
             }
-            table = histogram(found[name]["nearest_similarity"], edges)
+            table = histogram(artifacts[name]["nearest_similarity"], edges)
             text = f"{name}  {100 * shares['matching']:.1f} | {100 * shares['matching_real']:.1f}"
             axes.stairs(table["share"], edges, linewidth=1.4, label=text, **look)
             rows += [(name, "share", bar.low, bar.high, bar.share) for bar in table.itertuples()]
             rows += [(name, key, None, None, value) for key, value in shares.items()]
-            rows.append((name, "threshold", None, None, float(found[name]["threshold"])))
+            rows.append((name, "threshold", None, None, float(artifacts[name]["threshold"])))
         axes.set(xlabel="cosine to the nearest reference image", ylabel=f"share of images per {BIN_WIDTH:g}")
         axes.set_ylim(0)
         percent(axes.yaxis)
@@ -130,16 +130,16 @@ def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Pat
     measures: face set → "diversity" artifact. CSV: faceset, quantity (genuine and impostor: share per bin; then all
     quantities of the artifact), low, high, value.
     """
-    found = {name: read_artifact(path, schemas.DIVERSITY) for name, path in measures.items()}
-    edges = shared_bins([data[kind] for data in found.values() for kind in ("genuine", "impostor")])
-    rows, columns = [], min(PANELS_PER_ROW, len(found))
-    lines = -(-len(found) // columns)
+    artifacts = {name: read_artifact(path, schemas.DIVERSITY) for name, path in measures.items()}
+    edges = shared_bins([data[kind] for data in artifacts.values() for kind in ("genuine", "impostor")])
+    rows, columns = [], min(PANELS_PER_ROW, len(artifacts))
+    lines = -(-len(artifacts) // columns)
     with style():
         figure = new_figure(0.4 + 2.05 * lines, max(columns, 2) / PANELS_PER_ROW * WIDTH)
         panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-        for axes in panels.flat[len(found) :]:
+        for axes in panels.flat[len(artifacts) :]:
             axes.remove()
-        for axes, (name, data) in zip(panels.flat, found.items(), strict=False):
+        for axes, (name, data) in zip(panels.flat, artifacts.items(), strict=False):
             bare(axes, "y")
             value = dict(zip(data["name"], data["value"], strict=True))
             for kind, colour in (("genuine", BLUE), ("impostor", VERMILLION)):
@@ -155,7 +155,7 @@ def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Pat
             axes.text(0, 1.03, text, transform=axes.transAxes, va="bottom", fontsize=7, color=MUTED, linespacing=1.35)
             axes.set_title(name, pad=26)
             percent(axes.yaxis)
-        for axes in panels.flat[max(0, len(found) - columns) : len(found)]:
+        for axes in panels.flat[max(0, len(artifacts) - columns) : len(artifacts)]:
             axes.set_xlabel("cosine of two images")
             axes.tick_params(labelbottom=True)
         panels[0, 0].set_ylim(0)
@@ -199,8 +199,8 @@ def plot_fidelity(fidelities: Mapping[str, Path | str], svg: Path | str, csv: Pa
                 axes.scatter(part["value"], place, color=BLUE, s=18, zorder=3, label="face set")
                 axes.set_yticks(place, sets)
                 axes.set_ylim(-0.6, len(sets) - 0.4)
-                found = np.nan_to_num([*part["value"], *part["null"]])
-                axes.set_xlim(0, 1.05 * found.max() if found.any() else 1)
+                values = np.nan_to_num([*part["value"], *part["null"]])
+                axes.set_xlim(0, 1.05 * values.max() if values.any() else 1)
                 if part["value"].isna().all():
                     axes.text(0.5, 0.5, "too few images", ha="center", color=MUTED, transform=axes.transAxes)
                 axes.set_title(words(name))

@@ -22,32 +22,32 @@ def plot_accuracy_over_similarity(
     scores: artifact "scores"; series: as of `workflow.study.Plan.similarity_series`; real: the face set whose first line is drawn
     as a dashed line where it is none of the series. CSV: series, label, similarity, accuracy, low, high (percent), finding.
     """
-    found = read_artifact(scores, schemas.SCORES)
-    place = {label: row for row, label in enumerate(found["label"])}
-    reference = found["average"][found["faceset"].tolist().index(real)] if real in found["faceset"].tolist() else None
+    lines = read_artifact(scores, schemas.SCORES)
+    place = {label: row for row, label in enumerate(lines["label"])}
+    reference = lines["average"][lines["faceset"].tolist().index(real)] if real in lines["faceset"].tolist() else None
     tables = []
     with style():
         figure = new_figure(2.9, WIDTH if len(series) > 1 else WIDTH * 0.6)
         panels = figure.subplots(1, len(series), squeeze=False, sharey=True)[0]
-        for axes, one in zip(panels, series, strict=True):
-            rows = [place[label] for label in one["labels"]]
-            x = np.array(one["x"], float)
-            if one["bins"]:
-                x = read_artifact(one["bins"], schemas.BINS)["mean_similarity"][np.array(one["x"])]
+        for axes, part in zip(panels, series, strict=True):
+            rows = [place[label] for label in part["labels"]]
+            x = np.array(part["x"], float)
+            if part["bins"]:
+                x = read_artifact(part["bins"], schemas.BINS)["mean_similarity"][np.array(part["x"])]
             order = np.argsort(x)
             x, rows = x[order], np.array(rows)[order]
-            y, interval = found["average"][rows], found["interval"][rows]
+            y, interval = lines["average"][rows], lines["interval"][rows]
             finding = describe(x, y, interval)
             axes.errorbar(x, y, np.abs(interval.T - y), color=BLUE, marker="o", markersize=4, capsize=2)
             if reference is not None:
                 axes.axhline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
                 axes.annotate(real, (1, reference), (-2, 2), xycoords=axes.get_yaxis_transform(),
                               textcoords="offset points", ha="right", va="bottom", fontsize=7, color=MUTED)  # fmt: skip
-            axes.set(xlabel=one["axis"])
+            axes.set(xlabel=part["axis"])
             axes.margins(y=0.12)
-            axes.set_title("\n".join([one["title"], *textwrap.wrap(finding, LETTERS)]), fontsize=7.5)
-            table = pd.DataFrame({"label": found["label"][rows], "similarity": x, "accuracy": y})
-            table = table.assign(series=one["title"], low=interval[:, 0], high=interval[:, 1], finding=finding)
+            axes.set_title("\n".join([part["title"], *textwrap.wrap(finding, LETTERS)]), fontsize=7.5)
+            table = pd.DataFrame({"label": lines["label"][rows], "similarity": x, "accuracy": y})
+            table = table.assign(series=part["title"], low=interval[:, 0], high=interval[:, 1], finding=finding)
             tables.append(table[["series", "label", "similarity", "accuracy", "low", "high", "finding"]])
         panels[0].set_ylabel("AVG (%), 95 % interval")
         save(figure, svg, pd.concat(tables), csv)

@@ -97,9 +97,9 @@ def plot_bins(bins: Path | str, centers: Path | str, svg: Path | str, csv: Path 
 
     CSV: bin, images, mean_similarity, highest, lowest, then low, high, count, share of each histogram bar.
     """
-    found, similarity = read_artifact(bins, schemas.BINS), read_artifact(centers, schemas.CENTERS)["similarity"]
-    count = len(found["mean_similarity"])
-    edges = shared_bins([similarity[found["bin"] >= 0]])
+    sorted_bins, similarity = read_artifact(bins, schemas.BINS), read_artifact(centers, schemas.CENTERS)["similarity"]
+    count = len(sorted_bins["mean_similarity"])
+    edges = shared_bins([similarity[sorted_bins["bin"] >= 0]])
     tables = []
     with style():
         figure = new_figure(2.2 + 0.2 * count, 5.0)
@@ -107,8 +107,8 @@ def plot_bins(bins: Path | str, centers: Path | str, svg: Path | str, csv: Path 
         bare(above, "y")
         bare(below, "x")
         for b, colour in enumerate(mpl.colormaps["viridis"](np.linspace(0.85, 0.05, count))):
-            table = histogram(similarity[found["bin"] == b], edges).astype({"count": int})
-            summary = {name: found[name][b] for name in ("mean_similarity", "highest", "lowest")}
+            table = histogram(similarity[sorted_bins["bin"] == b], edges).astype({"count": int})
+            summary = {name: sorted_bins[name][b] for name in ("mean_similarity", "highest", "lowest")}
             above.stairs(table["count"], edges, fill=True, color=colour, alpha=0.35)
             above.stairs(table["count"], edges, color=colour, linewidth=1.2)
             below.plot((summary["lowest"], summary["highest"]), (b, b), color=colour, linewidth=2.4, alpha=0.55)
@@ -117,7 +117,7 @@ def plot_bins(bins: Path | str, centers: Path | str, svg: Path | str, csv: Path 
             below.annotate(
                 text, (summary["highest"], b), (6, 0), textcoords="offset points", va="center", color=INK, fontsize=7
             )
-            tables.append(table.assign(bin=b, images=found["count"][b], **summary))
+            tables.append(table.assign(bin=b, images=sorted_bins["count"][b], **summary))
         above.set_ylabel(f"images per {BIN_WIDTH:g}")
         above.set_ylim(0)
         below.set_yticks(range(count), [f"bin {b}" for b in range(count)])

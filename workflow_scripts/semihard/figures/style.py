@@ -79,11 +79,11 @@ def looks(labels: Iterable[str], real: str | None = None) -> dict[str, dict[str,
     """Colour and dashes of each label, in order: the real one black and solid, the others' pairs never the same twice
     for up to eighteen."""
     synthetic = [label for label in labels if label != real]
-    found = {
+    chosen = {
         label: {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i // len(COLOURS) % len(DASHES)]}
         for i, label in enumerate(synthetic)
     }
-    return {label: found.get(label, {"color": REAL, "linestyle": "-"}) for label in labels}
+    return {label: chosen.get(label, {"color": REAL, "linestyle": "-"}) for label in labels}
 
 
 def bare(axes: Axes, keep: str) -> None:

@@ -32,17 +32,17 @@ def plot_roc(
         axes = figure.subplots()
         least, floor = 1.0, 1.0
         for label, look in looks(verifications, real).items():
-            far, tar, threshold, one = _curve(verifications[label])
-            shown = np.clip(far, one, None)
+            far, tar, threshold, one_accept = _curve(verifications[label])
+            shown = np.clip(far, one_accept, None)
             at = tar[np.searchsorted(far, FALSE_ACCEPT_RATE, side="right") - 1]
-            number = f"{100 * at:.1f}" if one <= FALSE_ACCEPT_RATE else "–"  # too few impostor pairs to say
+            number = f"{100 * at:.1f}" if one_accept <= FALSE_ACCEPT_RATE else "–"  # too few impostor pairs to say
             axes.plot(shown, tar, drawstyle="steps-post", label=f"{label}  {number}", **look)
             tables.append(
                 pd.DataFrame({"false_accept_rate": far, "true_accept_rate": tar, "threshold": threshold}).assign(
                     label=label
                 )
             )
-            least, floor = min(least, one), min(floor, tar[far <= one][-1])
+            least, floor = min(least, one_accept), min(floor, tar[far <= one_accept][-1])
         axes.axvline(FALSE_ACCEPT_RATE, color="#b5b5b5", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
         axes.set_xscale("log")
         axes.set(xlim=(least, 1), ylim=(max(0, np.floor(floor * 10 - 0.5) / 10), 1.005))
@@ -58,12 +58,12 @@ def _curve(path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]
     templates = kind_of(path) == schemas.TEMPLATE_VERIFICATION.kind
     data = read_artifact(path, schemas.TEMPLATE_VERIFICATION if templates else schemas.VERIFICATION)
     distance = 2 - 2 * data["cosine"] if templates else data["distance"]
-    curve, one = roc(distance, data["same"]), 1 / np.count_nonzero(~data["same"])
+    curve, one_accept = roc(distance, data["same"]), 1 / np.count_nonzero(~data["same"])
     if templates:
-        rates = np.r_[0, np.geomspace(one, 1, POINTS)]
+        rates = np.r_[0, np.geomspace(one_accept, 1, POINTS)]
         kept = np.unique(np.searchsorted(curve[0], rates * (1 + 1e-9), side="right") - 1)
         curve = tuple(values[kept] for values in curve)
-    return *curve, one
+    return *curve, one_accept
 
 
 def plot_accuracy_table(scores: Path | str, svg: Path | str, csv: Path | str) -> None:

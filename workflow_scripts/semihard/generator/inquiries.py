@@ -1,6 +1,7 @@
 """Inquiries: the images that define new identities, mutually dissimilar (CemiFace Sec. 4.1 after DCFace)."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -34,69 +35,93 @@ def select_inquiries(
 ) -> None:
     """Write `settings.identities` inquiries of a face set, no two of them as similar as `settings.inquiry_threshold`.
 
-    embeddings_path: by the generator's embedder; told_apart_by: embeddings by another one, whose cosine it then is.
-
-    Candidates come in random order, one image per labelled identity (CemiFace: "1-shot") and every unlabelled image,
-    without those of the lowest quality. While too few survive, each identity not taken yet sends another image, in up
-    to `inquiry_rounds` rounds. Given the artifact "centers", an identity's center stands for its embedding (CemiFace
-    Table 8), its images come in order of similarity to the center, and unlabelled images are no candidates.
-
-    Attributes: `candidates` in all rounds; `gated`, how many of them were left out for their quality; `rounds`. Memory
-    is that of the inquiries and one block. Raises InputError where too few survive, or a file is of another face set.
+    embeddings_path: by the generator's embedder; told_apart_by: embeddings by another one, whose cosine it then is;
+    centers_path: the artifact "centers", whose centers then stand for the embeddings (CemiFace Table 8). Attributes:
+    those of `Search`. Raises InputError where too few survive, or a file is of another face set.
     """
     faces = FaceSet(faces_path)
-    similarity = None if centers_path is None else _similarity_to_centers(centers_path, faces)
-    shuffled, turn = order_candidates(faces, settings.seed, similarity)
-    gate = QualityGate(faces, embeddings_path, settings.quality_quantile)
-    packing = GreedyPacking(settings.inquiry_threshold)
-    chosen, nearest = np.empty(0, np.int64), np.empty(0, np.float32)
-    counts = {"candidates": 0, "gated": 0, "rounds": 0}
-    while len(chosen) < settings.identities and counts["rounds"] < settings.inquiry_rounds:
-        taken = np.isin(faces.identity[shuffled], faces.identity[chosen])
-        candidates = shuffled[(turn == counts["rounds"]) & ~taken]
-        if not len(candidates):
-            break
-        good = gate(candidates)
-        counts["candidates"] += len(candidates)
-        counts["gated"] += len(candidates) - len(good)
-        counts["rounds"] += 1
-        with progress("pack inquiries", len(good), "candidates") as advance:
-            for start in range(0, len(good), BLOCK):
-                block = good[start : start + BLOCK]
-                if centers_path is None:
-                    unit = read_unit_embeddings(told_apart_by or embeddings_path, block, len(faces))
-                else:
-                    with open_artifact(centers_path, schemas.CENTERS) as h5:
-                        unit = _read_rows(h5["center"], faces.identity[block])
-                survivors, cosine = packing.add(torch.from_numpy(unit))
-                chosen, nearest = np.append(chosen, block[survivors]), np.append(nearest, cosine)
-                advance(len(block))
-                if len(chosen) >= settings.identities:
-                    break
-    if len(chosen) < settings.identities:
-        more = "or take a larger face set" if faces.identity_names else "or draw more images"
-        if faces.identity_names and counts["rounds"] == settings.inquiry_rounds:
-            more = f"raise inquiry_rounds, {more}"
-        raise InputError(
-            f"{faces_path}: {settings.identities} identities asked for; of {counts['candidates']} candidates in "
-            f"{counts['rounds']} of {settings.inquiry_rounds} rounds {counts['gated']} were left out for their quality, "
-            f"{len(chosen)} of the others are mutually below cosine {settings.inquiry_threshold}; ask for fewer, raise "
-            f"inquiry_threshold, lower quality_quantile, {more}"
-        )
-    names = np.array([*faces.identity_names, ""], object)
-    nearest[0] = np.nan
-    embedding = torch.cat(packing.kept).numpy()
+    search = Search(settings, faces, QualityGate(faces, embeddings_path, settings.quality_quantile))
+    if centers_path is None:
+        search.run(lambda rows: read_unit_embeddings(told_apart_by or embeddings_path, rows, len(faces)))
+    else:
+        similarity = _similarity_to_centers(centers_path, faces)
+        search.run(lambda rows: _read_centers(centers_path, faces.identity[rows]), similarity)
+    search.check()
+    embedding = torch.cat(search.packing.kept).numpy()
     if told_apart_by:
-        embedding = read_unit_embeddings(embeddings_path, chosen, len(faces))
+        embedding = read_unit_embeddings(embeddings_path, search.chosen, len(faces))
+    search.nearest[0] = np.nan
+    names = np.array([*faces.identity_names, ""], object)
     data = {
-        "source_index": chosen,
-        "source_name": names[faces.identity[chosen]],
+        "source_index": search.chosen,
+        "source_name": names[faces.identity[search.chosen]],
         "embedding": embedding,
-        "nearest": nearest,
+        "nearest": search.nearest,
     }
     data = {name: values[: settings.identities] for name, values in data.items()}
-    write_artifact(output, schemas.INQUIRIES, data, provenance, counts)
-    log.info("%d inquiries; candidates %d, gated %d, rounds %d", settings.identities, *counts.values())
+    write_artifact(output, schemas.INQUIRIES, data, provenance, search.counts)
+    log.info("%d inquiries; candidates %d, gated %d, rounds %d", settings.identities, *search.counts.values())
+
+
+class Search:
+    """The search for inquiries: candidates come in random order, one image per labelled identity (CemiFace: "1-shot") and
+    every unlabelled image, without those of the lowest quality. While too few survive, each identity not taken yet sends
+    another image, in up to `inquiry_rounds` rounds. Memory is that of the inquiries and one block.
+
+    Attributes: chosen, the images, int64; nearest, the greatest cosine of each to those before it; packing, their unit
+    vectors; counts: `candidates` in all rounds, `gated`, how many of them were left out for their quality, `rounds`.
+    """
+
+    def __init__(self, settings: SyntheticFaces, faces: FaceSet, gate: QualityGate):
+        self.settings, self.faces, self.gate = settings, faces, gate
+        self.packing = GreedyPacking(settings.inquiry_threshold)
+        self.chosen, self.nearest = np.empty(0, np.int64), np.empty(0, np.float32)
+        self.counts = {"candidates": 0, "gated": 0, "rounds": 0}
+
+    def run(self, unit_of: Callable[[np.ndarray], np.ndarray], similarity: np.ndarray | None = None) -> None:
+        """Search until there are enough, or no more candidates. unit_of: unit vectors `[n, D]` of images int64 `[n]`, by
+        which they are told apart; similarity: as `order_candidates` takes it."""
+        shuffled, turn = order_candidates(self.faces, self.settings.seed, similarity)
+        while not self.is_complete and self.counts["rounds"] < self.settings.inquiry_rounds:
+            taken = np.isin(self.faces.identity[shuffled], self.faces.identity[self.chosen])
+            candidates = shuffled[(turn == self.counts["rounds"]) & ~taken]
+            if not len(candidates):
+                return
+            good = self.gate(candidates)
+            self.counts["candidates"] += len(candidates)
+            self.counts["gated"] += len(candidates) - len(good)
+            self.counts["rounds"] += 1
+            with progress("pack inquiries", len(good), "candidates") as advance:
+                for start in range(0, len(good), BLOCK):
+                    block = good[start : start + BLOCK]
+                    survivors, cosine = self.packing.add(torch.from_numpy(unit_of(block)))
+                    self.chosen, self.nearest = (
+                        np.append(self.chosen, block[survivors]),
+                        np.append(self.nearest, cosine),
+                    )
+                    advance(len(block))
+                    if self.is_complete:
+                        break
+
+    @property
+    def is_complete(self) -> bool:
+        """True where there are as many as asked for."""
+        return len(self.chosen) >= self.settings.identities
+
+    def check(self) -> None:
+        """Raises InputError where too few were found, saying what would help."""
+        if self.is_complete:
+            return
+        settings, counts, labelled = self.settings, self.counts, self.faces.identity_names
+        more = "or take a larger face set" if labelled else "or draw more images"
+        if labelled and counts["rounds"] == settings.inquiry_rounds:
+            more = f"raise inquiry_rounds, {more}"
+        raise InputError(
+            f"{self.faces.path}: {settings.identities} identities asked for; of {counts['candidates']} candidates in "
+            f"{counts['rounds']} of {settings.inquiry_rounds} rounds {counts['gated']} were left out for their quality, "
+            f"{len(self.chosen)} of the others are mutually below cosine {settings.inquiry_threshold}; ask for fewer, raise "
+            f"inquiry_threshold, lower quality_quantile, {more}"
+        )
 
 
 def order_candidates(faces: FaceSet, seed: int, similarity: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -135,9 +160,14 @@ def read_inquiry_images(faces: FaceSet, source_index: np.ndarray, size: int) -> 
 
 def _read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
     order = np.argsort(rows)  # HDF5 takes distinct rows in rising order only
-    found = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
-    found[order] = dataset[rows[order]]
-    return found
+    values = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
+    values[order] = dataset[rows[order]]
+    return values
+
+
+def _read_centers(path: Path | str, identity: np.ndarray) -> np.ndarray:
+    with open_artifact(path, schemas.CENTERS) as h5:
+        return _read_rows(h5["center"], identity)
 
 
 def _similarity_to_centers(path: Path | str, faces: FaceSet) -> np.ndarray:

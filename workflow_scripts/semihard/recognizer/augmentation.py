@@ -87,12 +87,12 @@ def place_first(
 
     Returns int64 `[4, n]`: top, left, height and width in pixels of the image of `size`.
     """
-    found, first = fits.any(1), fits.int().argmax(1, keepdim=True)
+    fitting, first = fits.any(1), fits.int().argmax(1, keepdim=True)
     sides, corners = [], []
     for tries, fallback, length in zip((height, width), otherwise, size, strict=True):
-        side = tries.gather(1, first)[:, 0].where(found, torch.tensor(fallback))
+        side = tries.gather(1, first)[:, 0].where(fitting, torch.tensor(fallback))
         start = (uniform(0, 1, len(side)) * (length - side + 1)).long()
-        corners.append(start.where(found, (length - side) // 2))
+        corners.append(start.where(fitting, (length - side) // 2))
         sides.append(side)
     return torch.stack(corners + sides)
 

@@ -78,10 +78,10 @@ def load_model(path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
     Raises InputError where the file is no model file, or its weights are not those of the network it names.
     """
     about, tensors = _read(path)
-    given = dict(about["spec"])
+    values = dict(about["spec"])
     for name in ("image_size", "crop_from"):
-        given[name] = given[name] and tuple(given[name])
-    spec = EmbedderSpec(**given)
+        values[name] = values[name] and tuple(values[name])
+    spec = EmbedderSpec(**values)
     backbone = build_backbone(spec.backbone, spec.image_size, spec.embedding_dim, **spec.options)
     weights = {name.removeprefix("backbone."): value for name, value in tensors.items() if name.startswith("backbone.")}
     load_weights(backbone, weights, path)
@@ -108,10 +108,10 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], path: Path | st
     """
     wanted = network.state_dict()
     for name in [*wanted, *weights]:
-        expected, found = (list(s[name].shape) if name in s else None for s in (wanted, weights))
-        if expected != found and not (name.endswith("num_batches_tracked") and found is None):
+        expected, shape = (list(s[name].shape) if name in s else None for s in (wanted, weights))
+        if expected != shape and not (name.endswith("num_batches_tracked") and shape is None):
             raise InputError(
-                f"{path}: tensor {name!r} is {'missing' if found is None else found}, "
+                f"{path}: tensor {name!r} is {'missing' if shape is None else shape}, "
                 f"{type(network).__name__} has {'no such tensor' if expected is None else expected}"
             )
     network.load_state_dict(weights, strict=False)  # only num_batches_tracked may be missing: old files have none

@@ -21,17 +21,17 @@ def names_of(package: str, library: Path = LIBRARY) -> dict[str, str]:
 
     Raises InputError where a file is no Python, or two of them give the same name.
     """
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for path in sorted(library.joinpath(*package.split(".")).iterdir()):
         if path.name.startswith((".", "_")) or not (path.suffix == ".py" or (path / "__init__.py").is_file()):
             continue
         for name in names_in(path) if path.suffix == ".py" else [path.stem]:
-            if name in found:
+            if name in names:
                 raise InputError(
-                    f"{path}: {name!r} is the name of {found[name]}.py in the same folder, too; give one another name"
+                    f"{path}: {name!r} is the name of {names[name]}.py in the same folder, too; give one another name"
                 )
-            found[name] = path.stem
-    return found
+            names[name] = path.stem
+    return names
 
 
 def names_in(path: Path) -> dict[str, object]:

@@ -20,11 +20,11 @@ def quantile_bins(similarity: np.ndarray, identity: np.ndarray, bins: int) -> np
     split is per identity).
     """
     order = np.lexsort((-similarity, identity))  # stable: ties keep their order
-    found = identity[order]
-    count = np.bincount(found + 1)[found + 1]
-    rank = np.arange(len(order)) - np.searchsorted(found, found)
+    owner = identity[order]
+    count = np.bincount(owner + 1)[owner + 1]
+    rank = np.arange(len(order)) - np.searchsorted(owner, owner)
     bin_ = np.empty(len(order), np.int32)
-    bin_[order] = np.where(found >= 0, rank * bins // count, -1)
+    bin_[order] = np.where(owner >= 0, rank * bins // count, -1)
     return bin_
 
 

@@ -64,8 +64,8 @@ class Embedder(nn.Module):
         features = []
         for part in images.split(batch):
             pixels = self.prepare(to_float(part.to(device))).to(dtype)
-            found = network(pixels).float()
-            features.append(found + network(pixels.flip(3)).float() if flip else found)
+            feature = network(pixels).float()
+            features.append(feature + network(pixels.flip(3)).float() if flip else feature)
         return torch.cat(features) if features else torch.empty(0, self.embedding_dim, device=device)
 
 

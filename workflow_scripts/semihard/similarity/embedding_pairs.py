@@ -20,10 +20,10 @@ def open_embeddings(path: Path | str, count: int) -> h5py.File:
     Raises InputError where it was made of another number of images.
     """
     h5 = open_artifact(path, schemas.EMBEDDINGS)
-    found = len(h5["embedding"])
-    if found != count:
+    rows = len(h5["embedding"])
+    if rows != count:
         h5.close()
-        raise InputError(f"{path}: {found} embeddings for the {count} images of its face set; embed that set again")
+        raise InputError(f"{path}: {rows} embeddings for the {count} images of its face set; embed that set again")
     return h5
 
 

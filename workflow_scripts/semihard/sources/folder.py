@@ -1,7 +1,9 @@
 """A folder of images, `root/<identity>/<image>`: aligned already, or photographs to align; or grids of faces.
 
 A grid is what torchvision's make_grid saves without padding, as IDiff-Face's sample.py does: square faces of one
-identity row by row, the last row filled up with black.
+identity row by row, the last row filled up with black; black ones are left out. Files may then also lie in `root`
+itself, each an identity of its name without suffix, and come first. Faces go by their number in the grid, row by row
+from 0, "7.png#3", and are uint8 RGB `[h, w, 3]`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -51,12 +53,8 @@ def read_folder(
     Without an aligner the images are taken as aligned and keep their bytes. With one, photographs without a face are
     left out; these and empty identity folders are appended to `skipped` as (key, reason). Hidden files and those that
     are no JPEG, PNG, BMP or WebP by name are not looked at. Raises InputError for a missing folder, one without
-    identity folders or images, an unreadable image, and sizes that differ where nothing aligns them.
-
-    tiles: faces in a row of each file; above 1 the file is a grid of square faces, any number of rows, of which black
-    ones are left out. Then files may also lie in `path` itself, each an identity of its name without suffix, and come
-    first. Faces go by their number in the grid, row by row from 0, "7.png#3", and are uint8 RGB `[h, w, 3]`. Raises
-    InputError for a file that is no such grid.
+    identity folders or images, an unreadable image, a file that is no grid of `tiles` faces in a row (1: each file is a
+    face), and sizes that differ where nothing aligns them.
     """
     root = Path(path)
     if not root.is_dir():
@@ -68,9 +66,9 @@ def read_folder(
         expected = f" or grids with {tiles} faces in a row" if tiles > 1 else ""
         raise InputError(f"{root} holds no identity folders: expected one folder of images per identity{expected}")
     for identity in identities:
-        found = _images(root / identity)
-        images += found
-        if not found:
+        of_identity = _images(root / identity)
+        images += of_identity
+        if not of_identity:
             skipped.append((f"{identity}/", "no image in this folder"))
     if not images:
         raise InputError(f"{root}: no image in its {len(identities)} folders: expected root/<identity>/<image>.jpg")

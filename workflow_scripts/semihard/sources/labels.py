@@ -29,11 +29,11 @@ def check_labels(
         raise InputError(
             f"{path}: record {records[wrong[0]]} has label {labels[wrong[0]]:g}: labels must be whole numbers from 0 on{hint}"
         )
-    found = np.unique(labels).astype(np.int64)
-    last = max(int(found[-1]), classes - 1)
-    if label_gaps == "refuse" and last != len(found) - 1:
-        missing = np.append(np.flatnonzero(found != np.arange(len(found))), len(found))[0]
+    present = np.unique(labels).astype(np.int64)
+    last = max(int(present[-1]), classes - 1)
+    if label_gaps == "refuse" and last != len(present) - 1:
+        missing = np.append(np.flatnonzero(present != np.arange(len(present))), len(present))[0]
         raise InputError(
-            f"{path}: {last + 1 - len(found)} of the labels 0 to {last} have no image, label {missing} is the first: if "
+            f"{path}: {last + 1 - len(present)} of the labels 0 to {last} have no image, label {missing} is the first: if "
             "this is no truncated copy, set label_gaps: renumber to keep the identities that are there"
         )

@@ -59,11 +59,11 @@ def _find_lmdb(path: Path) -> Path:
         raise InputError(f"{path} does not exist: give the path of an .lmdb file or of the folder that holds it")
     if path.is_file() or (path / "data.mdb").exists():
         return path
-    found = sorted(path.glob("*.lmdb"))
-    if len(found) != 1:
-        names = ", ".join(file.name for file in found) or "none"
+    files = sorted(path.glob("*.lmdb"))
+    if len(files) != 1:
+        names = ", ".join(file.name for file in files) or "none"
         raise InputError(f"{path}: expected data.mdb or a single .lmdb file, found {names}")
-    return found[0]
+    return files[0]
 
 
 @contextmanager

@@ -113,13 +113,13 @@ def _find_rec(path: Path) -> Path:
         raise InputError(f"{path} does not exist: give the path of a RecordIO folder or .rec file; {ORIGIN}")
     if path.is_file():
         return path
-    found = sorted(path.glob("*.rec"))
-    if path / "train.rec" in found:
+    records = sorted(path.glob("*.rec"))
+    if path / "train.rec" in records:
         return path / "train.rec"
-    if len(found) != 1:
-        names = ", ".join(file.name for file in found) or "none"
+    if len(records) != 1:
+        names = ", ".join(file.name for file in records) or "none"
         raise InputError(f"{path}: expected train.rec or a single .rec file, found {names}; {ORIGIN}")
-    return found[0]
+    return records[0]
 
 
 def _read_index(index: Path, size: int) -> tuple[np.ndarray, np.ndarray]:

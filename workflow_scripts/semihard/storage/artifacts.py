@@ -71,14 +71,14 @@ def write_artifact(
 def read_artifact(path: Path | str, schema: Schema) -> dict[str, np.ndarray]:
     """All datasets of an artifact by name; text as object arrays of str. Raises InputError where it is not of `schema`."""
     with open_artifact(path, schema) as h5:
-        found: dict[str, np.ndarray] = {}
+        values: dict[str, np.ndarray] = {}
 
         def collect(name: str, item: h5py.Dataset | h5py.Group) -> None:
             if isinstance(item, h5py.Dataset):
-                found[name] = item.asstr()[:] if item.dtype.kind == "O" else item[()]
+                values[name] = item.asstr()[:] if item.dtype.kind == "O" else item[()]
 
         h5.visititems(collect)
-        return found
+        return values
 
 
 def read_attributes(path: Path | str, schema: Schema) -> dict:

@@ -14,7 +14,7 @@ def sha256_of(path: Path | str) -> str:
 
 def check_sha256(path: Path | str, expected: str | None) -> None:
     """Raises InputError where `path` has another checksum than `expected`; None is not checked."""
-    if expected is not None and (found := sha256_of(path)) != expected:
+    if expected is not None and (checksum := sha256_of(path)) != expected:
         raise InputError(
-            f"{path}: sha256 is {found}, expected {expected}; the file is damaged or another one, fetch it again"
+            f"{path}: sha256 is {checksum}, expected {expected}; the file is damaged or another one, fetch it again"
         )

@@ -77,7 +77,7 @@ class Outputs:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _LineNumbers:
     """What the verifications of one line say: accuracy and fold sd in percent by (benchmark, seed), right pairs, epochs."""
 
     accuracy: dict
@@ -106,21 +106,21 @@ def score_study(
     """
     lines = list(dict.fromkeys((row.label, row.faceset, row.recognizer) for row in rows))
     benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
-    found = {line[0]: _read([row for row in rows if row.label == line[0]]) for line in lines}
-    averaged = [name for name in averaged if all(name in {b for b, _ in f.fold_sd} for f in found.values())]
+    numbers = {line[0]: _read([row for row in rows if row.label == line[0]]) for line in lines}
+    averaged = [name for name in averaged if all(name in {b for b, _ in f.fold_sd} for f in numbers.values())]
     table = []
     for label, faceset, recognizer in lines:
-        used = sorted({seed for _, seed in found[label].accuracy})
+        used = sorted({seed for _, seed in numbers[label].accuracy})
         line = {"label": label, "faceset": faceset, "recognizer": recognizer}
         line["seeds"] = " ".join(str(seed) for seed in used if seed >= 0)
-        table.append(line | _numbers(found[label], benchmarks, averaged, used, paper_style))
+        table.append(line | _numbers(numbers[label], benchmarks, averaged, used, paper_style))
     frame = _with_gaps(pd.DataFrame(table), real)
     measured = {faceset: read_fidelity(path) for faceset, path in fidelities.items()}
     frame = frame.join(pd.DataFrame([measured.get(faceset, {}) for faceset in frame["faceset"]], index=frame.index))
-    kept = any(f.epochs for f in found.values())
+    kept = any(f.epochs for f in numbers.values())
     notes = [*NOTES, *([BEST_EPOCH] if kept else []), *([PAPER_STYLE] if kept and paper_style else [])]
     notes += [FIDELITY] if measured else []
-    if templates := set(benchmarks) - {name for f in found.values() for name, _ in f.fold_sd}:
+    if templates := set(benchmarks) - {name for f in numbers.values() for name, _ in f.fold_sd}:
         frame = frame.drop(columns=[f"{name}_fold_sd" for name in templates])
         notes.append(
             f"{', '.join(sorted(templates))}: true accept rate in percent at the false accept rate {TEMPLATE_FAR}, empty where "
@@ -128,8 +128,8 @@ def score_study(
         )
     full = pd.concat([frame, _published(published, benchmarks)], ignore_index=True)
 
-    seeds = sorted({seed for f in found.values() for _, seed in f.accuracy})
-    cube = [[[found[line[0]].accuracy.get((b, s), np.nan) for s in seeds] for b in benchmarks] for line in lines]
+    seeds = sorted({seed for f in numbers.values() for _, seed in f.accuracy})
+    cube = [[[numbers[line[0]].accuracy.get((b, s), np.nan) for s in seeds] for b in benchmarks] for line in lines]
     data = {name: frame[name].tolist() for name in ("label", "faceset", "recognizer")}
     data |= {"benchmark": benchmarks, "averaged": np.isin(benchmarks, averaged), "seed": np.array(seeds)}
     data |= {"accuracy": np.array(cube), "average": frame["AVG"].to_numpy()}
@@ -140,54 +140,54 @@ def score_study(
         temporary.write_text(text + full.to_csv(index=False, float_format="%.4f"))
     write_markdown(outputs.markdown, full, benchmarks, notes)
     write_latex(outputs.latex, full, benchmarks, notes)
-    compare_lines(found, averaged, outputs.mcnemar)
+    compare_lines(numbers, averaged, outputs.mcnemar)
 
 
 def read_fidelity(path: Path | str) -> dict[str, float]:
     """Columns of the table from an artifact "fidelity": `<measure>_<features>` and `<measure>_<features>_null`."""
-    found = read_artifact(path, schemas.FIDELITY)
+    numbers = read_artifact(path, schemas.FIDELITY)
     return {
-        f"{name}_{features}{ending}": float(found[which][i, j])
-        for i, features in enumerate(found["features"])
-        for j, name in enumerate(found["name"])
+        f"{name}_{features}{ending}": float(numbers[which][i, j])
+        for i, features in enumerate(numbers["features"])
+        for j, name in enumerate(numbers["name"])
         for which, ending in (("value", ""), ("null", "_null"))
     }
 
 
-def _read(rows: Sequence[Row]) -> _Found:
-    found = _Found({}, {}, {}, {})
+def _read(rows: Sequence[Row]) -> _LineNumbers:
+    numbers = _LineNumbers({}, {}, {}, {})
     for row in rows:
         key = (row.benchmark, -1 if row.seed is None else row.seed)
         if kind_of(row.path) == schemas.TEMPLATE_VERIFICATION.kind:
             rate = read_attributes(row.path, schemas.TEMPLATE_VERIFICATION)[f"tar_at_far_{TEMPLATE_FAR}"]
-            found.accuracy[key] = 100 * rate
+            numbers.accuracy[key] = 100 * rate
             continue
         result = read_artifact(row.path, schemas.VERIFICATION)
-        found.accuracy[key] = 100 * result["accuracy"].mean()
-        found.fold_sd[key] = 100 * result["accuracy"].std()
-        found.right[key] = (result["distance"] < result["threshold"][result["fold"]]) == result["same"]
+        numbers.accuracy[key] = 100 * result["accuracy"].mean()
+        numbers.fold_sd[key] = 100 * result["accuracy"].std()
+        numbers.right[key] = (result["distance"] < result["threshold"][result["fold"]]) == result["same"]
         if row.epochs:
             epochs = read_artifact(row.epochs, schemas.EPOCHS)
-            found.epochs[key] = dict(zip(epochs["epoch"].tolist(), 100 * epochs["accuracy"].mean(1), strict=True))
-    return found
+            numbers.epochs[key] = dict(zip(epochs["epoch"].tolist(), 100 * epochs["accuracy"].mean(1), strict=True))
+    return numbers
 
 
 def _numbers(
-    found: _Found, benchmarks: Sequence[str], averaged: Sequence[str], seeds: Sequence[int], paper_style: bool
+    numbers: _LineNumbers, benchmarks: Sequence[str], averaged: Sequence[str], seeds: Sequence[int], paper_style: bool
 ) -> dict:
     """The columns of one line from its benchmarks on."""
     line: dict[str, object] = {}
     for name in benchmarks:
-        for column, values in ((name, found.accuracy), (f"{name}_fold_sd", found.fold_sd)):
+        for column, values in ((name, numbers.accuracy), (f"{name}_fold_sd", numbers.fold_sd)):
             line[column] = np.mean([values[name, s] for s in seeds]) if (name, seeds[0]) in values else np.nan
     if not averaged:
         return line | dict.fromkeys(("AVG", "AVG_sd", "AVG_low", "AVG_high"), np.nan)
-    per_seed = np.array([np.mean([found.accuracy[name, s] for name in averaged]) for s in seeds])
-    low, high = bootstrap_interval([np.mean([found.right[name, s] for s in seeds], 0) for name in averaged])
+    per_seed = np.array([np.mean([numbers.accuracy[name, s] for name in averaged]) for s in seeds])
+    low, high = bootstrap_interval([np.mean([numbers.right[name, s] for s in seeds], 0) for name in averaged])
     line |= {"AVG": per_seed.mean(), "AVG_sd": per_seed.std(ddof=1) if len(seeds) > 1 else np.nan}
     line |= {"AVG_low": low, "AVG_high": high}
-    if found.epochs:
-        curves = {s: pd.DataFrame({name: found.epochs[name, s] for name in averaged}) for s in seeds}
+    if numbers.epochs:
+        curves = {s: pd.DataFrame({name: numbers.epochs[name, s] for name in averaged}) for s in seeds}
         best = {s: curve.mean(axis=1) for s, curve in curves.items()}
         line["best_epoch"] = " ".join(str(curve.idxmax()) for curve in best.values())
         line["best_epoch_AVG"] = np.mean([curve.max() for curve in best.values()])
@@ -226,7 +226,7 @@ def bootstrap_interval(benchmarks: Sequence[np.ndarray], resamples: int = RESAMP
     return float(low), float(high)
 
 
-def compare_lines(found: dict[str, _Found], averaged: Sequence[str], output: Path | str) -> None:
+def compare_lines(numbers: dict[str, _LineNumbers], averaged: Sequence[str], output: Path | str) -> None:
     """Write McNemar's test of every two lines, over the pairs of all averaged benchmarks, the first seed of each.
 
     CSV: first, second, pairs, only_first_right, only_second_right, p (exact, two-sided). A low p says that the two
@@ -234,7 +234,7 @@ def compare_lines(found: dict[str, _Found], averaged: Sequence[str], output: Pat
     """
     right = {
         label: np.concatenate([line.right[name, min(s for _, s in line.right)] for name in averaged])
-        for label, line in found.items()
+        for label, line in numbers.items()
         if averaged
     }
     labels, table = list(right), []
@@ -245,7 +245,7 @@ def compare_lines(found: dict[str, _Found], averaged: Sequence[str], output: Pat
                 {"first": first, "second": second, "pairs": len(right[first]), "only_first_right": test.only_a,
                  "only_second_right": test.only_b, "p": test.p}
             )  # fmt: skip
-    seeds = sorted({min(s for _, s in line.right) for line in found.values() if line.right} - {-1})
+    seeds = sorted({min(s for _, s in line.right) for line in numbers.values() if line.right} - {-1})
     with atomic_path(output) as temporary, temporary.open("w") as file:
         file.write(MCNEMAR.format(seed=seeds[0] if seeds else "none"))
         columns = ["first", "second", "pairs", "only_first_right", "only_second_right", "p"]

@@ -99,7 +99,7 @@ def measures(
     """
     right = np.count_nonzero((distance < threshold[fold]) == same)
     low, high = wilson_interval(right, len(same))
-    found = {
+    results = {
         "accuracy_mean": float(accuracy.mean()),
         "accuracy_std": float(accuracy.std()),
         "accuracy_low": low,
@@ -109,7 +109,7 @@ def measures(
         "d_prime": d_prime(distance[same], distance[~same]),
     }
     rates = tar_at_far(distance, same, FALSE_ACCEPT_RATES)
-    return found | {f"tar_at_far_{far:g}": float(tar) for far, tar in zip(FALSE_ACCEPT_RATES, rates, strict=True)}
+    return results | {f"tar_at_far_{far:g}": float(tar) for far, tar in zip(FALSE_ACCEPT_RATES, rates, strict=True)}
 
 
 def _verified(

@@ -156,8 +156,10 @@ def _sentence(problem: dict) -> str:
             return f"{where}: {rule}; found {problem['input']!r}"
     message = problem["msg"].removeprefix("Value error, ").replace("tuple", "list").replace("Tuple", "List")
     message = re.sub(r" or (object to extract fields from|instance of \w+)", "", message)
-    found = "" if isinstance(problem["input"], dict) else f"; found {problem['input']!r}"  # a whole entry says nothing
-    return f"{where}: {message}{found}"
+    and_value = (
+        "" if isinstance(problem["input"], dict) else f"; found {problem['input']!r}"
+    )  # a whole entry says nothing
+    return f"{where}: {message}{and_value}"
 
 
 def _model_at(problem: dict) -> list[str]:

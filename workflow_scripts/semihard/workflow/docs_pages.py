@@ -97,14 +97,14 @@ def _recipes(key: str, recipes: dict[str, tuple[str, dict]]) -> list[str]:
 
 def _models(annotation: object) -> list[type[BaseModel]]:
     """The models in a type, those they hold included, each once."""
-    found: list[type[BaseModel]] = []
+    models: list[type[BaseModel]] = []
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        found.append(annotation)
+        models.append(annotation)
         for field in annotation.model_fields.values():
-            found += _models(field.annotation)
+            models += _models(field.annotation)
     for argument in typing.get_args(annotation):
-        found += _models(argument)
-    return list(dict.fromkeys(found))
+        models += _models(argument)
+    return list(dict.fromkeys(models))
 
 
 def _plain(value: object) -> str:

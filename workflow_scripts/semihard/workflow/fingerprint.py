@@ -77,10 +77,10 @@ class Part:
     @cached_property
     def reached(self) -> list["Part"]:
         """The parts that this one names, and what importing its module runs."""
-        found = list(self.module.imported_effects)
+        parts = list(self.module.imported_effects)
         for name, attribute in named(self._stripped):
-            found += self.module.resolve(name, attribute)
-        return found
+            parts += self.module.resolve(name, attribute)
+        return parts
 
 
 class Module:
@@ -98,8 +98,8 @@ class Module:
         effects = []
         for statement in tree.body:
             names = defined(statement)
-            for one in names:
-                self._definitions.setdefault(one, []).append(statement)
+            for defined_name in names:
+                self._definitions.setdefault(defined_name, []).append(statement)
             if not names and not isinstance(statement, ast.Import | ast.ImportFrom) and not is_text(statement):
                 effects.append(statement)
         self.effects = Part(self, "", effects)
@@ -151,7 +151,7 @@ class Module:
         """All definitions; with a name, that one, or where it is one of NAMES, all with NAMES reduced to it."""
         if name and (named_here := self.resolve(name, None)):
             return named_here
-        parts = [self.part(one) for one in self._definitions if one != NAMES or not name]
+        parts = [self.part(definition) for definition in self._definitions if definition != NAMES or not name]
         if name and NAMES in self._definitions:
             parts.append(Part(self, f"{NAMES}:{name}", [entry_of(self._definitions[NAMES][0], name)]))
         return [*parts, self.effects]
@@ -187,20 +187,20 @@ class Module:
 
 def named(statements: Iterable[ast.AST]) -> Iterator[tuple[str, str | None]]:
     """The names that are read, each with the attribute that is taken of it, or None."""
-    found: set[tuple[str, str | None]] = set()
+    names: set[tuple[str, str | None]] = set()
 
     def look(node: ast.AST) -> None:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            found.add((node.value.id, node.attr))
+            names.add((node.value.id, node.attr))
         elif isinstance(node, ast.Name):
-            found.add((node.id, None))
+            names.add((node.id, None))
         else:
             for child in ast.iter_child_nodes(node):
                 look(child)
 
     for statement in statements:
         look(statement)
-    return iter(sorted(found, key=str))
+    return iter(sorted(names, key=str))
 
 
 def defined(statement: ast.stmt) -> list[str]:

@@ -39,8 +39,10 @@ def entries_of(kind: type[Settings], *rooms: ModuleType) -> object:
 
 def method_of(entry: object) -> str:
     """The method of a generator of the configuration, plain or checked."""
-    given = entry.get("method", DEFAULT_METHOD) if isinstance(entry, dict) else getattr(entry, "method", DEFAULT_METHOD)
-    return str(given)
+    method = (
+        entry.get("method", DEFAULT_METHOD) if isinstance(entry, dict) else getattr(entry, "method", DEFAULT_METHOD)
+    )
+    return str(method)
 
 
 METHODS = {

@@ -32,6 +32,8 @@ class CurricularFace(ArcFace):
         )
         raised, logits = cosine * (self.t + cosine), torch.zeros_like(cosine)
         for j in range(label.shape[1]):  # what is a hard negative depends on the label
-            one = torch.where(cosine > bound[:, j, None], raised, cosine)
-            logits = logits + weight[:, j, None] * one.scatter(1, label[:, j, None], with_margin[:, j, None])
+            logits_of_label = torch.where(cosine > bound[:, j, None], raised, cosine)
+            logits = logits + weight[:, j, None] * logits_of_label.scatter(
+                1, label[:, j, None], with_margin[:, j, None]
+            )
         return logits

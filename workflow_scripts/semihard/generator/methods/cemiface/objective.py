@@ -103,9 +103,9 @@ class CemiFaceObjective:
         predicted = network(x_t, t, identity, m).to(x.dtype)
         loss_mse = denoising_loss(predicted, eps, abar_t, settings.mse_target, settings.weight_cap)
         k = slice(None, None, settings.guide_every)
-        made = self.embedder(one_step_estimate(x_t[k], predicted[k], abar_t[k]))
+        embedding = self.embedder(one_step_estimate(x_t[k], predicted[k], abar_t[k]))
         gamma_t = time_weight(settings.gamma, t[k], settings.timesteps)
-        losses = similarity_losses(achieved_similarity(identity[k], made, settings.measure), m[k], gamma_t)
+        losses = similarity_losses(achieved_similarity(identity[k], embedding, settings.measure), m[k], gamma_t)
         return {
             "loss": loss_mse + settings.lambda_ * losses["loss_simmat"].mean(),
             "loss_mse": loss_mse,

@@ -96,9 +96,9 @@ class DCFaceObjective:
         x_t = self.schedule.add_noise(x, eps, t)
         predicted = network(x_t, t, to_float(x_id), self.style_features(x)).to(x.dtype)
         loss_mse = denoising_loss(predicted, eps, abar_t, self.settings.mse_target, self.settings.weight_cap)
-        made = self.embedder(one_step_estimate(x_t, predicted, abar_t))
+        embedding = self.embedder(one_step_estimate(x_t, predicted, abar_t))
         gamma_t = t / self.settings.timesteps
-        who, how = (nn.functional.cosine_similarity(wanted, made) for wanted in (f_id, f_sty))
+        who, how = (nn.functional.cosine_similarity(wanted, embedding) for wanted in (f_id, f_sty))
         loss_id = -(gamma_t * who + (1 - gamma_t) * how).mean()
         return {"loss": loss_mse + self.settings.lambda_ * loss_id, "loss_mse": loss_mse, "loss_id": loss_id}
 
