@@ -16,10 +16,9 @@ from semihard.errors import InputError
 from semihard.figures.audits import plot_fidelity
 from semihard.figures.training import plot_learning
 from semihard.generator import training
-from semihard.generator.cost import steps_of
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
-from semihard.generator.training import train_generator
+from semihard.generator.training import steps_of, train_generator
 from semihard.similarity.embedding import embed_faces
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact

@@ -80,17 +80,11 @@ def network_inputs(spec: GeneratorSpec, dtype: torch.dtype) -> list[torch.Tensor
     return [empty(3, side, side), times, *method.empty_conditions(spec, empty)]
 
 
-def steps_of(settings: Diffusion, images: int) -> int:
-    """Optimizer steps in which a set of so many images is seen `epochs` times, rounded, one at least."""
-    return max(1, round(settings.epochs * images / settings.batch))
-
-
-def check_cost(settings: Diffusion, cost: Cost, images: int, device: torch.device) -> None:
-    """Say what a training on `images` images takes. Raises InputError where the memory is not there, with the
+def check_cost(settings: Diffusion, cost: Cost, steps: int, device: torch.device) -> None:
+    """Say what a training of `steps` optimizer steps takes. Raises InputError where the memory is not there, with the
     accumulation that would do, if one would."""
     at_once = settings.batch // (settings.processes * settings.accumulation)
     needed, (free, where) = cost.needed(at_once), free_memory(device)
-    steps = steps_of(settings, images)
     seen = steps * settings.batch
     precision = settings.precision if device.type == "cuda" else "fp32"  # a CPU's bf16 convolutions are no faster
     speed = SHARE.get(device.type, 0.1) * matmul_speed(device, precision) * settings.processes

@@ -14,7 +14,7 @@ from semihard.compute.processes import in_processes
 from semihard.compute.tensors import to_float
 from semihard.compute.training_run import Schedule, TrainingFiles, TrainingRun
 from semihard.errors import InputError
-from semihard.generator.cost import check_cost, steps_of, training_cost
+from semihard.generator.cost import check_cost, training_cost
 from semihard.generator.method import TrainingData, method_named
 from semihard.generator.model_file import GeneratorSpec, save_generator
 from semihard.generator.objective import Objective
@@ -52,7 +52,7 @@ def train_generator(
     embedder = load_guide(settings, embedder_model_path, device)
     spec = generator_spec(settings, embedder, embedder_model_path)
     cost = training_cost(settings, spec, embedder, uses_bf16(device, settings.precision))
-    check_cost(settings, cost, len(faces), device)
+    check_cost(settings, cost, steps_of(settings, len(faces)), device)
     images = DecodedImages(faces, settings.image_size, device)
     objective = build_objective(settings, faces, images, embedder, device)
     rows = getattr(objective, "rows", np.arange(len(images)))
@@ -142,6 +142,11 @@ def build_objective(
         embedder.forward = compiled(embedder.forward, settings.compile)  # not before: batches were of another size
     data = TrainingData(faces, images, device, embeddings, embedder)
     return method_named(settings.method).build_objective(settings, data)
+
+
+def steps_of(settings: Diffusion, images: int) -> int:
+    """Optimizer steps in which a set of so many images is seen `epochs` times, rounded, one at least."""
+    return max(1, round(settings.epochs * images / settings.batch))
 
 
 def own_parts(settings: Diffusion, process: int) -> list[slice]:

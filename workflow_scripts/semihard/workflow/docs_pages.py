@@ -19,6 +19,50 @@ from semihard.workflow.settings import Config
 DOCS = Path(__file__).parents[3] / "docs"
 
 
+CONFIGURATION = """\
+# Configuration
+
+Made from the `settings.py` of every room of `workflow_scripts/semihard/` by `make docs`. A list where one value is
+expected is a sweep: the entry `cemi: {similarity: [0.0, 0.5]}` becomes `cemi-similarity0.0` and `cemi-similarity0.5`, and
+`compare: [cemi]` both. The name of the sweep stands for all of them in `compare`, `benchmarks`, `references` and `show`;
+elsewhere one of them is named. Keys of type list are no sweep. Names have letters, digits, `_`, `.` and `-`. A file given
+by `--configfile` is a complete study: the demo's `config.yaml` does not mix into it. `--config "study={'seeds': [0, 1]}"`
+changes single values.
+
+"""
+ARTIFACTS = """\
+# Artifacts
+
+Made from `workflow_scripts/semihard/storage/schemas.py` by `make docs`. Every artifact is an HDF5 file (look inside with
+`h5dump -A FILE`) with the attributes `kind`, `schema` (the version of its kind), `rule`, `settings` (the entry of the
+configuration, JSON), `code` (fingerprint of the code that ran), `versions` and, where random numbers were drawn by it,
+`seed`. It holds no time and no host, so the same inputs give the same bytes. It is written under a temporary name and
+renamed when complete.
+
+A face set has in addition `image_height`, `image_width`, `codec` (jpeg | png | raw), `colour` (RGB), `alignment`,
+`source`, `licence` and `count`. `images/data` is contiguous and uncompressed, so that any program can map it into memory
+at the dataset's offset. Model weights are safetensors files with the same provenance in their metadata.
+
+"""
+RERUNS = """\
+# What runs again after an edit
+
+Made by `make docs` from the fingerprints of the stages; a test edits every module and compares. Of a module, a stage
+depends on the functions, classes and constants that it reaches, not on their neighbours. Comments, docstrings,
+annotations, layout, what is logged or said in an error, meanings of datasets and descriptions of settings are in no
+fingerprint; of settings, Snakemake compares the values. What is found by name (a head, a backbone, a method, an operator,
+a reader, a layout, a figure) is in the fingerprint of the stages whose entry names it; what reads a model file depends on
+who made it, and so on its code.
+
+An edit whose output is the same to the byte does not stop there: Snakemake decides what runs before the first job
+starts, and compares checksums of inputs (up to 1 MB) only then. A digest beside each artifact would stop the *next* run,
+not this one, and two runs that disagree on what is up to date are worse than one that does a little too much.
+
+| module | after an edit of what it is reached for | only where it is named |
+|---|---|---|
+"""
+
+
 def pages() -> dict[str, str]:
     """File name in docs/ → content."""
     schema = json.dumps(Config.model_json_schema(), indent=1, ensure_ascii=False)
@@ -31,28 +75,7 @@ def pages() -> dict[str, str]:
 
 
 def _configuration() -> str:
-    lines = [
-        "# Configuration",
-        "",
-        "Made from `workflow_scripts/semihard/settings/` by `make docs`. A list where one value is expected is a sweep: the",
-        (
-            "entry `cemi: {similarity: [0.0, 0.5]}` becomes `cemi-similarity0.0` and `cemi-similarity0.5`, and "
-            "`compare: [cemi]` both."
-        ),
-        (
-            "The name of the sweep stands for all of them in `compare`, `benchmarks`, `references` and `show`; "
-            "elsewhere one of them is"
-        ),
-        (
-            "named. Keys of type list are no sweep. Names have letters, digits, `_`, `.` and `-`. A file given by "
-            "`--configfile` is a"
-        ),
-        (
-            "complete study: the demo's `config.yaml` does not mix into it. `--config \"study={'seeds': [0, "
-            '1]}"` changes single values.'
-        ),
-        "",
-    ]
+    lines = CONFIGURATION.splitlines()
     for section, field in Config.model_fields.items():
         lines += [f"## `{section}`", "", str(field.description), ""]
         for model in _models(field.annotation):
@@ -127,31 +150,7 @@ def _type(annotation: object) -> str:
 
 
 def _artifacts() -> str:
-    lines = [
-        "# Artifacts",
-        "",
-        (
-            "Made from `workflow_scripts/semihard/storage/schemas.py` by `make docs`. Every artifact is an HDF5 "
-            "file (look inside with"
-        ),
-        (
-            "`h5dump -A FILE`) with the attributes `kind`, `schema`, `rule`, `settings` (the entry of the "
-            "configuration, JSON), `code`"
-        ),
-        (
-            "(fingerprint of the code that ran), `versions` and, where random numbers were drawn by it, `seed`. "
-            "It holds no time and no"
-        ),
-        "host, so the same inputs give the same bytes. It is written under a temporary name and renamed when complete.",
-        "",
-        "A face set has in addition `image_height`, `image_width`, `codec` (jpeg | png | raw), `colour` (RGB), `alignment`,",
-        (
-            "`source`, `licence` and `count`. `images/data` is contiguous and uncompressed, so that any program "
-            "can map it into memory"
-        ),
-        "at the dataset's offset. Model weights are safetensors files with the same provenance in their metadata.",
-        "",
-    ]
+    lines = ARTIFACTS.splitlines()
     for schema in schemas.ALL:
         lines += [f"## {schema.kind}", "", "| dataset | type | shape | meaning |", "|---|---|---|---|"]
         lines += [
@@ -162,43 +161,7 @@ def _artifacts() -> str:
 
 
 def _reruns() -> str:
-    lines = [
-        "# What runs again after an edit",
-        "",
-        (
-            "Made by `make docs` from the fingerprints of the stages; a test edits every module and compares. Of "
-            "a module, a stage depends on"
-        ),
-        (
-            "the functions, classes and constants that it reaches, not on their neighbours. Comments, docstrings, "
-            "annotations, layout, what is"
-        ),
-        (
-            "logged or said in an error, meanings of datasets and descriptions of settings are in no fingerprint; "
-            "of settings, Snakemake compares"
-        ),
-        (
-            "the values. What is found by name (a head, a backbone, a method, an operator, a reader, a layout, a "
-            "figure) is in the"
-        ),
-        (
-            "fingerprint of the stages whose entry names it; what reads a model file depends on who made it, and "
-            "so on its code."
-        ),
-        "",
-        (
-            "An edit whose output is the same to the byte does not stop there: Snakemake decides what runs before "
-            "the first job starts, and compares"
-        ),
-        (
-            "checksums of inputs (up to 1 MB) only then. A digest beside each artifact would stop the *next* run, "
-            "not this one, and two runs that"
-        ),
-        "disagree on what is up to date are worse than one that does a little too much.",
-        "",
-        "| module | after an edit of what it is reached for | only where it is named |",
-        "|---|---|---|",
-    ]
+    lines = RERUNS.splitlines()
     for module, (always, naming) in stages_after_edit().items():
         cells = (", ".join(f"`{stage}`" for stage in stages) for stages in (always, naming))
         lines.append(f"| `{module.removeprefix('semihard.')}` | {' | '.join(cells)} |")

@@ -19,7 +19,10 @@ SCRIPTS = Path(__file__).parents[2]
 PACKAGE = Path(__file__).parents[1].name
 
 # Modules and packages that cannot change a result: they check, plan, log, or carry attributes.
-RESULT_NEUTRAL = tuple(f"{PACKAGE}.{name}" for name in ("workflow", "errors", "compute.progress", "storage.provenance"))
+RESULT_NEUTRAL = tuple(
+    f"{PACKAGE}.{name}"
+    for name in ("workflow", "errors", "compute.progress", "storage.provenance", "generator.cost", "recognizer.memory")
+)
 SETTINGS = (f"{PACKAGE}.settings.base", "Settings")
 NAMES = "NAMES"  # of a module of a registry: what it is called in a configuration
 
