@@ -188,9 +188,9 @@ def training_inputs(wildcards):
 
 
 def leakage_inputs(wildcards):
-    """The reference is what the generator has seen."""
+    """The gallery is what the generator has seen."""
     trained_on = entry("generator", entry("faceset", wildcards.faceset).generator).trained_on
     return {
-        "reference": PLAN.path("faces", faceset=trained_on),
-        "reference_embeddings": PLAN.path("embeddings", embedder=STUDY.embedder, faceset=trained_on),
+        "gallery": PLAN.path("faces", faceset=trained_on),
+        "gallery_embeddings": PLAN.path("embeddings", embedder=STUDY.embedder, faceset=trained_on),
     }

@@ -11,8 +11,8 @@ with job(snakemake) as provenance:
         settings,
         inputs.faces,
         inputs.embeddings,
-        inputs.reference,
-        inputs.reference_embeddings,
+        inputs.gallery,
+        inputs.gallery_embeddings,
         snakemake.output.leakage,
         provenance,
     )

@@ -118,7 +118,7 @@ def test_leakage_finds_the_copies_and_no_one_else(tmp_path):
     assert attrs["matching"] == (found["nearest_similarity"] > found["threshold"]).mean() >= 3 / 23
     real = np.array([max(u[i] @ u[j] for j in range(120) if i // 4 != j // 4) for i in range(120)])
     assert attrs["matching_real"] == pytest.approx((real > found["threshold"]).mean(), abs=1 / 120)
-    assert attrs["rule"] == "audit_leakage" and attrs["reference"] == "r"
+    assert attrs["rule"] == "audit_leakage" and attrs["gallery"] == "r"
 
     audit_leakage(LeakageAudit(false_match_rate=0.01), *paths, tmp_path / "again.h5", Provenance(rule="audit_leakage"))
     again = read_artifact(tmp_path / "again.h5", schemas.LEAKAGE)

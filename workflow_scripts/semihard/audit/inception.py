@@ -1,6 +1,5 @@
 """FID's Inception network (Heusel et al., NeurIPS 2017): torch-fidelity's port of the TensorFlow graph."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from semihard.compute.device import best_device
 from semihard.compute.progress import progress
 from semihard.errors import InputError
+from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSet
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -24,9 +24,7 @@ def inception_features(path: Path | str) -> Callable[[FaceSet, np.ndarray], torc
     path: torch-fidelity's weight file; images are brought to 299 pixels by the network itself, as TensorFlow does.
     Raises InputError where the file is another one: its bytes are looked at before it is unpickled.
     """
-    with Path(path).open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    if checksum != SHA256:
+    if (checksum := sha256_of(path)) != SHA256:
         raise InputError(
             f"{path}: SHA-256 {checksum}, expected {SHA256}: not FID's Inception weights. Get {RELEASE}, or remove the file to "
             "leave these columns out"

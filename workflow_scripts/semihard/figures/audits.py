@@ -91,7 +91,7 @@ def plot_attributes(comparisons: Mapping[str, Path | str], svg: Path | str, csv:
 
 
 def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:
-    """Draw how near each face set's images are to their nearest image of the reference set.
+    """Draw how near each face set's images are to their nearest image of the gallery, which the generator learned from.
 
     audits: face set → "leakage" artifact. Thresholds are vertical lines; the legend names the share beyond. CSV: faceset,
     quantity (share per bin, threshold, matching, matching_real), low, high, value.
@@ -117,7 +117,7 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
             rows += [(name, "share", bar.low, bar.high, bar.share) for bar in table.itertuples()]
             rows += [(name, key, None, None, value) for key, value in shares.items()]
             rows.append((name, "threshold", None, None, float(artifacts[name]["threshold"])))
-        axes.set(xlabel="cosine to the nearest reference image", ylabel=f"share of images per {BIN_WIDTH:g}")
+        axes.set(xlabel="cosine to the nearest gallery image", ylabel=f"share of images per {BIN_WIDTH:g}")
         axes.set_ylim(0)
         percent(axes.yaxis)
         legend_beside(figure, axes, "match: synthetic | real (%)")

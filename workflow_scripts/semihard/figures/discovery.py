@@ -24,7 +24,9 @@ def plot_accuracy_over_similarity(
     """
     lines = read_artifact(scores, schemas.SCORES)
     place = {label: row for row, label in enumerate(lines["label"])}
-    reference = lines["average"][lines["faceset"].tolist().index(real)] if real in lines["faceset"].tolist() else None
+    accuracy_of_real = (
+        lines["average"][lines["faceset"].tolist().index(real)] if real in lines["faceset"].tolist() else None
+    )
     tables = []
     with style():
         figure = new_figure(2.9, WIDTH if len(series) > 1 else WIDTH * 0.6)
@@ -39,9 +41,9 @@ def plot_accuracy_over_similarity(
             y, interval = lines["average"][rows], lines["interval"][rows]
             finding = describe(x, y, interval)
             axes.errorbar(x, y, np.abs(interval.T - y), color=BLUE, marker="o", markersize=4, capsize=2)
-            if reference is not None:
-                axes.axhline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-                axes.annotate(real, (1, reference), (-2, 2), xycoords=axes.get_yaxis_transform(),
+            if accuracy_of_real is not None:
+                axes.axhline(accuracy_of_real, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+                axes.annotate(real, (1, accuracy_of_real), (-2, 2), xycoords=axes.get_yaxis_transform(),
                               textcoords="offset points", ha="right", va="bottom", fontsize=7, color=MUTED)  # fmt: skip
             axes.set(xlabel=part["axis"])
             axes.margins(y=0.12)

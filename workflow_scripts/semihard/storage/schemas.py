@@ -196,12 +196,12 @@ ATTRIBUTES = Schema(
 LEAKAGE = Schema(
     "leakage",
     {
-        "nearest_index": Dataset("int64", "N", meaning="nearest image of the reference set, by cosine"),
+        "nearest_index": Dataset("int64", "N", meaning="nearest image of the gallery, by cosine"),
         "nearest_similarity": Dataset("float32", "N", meaning="its cosine"),
         "threshold": Dataset(
             "float64",
             "",
-            meaning="cosine at the false match rate asked for, between different identities of the reference set",
+            meaning="cosine at the false match rate asked for, between different identities of the gallery",
         ),
     },
 )
