@@ -79,7 +79,7 @@ def test_unlabelled_images_are_identities_of_their_own(tmp_path):
 @pytest.mark.parametrize(("queries", "references"), [(2048, 16384), (3, 5)])
 def test_nearest_reference_is_that_of_a_loop(monkeypatch, queries, references):
     monkeypatch.setattr(leakage, "QUERIES", queries)
-    monkeypatch.setattr(leakage, "REFERENCES", references)
+    monkeypatch.setattr(leakage, "GALLERY", references)
     rng = np.random.default_rng(0)
     q, r = unit(rng.normal(size=(17, 6))).astype(np.float32), unit(rng.normal(size=(23, 6))).astype(np.float32)
     of_q, of_r = rng.integers(0, 4, 17), rng.integers(0, 4, 23)
