@@ -68,9 +68,11 @@ class FaceSetSettings(Settings):
 
 
 class BenchmarkSettings(Settings):
-    """A benchmark of the configuration; each `source` has a model of its own. made_by: the rules that make it."""
+    """A benchmark of the configuration; each `source` has a model of its own. made_by: the rules that make it;
+    gives_accuracy: it has folds of pairs, and enters AVG."""
 
     made_by: ClassVar[tuple[str, ...]] = ("import_benchmark",)
+    gives_accuracy: ClassVar[bool] = True
 
 
 class EmbedderSettings(Settings):

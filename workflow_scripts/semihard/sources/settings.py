@@ -149,6 +149,7 @@ class PairsBenchmark(BenchmarkSettings):
 class IJBBenchmark(BenchmarkSettings):
     """Pairs of templates, IJB-B's or IJB-C's 1:1 protocol: true accept rates, no accuracy, so they don't enter AVG."""
 
+    gives_accuracy: ClassVar = False
     source: Literal["ijb"]
     path: str = Field(description="The folder that holds loose_crop and meta, as insightface distributes it.")
     name: Literal["ijbb", "ijbc"] = Field(description="Which of the two: how the files in meta begin.")

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from semihard.errors import InputError
 from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces, operators
 from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
-from semihard.sources.settings import IJBBenchmark
 from semihard.workflow.settings import Config, Study
 
 
@@ -24,7 +23,7 @@ def check_uses(config: Config, study: Study, needed: Iterable[tuple[str, str]]) 
             )
         if isinstance(entry, SimilarityBinFaces) and entry.center == "class_weight":
             _check_class_weight(config, f"facesets.{name}", entry.embedder, entry.of)
-    if all(isinstance(config.benchmarks[name], IJBBenchmark) for name in study.benchmarks):
+    if not any(config.benchmarks[name].gives_accuracy for name in study.benchmarks):
         raise InputError(
             "study.benchmarks: templates (ijb) have no accuracy, so there would be no AVG; name a benchmark of pairs, too"
         )

@@ -8,7 +8,6 @@ from semihard.generator.settings import SyntheticFaces
 from semihard.settings.base import Settings
 from semihard.settings.paths import expand_path
 from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
-from semihard.sources.settings import IJBBenchmark
 from semihard.workflow import code_entries, references
 from semihard.workflow.configuration import SECTIONS, check, did_you_mean, expand_sweeps
 from semihard.workflow.consistency_checks import check_uses
@@ -188,10 +187,9 @@ class Plan:
         return runs
 
     def _keeps_epochs(self, row: Comparison, benchmark: str) -> bool:
-        has_accuracy = not isinstance(self.config.benchmarks[benchmark], IJBBenchmark)
         return (
             self.config.recognizers[row.recognizer].keep_every > 0
-            and has_accuracy
+            and self.config.benchmarks[benchmark].gives_accuracy
             and benchmark in self.study.benchmarks
         )
 
