@@ -178,7 +178,10 @@ def subset_inputs(wildcards):
 def center_inputs(wildcards):
     model = {"model": PLAN.embedder_model(wildcards.embedder)} if wildcards.center == "class_weight" else {}
     which = {"embedder": wildcards.embedder, "faceset": wildcards.faceset}
-    return model | {"faces": PLAN.path("faces", faceset=wildcards.faceset), "embeddings": PLAN.path("embeddings", **which)}
+    return model | {
+        "faces": PLAN.path("faces", faceset=wildcards.faceset),
+        "embeddings": PLAN.path("embeddings", **which),
+    }
 
 
 def training_inputs(wildcards):

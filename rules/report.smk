@@ -5,7 +5,6 @@ REQUIRED INPUTS: the artifacts of the other stages
 OUTPUTS: <results>/figures/…, <results>/export/{faceset}/{form}
 """
 
-
 for figure in FIGURES:
 
     rule:
