@@ -177,13 +177,16 @@ def test_balanced_accuracy_by_hand():
 # ── divergence ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def annotated(path: Path, label: list[list[int]], names: tuple[str, ...] = ("Hat", "Beard")) -> Path:
+def annotated(
+    path: Path, label: list[list[int]], names: tuple[str, ...] = ("Hat", "Beard"), own: int | None = None
+) -> Path:
     label = np.array(label, np.int8)
     data = {
         "name": list(names),
         "label": label,
         "probability": np.full(label.shape, 0.5),
         "held_out_accuracy": [0.9, 0.8],
+        "own": np.arange(len(label)) < (len(label) if own is None else own),
     }
     write_artifact(path, schemas.ATTRIBUTES, data)
     return path
@@ -191,7 +194,8 @@ def annotated(path: Path, label: list[list[int]], names: tuple[str, ...] = ("Hat
 
 def test_divergence_by_hand(tmp_path):
     real = annotated(tmp_path / "r.h5", [[1, 0], [1, 0], [0, -1], [0, -1], [1, 0], [-1, -1]])
-    synthetic = annotated(tmp_path / "s.h5", [[0, -1], [0, -1], [0, -1], [1, -1]])
+    copies = [[1, 1], [1, 1]]  # of inquiries: not counted
+    synthetic = annotated(tmp_path / "s.h5", [[0, -1], [0, -1], [0, -1], [1, -1], *copies], own=4)
     compare_attributes(real, synthetic, tmp_path / "out.csv")
     table = pd.read_csv(tmp_path / "out.csv").set_index("attribute")
     hat = table.loc["Hat"]

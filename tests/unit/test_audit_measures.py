@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -13,10 +15,12 @@ from semihard.audit import leakage
 from semihard.audit.diversity import measure_diversity
 from semihard.audit.leakage import audit_leakage, find_nearest
 from semihard.audit.settings import LeakageAudit
-from semihard.errors import InputError
+from semihard.errors import InputError, UnmeasurableError
+from semihard.figures.audits import plot_diversity
+from semihard.similarity.centers import find_identity_centers
 from semihard.similarity.embedding_pairs import draw_pairs, identity_of_each, pair_cosines
 from semihard.storage import schemas
-from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.artifacts import or_unmeasured, read_artifact, read_attributes, write_artifact
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.provenance import Provenance
 from semihard.verification.protocol import d_prime
@@ -214,3 +218,56 @@ def test_cosines_do_not_depend_on_the_block(monkeypatch):
     np.testing.assert_allclose(
         whole, [float(vectors[i] @ vectors[j]) for i, j in zip(first, second, strict=True)], atol=1e-6
     )
+
+
+# ── copies of inquiries ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def with_copies(tmp_path: Path) -> tuple[list[Path], list[Path]]:
+    """Face set and embeddings of ten people, and the same with two copies of an inquiry of each."""
+    own, people = clustered(10, 4, 16, seed=3), [f"p{i // 4}" for i in range(40)]
+    copies, names = clustered(10, 2, 16, seed=9), [f"p{i // 2}" for i in range(20)]
+    plain = [face_set(tmp_path / "f.h5", people), embeddings(tmp_path / "e.h5", own)]
+    column = {"inquiry_copy": np.repeat([0, 1], [40, 20]).astype(np.int8)}
+    mixed = face_set(tmp_path / "cf.h5", people + names, **column)
+    return plain, [mixed, embeddings(tmp_path / "ce.h5", np.concatenate([own, copies]))]
+
+
+def test_copies_of_inquiries_enter_no_measure(tmp_path):
+    plain, mixed = with_copies(tmp_path)
+    for paths, name in ((plain, "d.h5"), (mixed, "cd.h5")):
+        measure_diversity(*paths, tmp_path / name, Provenance())
+    first, second = (read_artifact(tmp_path / name, schemas.DIVERSITY) for name in ("d.h5", "cd.h5"))
+    of = [dict(zip(each["name"], each["value"], strict=True)) for each in (first, second)]
+    assert of[0].pop("inquiry_copies") == 0 and of[1].pop("inquiry_copies") == 20
+    assert of[0] == of[1]
+    assert all(np.array_equal(first[kind], second[kind]) for kind in ("genuine", "impostor"))
+
+    gallery = face_set(tmp_path / "g.h5", [f"g{i // 4}" for i in range(80)])
+    known = (gallery, embeddings(tmp_path / "ge.h5", clustered(20, 4, 16, seed=5)))
+    for paths, name in ((plain, "l.h5"), (mixed, "cl.h5")):
+        audit_leakage(LeakageAudit(false_match_rate=0.01), *paths, *known, tmp_path / name, Provenance())
+    first, second = (read_artifact(tmp_path / name, schemas.LEAKAGE) for name in ("l.h5", "cl.h5"))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    first, second = (read_attributes(tmp_path / name, schemas.LEAKAGE) for name in ("l.h5", "cl.h5"))
+    assert (first["matching"], first["matching_real"]) == (second["matching"], second["matching_real"])
+
+    for paths, name in ((plain, "c.h5"), (mixed, "cc.h5")):
+        find_identity_centers(*paths, "mean", None, tmp_path / name)
+    first, second = (read_artifact(tmp_path / name, schemas.CENTERS) for name in ("c.h5", "cc.h5"))
+    assert np.array_equal(first["center"], second["center"]) and np.array_equal(first["count"], second["count"])
+    assert np.array_equal(first["similarity"], second["similarity"][:40]) and np.isnan(second["similarity"][40:]).all()
+
+
+def test_what_a_set_does_not_allow_is_written_down_and_read_as_that(tmp_path, caplog):
+    paths = face_set(tmp_path / "f.h5", ["a", "b"]), embeddings(tmp_path / "e.h5", clustered(2, 1, 8, 0))
+    out = tmp_path / "d.h5"
+    with or_unmeasured(out, schemas.DIVERSITY, Provenance(rule="measure_diversity")):
+        measure_diversity(*paths, out, Provenance())
+    assert "not measured: " in caplog.text and "two identities, one of two images, are needed" in caplog.text
+    with pytest.raises(UnmeasurableError, match="two identities, one of two images, are needed"):
+        read_artifact(out, schemas.DIVERSITY)
+    with h5py.File(out) as h5:
+        assert h5.attrs["rule"] == "measure_diversity"
+    plot_diversity({"alone": out}, tmp_path / "d.svg", tmp_path / "d.csv")
+    assert "alone: not measured: " in (tmp_path / "d.svg").read_text() and len(pd.read_csv(tmp_path / "d.csv")) == 0

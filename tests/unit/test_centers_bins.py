@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semihard.errors import InputError
+from semihard.errors import InputError, UnmeasurableError
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.settings.binning import parse_binning
@@ -85,13 +85,12 @@ def write_faces(path, identity: list[str]) -> None:
         writer.add(images, identity, {"source_key": [f"key {i}" for i in range(len(identity))]})
 
 
-def test_identity_of_one_image_has_no_mean_center_but_a_class_weight(tmp_path):
+def test_one_image_has_no_similarity_to_its_own_mean_but_to_a_class_weight(tmp_path, caplog):
     write_faces(tmp_path / "f.h5", ["a", "b", "a", ""])
     embeddings_of(tmp_path / "e.h5", 4)
-    with pytest.raises(
-        InputError, match=r"identity 'b' \(1 in all\) has one image.*min_per_identity: 2, or class-weight"
-    ):
-        find_identity_centers(tmp_path / "f.h5", tmp_path / "e.h5", "mean", None, tmp_path / "c.h5")
+    find_identity_centers(tmp_path / "f.h5", tmp_path / "e.h5", "mean", None, tmp_path / "c.h5")
+    assert np.isfinite(read_artifact(tmp_path / "c.h5", schemas.CENTERS)["similarity"]).tolist() == [1, 0, 1, 0]
+    assert "1 identities have one image, which has no similarity to its own mean" in caplog.text
     model_with_classes(tmp_path / "m", ["b", "a"])
     find_identity_centers(tmp_path / "f.h5", tmp_path / "e.h5", "class_weight", tmp_path / "m", tmp_path / "c.h5")
     similarity = read_artifact(tmp_path / "c.h5", schemas.CENTERS)["similarity"]
@@ -186,16 +185,19 @@ def test_statistics_of_the_bins_and_the_faces_of_one(tmp_path):
     assert found["lowest"] == pytest.approx([0.625, 0.425, -0.2])
 
 
-def test_impossible_bins_are_refused(tmp_path):
+def test_bins_without_images_are_said(tmp_path, caplog):
     write_faces(tmp_path / "f.h5", ["a"] * 8 + ["b"] * 4)
     centers_of(tmp_path / "c.h5", SIMILARITY)
-    with pytest.raises(
-        InputError, match=r"identity 'b' has 4 images, fewer than the 5 bins of quantile-5 .*min_per_identity: 5"
-    ):
-        bin_similarity(tmp_path / "c.h5", tmp_path / "f.h5", "quantile-5", tmp_path / "b.h5")
-    with pytest.raises(InputError, match=r"bin 0 of threshold-0.95 has no image"):
-        bin_similarity(tmp_path / "c.h5", tmp_path / "f.h5", "threshold-0.95", tmp_path / "b.h5")
-    assert not (tmp_path / "b.h5").exists()
+    bin_similarity(tmp_path / "c.h5", tmp_path / "f.h5", "quantile-5", tmp_path / "b.h5")
+    assert (read_artifact(tmp_path / "b.h5", schemas.BINS)["bin"] >= 0).tolist() == [1] * 8 + [0] * 4
+    assert "1 of 2 identities have fewer images than quantile-5 has bins: left out" in caplog.text
+    with pytest.raises(UnmeasurableError, match=r"no image falls into a bin of quantile-9"):
+        bin_similarity(tmp_path / "c.h5", tmp_path / "f.h5", "quantile-9", tmp_path / "b.h5")
+    bin_similarity(tmp_path / "c.h5", tmp_path / "f.h5", "threshold-0.95", tmp_path / "b.h5")
+    empty = read_artifact(tmp_path / "b.h5", schemas.BINS)
+    assert empty["count"].tolist() == [0, 12] and np.isnan(empty["mean_similarity"]).tolist() == [1, 0]
+    with pytest.raises(InputError, match="bin 0 has no image; choose other bins"):
+        extract_bin(tmp_path / "f.h5", tmp_path / "b.h5", tmp_path / "c.h5", 0, tmp_path / "x.h5")
     bin_similarity(tmp_path / "c.h5", tmp_path / "f.h5", "quantile-2", tmp_path / "b.h5")
     for wrong in (2, -1):
         with pytest.raises(InputError, match=rf"has no bin {wrong}; its bins are 0 … 1"):

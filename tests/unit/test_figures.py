@@ -156,7 +156,12 @@ def comparison(path: Path, shift: float, seed: int) -> Path:
 def leakage(path: Path, mean: float) -> Path:
     rng = np.random.default_rng(round(100 * mean))
     nearest = np.clip(rng.normal(mean, 0.07, 4000), -1, 1).astype(np.float32)
-    data = {"nearest_index": rng.integers(0, 9000, 4000), "nearest_similarity": nearest, "threshold": 0.42}
+    data = {
+        "image": np.arange(4000),
+        "nearest_index": rng.integers(0, 9000, 4000),
+        "nearest_similarity": nearest,
+        "threshold": 0.42,
+    }
     write_artifact(
         path, schemas.LEAKAGE, data, attrs={"matching": float((nearest > 0.42).mean()), "matching_real": 0.0312}
     )

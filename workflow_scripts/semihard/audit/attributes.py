@@ -134,6 +134,7 @@ def annotate_attributes(
     unlearnt = np.isnan(accuracy)
     label[:, unlearnt], probability[:, unlearnt] = -1, np.nan
     data = {"name": names, "label": label, "probability": probability, "held_out_accuracy": accuracy}
+    data["own"] = annotated.is_own()
     attrs = {"labelled": Path(labelled_faces).stem, "reliability": settings.reliability}
     write_artifact(output, schemas.ATTRIBUTES, data, provenance, attrs)
 

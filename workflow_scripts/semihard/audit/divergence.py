@@ -35,8 +35,9 @@ def compare_attributes(real: Path | str, synthetic: Path | str, output: Path | s
         )
     table = pd.DataFrame({"attribute": r["name"]})
     for side, artifact in (("real", r), ("synthetic", s)):
-        table[f"{side}_defined"] = (artifact["label"] >= 0).sum(0)
-        table[f"{side}_present"] = (artifact["label"] == 1).sum(0)
+        label = artifact["label"][artifact["own"]]
+        table[f"{side}_defined"] = (label >= 0).sum(0)
+        table[f"{side}_present"] = (label == 1).sum(0)
     for side in ("real", "synthetic"):
         table[f"{side}_prevalence"] = (table[f"{side}_present"] + 1) / (table[f"{side}_defined"] + 2)
     p, q = table["real_prevalence"], table["synthetic_prevalence"]

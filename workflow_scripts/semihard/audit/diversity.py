@@ -1,6 +1,6 @@
 """How consistent, how unique and how separable the identities of a face set are: what makes a set worth training on.
 
-- `identities`, `images`: counts.
+- `identities`, `images`, `inquiry_copies`: counts; copies of inquiries are in nothing but the last.
 - `consistency`: share of an identity's images within r = 0.3 of its center, averaged over identities of two images
   or more (DCFace, CVPR 2023, Sec. 4.2; center: mean unit embedding; "within": cosine of at least r).
 - `uniqueness`: share of identity centers that a greedy pass keeps, each below r to all kept before it (the same).
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.errors import InputError
+from semihard.errors import UnmeasurableError
 from semihard.similarity.embedding_pairs import draw_pairs, pair_cosines, unit_embeddings
 from semihard.similarity.greedy_selection import pack
 from semihard.storage import schemas
@@ -30,16 +30,18 @@ PAIRS = 200_000
 def measure_diversity(faces: Path | str, embeddings: Path | str, output: Path | str, provenance: Provenance) -> None:
     """Write the artifact "diversity" of the labelled images of `faces`: the quantities above, mostly of cosines.
 
-    Raises InputError where no identity has two images or there is one identity only.
+    Raises UnmeasurableError where no identity has two images or there is one identity only.
     """
     images = FaceSet(faces)
-    labelled = np.flatnonzero(images.identity >= 0)
+    own = images.is_own()
+    labelled = np.flatnonzero((images.identity >= 0) & own)
     unit = unit_embeddings(embeddings, images)[labelled]
     identity = images.identity[labelled].astype(np.int64)
-    of, size = torch.from_numpy(identity), torch.from_numpy(images.counts())
+    of = torch.from_numpy(identity)
+    size = torch.bincount(of, minlength=len(images.identity_names))
     genuine, impostor = (pair_cosines(unit, *draw_pairs(identity, same, PAIRS, seed=0)) for same in (True, False))
     if not len(genuine) or not len(impostor):
-        raise InputError(
+        raise UnmeasurableError(
             f"{faces}: {len(images.identity_names)} identities in {len(labelled)} labelled images; "
             f"two identities, one of two images, are needed"
         )
@@ -56,6 +58,7 @@ def measure_diversity(faces: Path | str, embeddings: Path | str, output: Path | 
     quantities = {
         "identities": float((size > 0).sum()),
         "images": float(len(labelled)),
+        "inquiry_copies": float((~own).sum()),
         "consistency": float((within / size)[repeated].mean()),
         "uniqueness": len(pack(center[size > 0], SAME_PERSON)) / float((size > 0).sum()),
         "intra_class_similarity": float((pairs_sum / (size * (size - 1)))[repeated].mean()),

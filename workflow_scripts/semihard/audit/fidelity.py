@@ -52,7 +52,7 @@ def measure_fidelity(
     real, generated = FaceSet(real_faces), FaceSet(faces)
     first, second = halves(identity_of_each(real))
     is_real = Path(faces).samefile(real_faces)
-    rows = second if is_real else own_images(generated)
+    rows = second if is_real else np.flatnonzero(generated.is_own())
     count = min(len(first), len(second), len(rows), settings.images)
     drawn = [
         (real, real_embeddings, draw(first, count)),
@@ -79,12 +79,6 @@ def measure_fidelity(
         output, schemas.FIDELITY, data | {"count": [count] * len(spaces)}, provenance, {"real": real.path.stem}
     )
     resume.discard()
-
-
-def own_images(faces: FaceSet) -> np.ndarray:
-    """Rows of all images but the copies of inquiries, int64."""
-    copies = faces.column("inquiry_copy") if "inquiry_copy" in faces.column_names else np.zeros(len(faces), bool)
-    return np.flatnonzero(~copies.astype(bool))
 
 
 def halves(identity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

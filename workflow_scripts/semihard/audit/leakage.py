@@ -14,7 +14,7 @@ import torch
 from semihard.audit.settings import LeakageAudit
 from semihard.compute.device import best_device
 from semihard.compute.progress import progress
-from semihard.errors import InputError
+from semihard.errors import InputError, UnmeasurableError
 from semihard.similarity.embedding_pairs import draw_pairs, identity_of_each, pair_cosines, unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
@@ -36,19 +36,22 @@ def audit_leakage(
     output: Path | str,
     provenance: Provenance,
 ) -> None:
-    """Write the artifact "leakage" of `faces`: nearest gallery image, its cosine, and the threshold of a match.
+    """Write the artifact "leakage" of `faces`: nearest gallery image, its cosine, and the threshold of a match; copies
+    of inquiries are left out.
 
     The threshold is exceeded by a share `settings.false_match_rate` of image pairs of different identities of the
     gallery; an unlabelled image counts as an identity of its own. Attributes: `matching`, the share of `faces`
     whose nearest cosine is above it; `matching_real`, the same for (at most 10 000) gallery images against those of
     other identities: what to expect of faces that are nobody's copies; `gallery`, its name.
 
-    Raises InputError where the embeddings are of different lengths or the gallery has too few pairs of different
-    identities for the rate.
+    Raises InputError where the embeddings are of different lengths, UnmeasurableError where the gallery has too few
+    pairs of different identities for the rate.
     """
     gallery = FaceSet(gallery_faces)
     known, identity = unit_embeddings(gallery_embeddings, gallery), identity_of_each(gallery)
-    unit = unit_embeddings(embeddings, FaceSet(faces))
+    audited = FaceSet(faces)
+    image = np.flatnonzero(audited.is_own())
+    unit = unit_embeddings(embeddings, audited)[image]
     if unit.shape[1] != known.shape[1]:
         raise InputError(
             f"{embeddings}: embeddings of length {unit.shape[1]}, "
@@ -57,7 +60,7 @@ def audit_leakage(
     rate = settings.false_match_rate
     first, second = draw_pairs(identity, False, min(math.ceil(MATCHES_BEHIND_THRESHOLD / rate), MOST_PAIRS), seed=0)
     if len(first) * rate < 1:
-        raise InputError(
+        raise UnmeasurableError(
             f"{gallery_faces}: {len(first)} image pairs of different identities cannot tell a false match rate of "
             f"{rate:g}; raise study.leakage.false_match_rate or take a larger real set"
         )
@@ -68,7 +71,7 @@ def audit_leakage(
     write_artifact(
         output,
         schemas.LEAKAGE,
-        {"nearest_index": index, "nearest_similarity": similarity, "threshold": threshold},
+        {"image": image, "nearest_index": index, "nearest_similarity": similarity, "threshold": threshold},
         provenance,
         {
             "matching": float((similarity > threshold).mean()),

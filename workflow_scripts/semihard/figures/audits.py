@@ -21,7 +21,10 @@ from semihard.figures.style import (
     looks,
     new_figure,
     percent,
+    read_measured,
     save,
+    save_nothing,
+    say,
     shared_bins,
     style,
     words,
@@ -96,7 +99,10 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
     audits: face set → "leakage" artifact. Thresholds are vertical lines; the legend names the share beyond. CSV: faceset,
     quantity (share per bin, threshold, matching, matching_real), low, high, value.
     """
-    artifacts = {name: read_artifact(path, schemas.LEAKAGE) for name, path in audits.items()}
+    artifacts, reasons = read_measured(audits, schemas.LEAKAGE)
+    columns = ["faceset", "quantity", "low", "high", "value"]
+    if not artifacts:
+        return save_nothing(svg, csv, columns, reasons)
     edges = shared_bins([data["nearest_similarity"] for data in artifacts.values()])
     rows = []
     with style():
@@ -121,7 +127,8 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
         axes.set_ylim(0)
         percent(axes.yaxis)
         legend_beside(figure, axes, "match: synthetic | real (%)")
-        save(figure, svg, pd.DataFrame(rows, columns=["faceset", "quantity", "low", "high", "value"]), csv)
+        say(figure, reasons)
+        save(figure, svg, pd.DataFrame(rows, columns=columns), csv)
 
 
 def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:
@@ -130,7 +137,10 @@ def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Pat
     measures: face set → "diversity" artifact. CSV: faceset, quantity (genuine and impostor: share per bin; then all
     quantities of the artifact), low, high, value.
     """
-    artifacts = {name: read_artifact(path, schemas.DIVERSITY) for name, path in measures.items()}
+    artifacts, reasons = read_measured(measures, schemas.DIVERSITY)
+    header = ["faceset", "quantity", "low", "high", "value"]
+    if not artifacts:
+        return save_nothing(svg, csv, header, reasons)
     edges = shared_bins([data[kind] for data in artifacts.values() for kind in ("genuine", "impostor")])
     rows, columns = [], min(PANELS_PER_ROW, len(artifacts))
     lines = -(-len(artifacts) // columns)
@@ -162,7 +172,8 @@ def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Pat
         for axes in panels[:, 0]:
             axes.set_ylabel(f"share of pairs per {BIN_WIDTH:g}")
         legend_above(figure, panels.flat[0])
-        save(figure, svg, pd.DataFrame(rows, columns=["faceset", "quantity", "low", "high", "value"]), csv)
+        say(figure, reasons)
+        save(figure, svg, pd.DataFrame(rows, columns=header), csv)
 
 
 def plot_fidelity(fidelities: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:

@@ -18,7 +18,10 @@ from semihard.figures.style import (
     looks,
     new_figure,
     percent,
+    read_measured,
     save,
+    save_nothing,
+    say,
     shared_bins,
     style,
 )
@@ -71,6 +74,13 @@ def plot_similarity_histogram(
     mean and standard_deviation of the face set.
     """
     similarity = {name: _own_similarity(path) for name, path in centers.items()}
+    reasons = {
+        name: "no image has another one of its identity" for name, values in similarity.items() if not len(values)
+    }
+    similarity = {name: values for name, values in similarity.items() if len(values)}
+    columns = ["faceset", "low", "high", "count", "share", "mean", "standard_deviation"]
+    if not similarity:
+        return save_nothing(svg, csv, columns, reasons)
     edges = shared_bins(similarity.values())
     tables = []
     with style():
@@ -87,8 +97,8 @@ def plot_similarity_histogram(
         axes.set_ylim(0)
         percent(axes.yaxis)
         legend_beside(figure, axes, "mean ± sd")
-        numbers = pd.concat(tables)
-        save(figure, svg, numbers[["faceset", *numbers.columns.drop("faceset")]], csv)
+        say(figure, reasons)
+        save(figure, svg, pd.concat(tables)[columns], csv)
 
 
 def plot_bins(bins: Path | str, centers: Path | str, svg: Path | str, csv: Path | str) -> None:
@@ -97,7 +107,11 @@ def plot_bins(bins: Path | str, centers: Path | str, svg: Path | str, csv: Path 
 
     CSV: bin, images, mean_similarity, highest, lowest, then low, high, count, share of each histogram bar.
     """
-    sorted_bins, similarity = read_artifact(bins, schemas.BINS), read_artifact(centers, schemas.CENTERS)["similarity"]
+    artifacts, reasons = read_measured({"bins": bins}, schemas.BINS)
+    columns = ["bin", "images", "mean_similarity", "highest", "lowest", "low", "high", "count", "share"]
+    if not artifacts:
+        return save_nothing(svg, csv, columns, reasons)
+    sorted_bins, similarity = artifacts["bins"], read_artifact(centers, schemas.CENTERS)["similarity"]
     count = len(sorted_bins["mean_similarity"])
     edges = shared_bins([similarity[sorted_bins["bin"] >= 0]])
     tables = []
@@ -126,9 +140,7 @@ def plot_bins(bins: Path | str, centers: Path | str, svg: Path | str, csv: Path 
         below.spines["left"].set_visible(False)
         below.set_xlabel("similarity to the own identity center (cosine)")
         below.set_title("mean, and mean over identities of highest and lowest", fontsize=7.5, color=MUTED)
-        numbers = pd.concat(tables)
-        first = ["bin", "images", "mean_similarity", "highest", "lowest"]
-        save(figure, svg, numbers[[*first, *numbers.columns.drop(first)]], csv)
+        save(figure, svg, pd.concat(tables)[columns], csv)
 
 
 def _own_similarity(path: Path | str) -> np.ndarray:

@@ -3,7 +3,8 @@
 Bytes are a function of the data: ids in an SVG are hashed with a fixed salt and no date is written.
 """
 
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
+from semihard.errors import UnmeasurableError
+from semihard.storage.artifacts import read_artifact
 from semihard.storage.atomic import atomic_path
+from semihard.storage.schemas import Schema
 
 REAL = "#222222"
 INK, MUTED, GRID = "#222222", "#6b6b6b", "#e4e4e4"
@@ -117,6 +121,37 @@ def percent(axis: Axis) -> None:
     axis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
 
 
+def read_measured(
+    paths: Mapping[str, Path | str], schema: Schema
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
+    """Artifacts by label, and why those are not there that their face sets do not allow."""
+    artifacts, reasons = {}, {}
+    for label, path in paths.items():
+        try:
+            artifacts[label] = read_artifact(path, schema)
+        except UnmeasurableError as problem:
+            reasons[label] = str(problem)
+    return artifacts, reasons
+
+
+def say(figure: Figure, reasons: Mapping[str, str]) -> None:
+    """Below a chart, why something is not in it; the figure grows by the lines."""
+    lines = [
+        line for label, reason in reasons.items() for line in textwrap.wrap(f"{label}: not measured: {reason}", 110)
+    ]
+    if lines:
+        figure.set_figheight(figure.get_figheight() + 0.15 * len(lines))
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7, color=MUTED)
+
+
+def save_nothing(picture: Path | str, csv: Path | str, columns: Sequence[str], reasons: Mapping[str, str]) -> None:
+    """A chart that holds nothing but the reasons, and a CSV of nothing but its `columns`."""
+    with style():
+        figure = new_figure(0.3)
+        say(figure, reasons)
+        save(figure, picture, pd.DataFrame(columns=list(columns)), csv)
+
+
 def shared_bins(values: Iterable[np.ndarray], width: float = BIN_WIDTH) -> np.ndarray:
     """Edges at multiples of `width` that cover all `values`."""
     values = list(values)
@@ -128,7 +163,7 @@ def shared_bins(values: Iterable[np.ndarray], width: float = BIN_WIDTH) -> np.nd
 def histogram(values: np.ndarray, edges: np.ndarray) -> pd.DataFrame:
     """Columns low, high, count and share (of `values`) per bin."""
     count = np.histogram(values, edges)[0]
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": count, "share": count / len(values)})
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": count, "share": count / max(1, len(values))})
 
 
 def save(figure: Figure, picture: Path | str, numbers: pd.DataFrame, csv: Path | str) -> None:

@@ -10,7 +10,7 @@ from semihard.generator.inquiries import read_inquiry_images
 from semihard.generator.settings import SyntheticFaces
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
-from semihard.storage.faceset import ROWS_PER_CHUNK, FaceSet, FaceSetWriter
+from semihard.storage.faceset import COPY, ROWS_PER_CHUNK, FaceSet, FaceSetWriter
 from semihard.storage.pixels import encode_image
 from semihard.storage.provenance import Provenance
 
@@ -39,7 +39,7 @@ def gather_shards(
     inherited = {name: parts[0].attrs[name] for name in ("alignment", "source", "licence")}
     copies = bool(settings and settings.inquiry_copies)
     if copies:
-        columns["inquiry_copy"] = np.zeros(len(names), np.int8)
+        columns[COPY] = np.zeros(len(names), np.int8)
         inquiry_faces = FaceSet(inquiry_faces_path)
         inherited["licence"] = inquiry_faces.attrs["licence"]
     with FaceSetWriter(output, parts[0].image_size, parts[0].codec, provenance, inherited) as writer:
@@ -76,7 +76,7 @@ def copies_of_inquiries(
             "similarity": np.full(n, 1 if settings.center is None else np.nan, np.float32),
             "partner": np.full(n, -1, np.int32),
             "phi": np.ones(n, np.float32),
-            "inquiry_copy": np.ones(n, np.int8),
+            COPY: np.ones(n, np.int8),
             "index": np.tile(settings.per_identity + np.arange(copies, dtype=np.int32), len(chosen)),
         }
         yield blobs, names, columns

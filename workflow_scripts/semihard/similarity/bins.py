@@ -1,21 +1,24 @@
 """Similarity bins: images from most to least similar to their identity's center (CemiFace, NeurIPS 2024, Sec. 3.1)."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 
-from semihard.errors import InputError
+from semihard.errors import InputError, UnmeasurableError
 from semihard.settings.binning import parse_binning
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, write_artifact
 from semihard.storage.faceset import FaceSet, copy_faces
 from semihard.storage.provenance import Provenance
 
+log = logging.getLogger("semihard")
+
 
 def quantile_bins(similarity: np.ndarray, identity: np.ndarray, bins: int) -> np.ndarray:
     """Equal bins of every identity by the rank of its images: int32 `[N]`, 0 = most similar, −1 where unlabelled.
 
-    similarity: `[N]`; identity: int `[N]`, −1 = unlabelled. Of equally similar images the earlier comes first. With n
+    similarity: `[N]`; identity: int `[N]`, −1 = in no bin. Of equally similar images the earlier comes first. With n
     images of an identity, rank r falls into bin floor(r·bins/n): sizes differ by one at most (CemiFace Table 9: the
     split is per identity).
     """
@@ -44,32 +47,44 @@ def bin_similarity(
     """Write the artifact "bins": the bin of every image and CemiFace's Table 9 statistics of each bin.
 
     binning: "quantile-5", five equal bins per identity by rank, or "threshold-0.3-0.6", global thresholds (three bins).
-    Raises InputError where an identity has fewer images than there are quantile bins, or no image falls into a bin.
+    Identities with fewer images that have a similarity than there are quantile bins are in none, which is logged; a bin
+    without images has the mean NaN. Raises UnmeasurableError where no image falls into any.
     """
     faces = FaceSet(faces_path)
     similarity = _similarity(centers_path, faces)
     kind, numbers = parse_binning(binning)
     if kind == "quantile":
-        bins, count = int(numbers[0]), faces.counts()
-        few = np.flatnonzero(count < bins)
-        if len(few):
-            raise InputError(
-                f"{faces_path}: identity {faces.identity_names[few[0]]!r} has {count[few[0]]} images, fewer than the {bins} "
-                f"bins of {binning} ({len(few)} such identities); take a subset with min_per_identity: {bins}"
+        bins = int(numbers[0])
+        measured = np.where(np.isnan(similarity), -1, faces.identity)
+        images = np.bincount(measured[measured >= 0], minlength=len(faces.identity_names))
+        if few := int((images < bins).sum()):
+            log.warning(
+                "%s: %d of %d identities have fewer images than %s has bins: left out",
+                faces_path,
+                few,
+                len(images),
+                binning,
             )
-        bin_ = quantile_bins(similarity, faces.identity, bins)
+            measured = np.where((images < bins)[measured], -1, measured)
+        bin_ = quantile_bins(similarity, measured, bins)
     else:
         bins = len(numbers) + 1
         bin_ = threshold_bins(similarity, numbers)
     chosen = bin_ >= 0
     count = np.bincount(bin_[chosen], minlength=bins)
-    if not count.all():
-        raise InputError(
-            f"{centers_path}: bin {int(np.argmin(count))} of {binning} has no image; choose other thresholds"
+    if not chosen.any():
+        raise UnmeasurableError(
+            f"{faces_path}: no image falls into a bin of {binning}; identities need as many images as bins"
         )
     total = np.bincount(bin_[chosen], similarity[chosen].astype(np.float64), bins)
     highest, lowest = _extremes(similarity[chosen], faces.identity[chosen], bin_[chosen], bins)
-    data = {"bin": bin_, "mean_similarity": total / count, "highest": highest, "lowest": lowest, "count": count}
+    data = {
+        "bin": bin_,
+        "mean_similarity": total / np.where(count, count, np.nan),
+        "highest": highest,
+        "lowest": lowest,
+        "count": count,
+    }
     write_artifact(output, schemas.BINS, data, provenance, {"binning": binning})
 
 
@@ -95,6 +110,10 @@ def extract_bin(
             f"{bins_path}: has no bin {bin}; its bins are 0 … {len(bins['count']) - 1}, 0 the most similar"
         )
     indices = np.flatnonzero(bins["bin"] == bin)
+    if not len(indices):
+        raise InputError(
+            f"{bins_path}: bin {bin} has no image; choose other bins, or a face set with more images of each"
+        )
     copy_faces(faces, indices, output, provenance or Provenance(), {"similarity": similarity[indices]})
 
 
@@ -114,5 +133,8 @@ def _extremes(
     first = np.flatnonzero(np.r_[True, (key[:, 1:] != key[:, :-1]).any(0)])
     last = np.r_[first[1:], len(order)] - 1
     group, members = key[0, first], np.bincount(key[0, first], minlength=bins)
-    ranges = [np.bincount(group, similarity[order[i]].astype(np.float64), bins) / members for i in (last, first)]
+    ranges = [
+        np.bincount(group, similarity[order[i]].astype(np.float64), bins) / np.where(members, members, np.nan)
+        for i in (last, first)
+    ]
     return ranges[0], ranges[1]

@@ -1,5 +1,6 @@
 """Identity centers and the similarity of each image to its own: cosine of embedding and center (CemiFace, Sec. 3.1)."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from semihard.storage.artifacts import open_artifact, write_artifact
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 
+log = logging.getLogger("semihard")
+
 
 def find_identity_centers(
     faces_path: Path | str,
@@ -21,16 +24,18 @@ def find_identity_centers(
     output: Path | str,
     provenance: Provenance | None = None,
 ) -> None:
-    """Write the artifact "centers": a unit center per identity, the cosine of each image to its own (NaN: unlabelled).
+    """Write the artifact "centers": a unit center per identity, the cosine of each image to its own.
 
     center: "mean", the renormalised mean of the identity's unit embeddings, or "class_weight", the identity's row of
     the head of the recognizer in `model_path`, found by name (CemiFace's definition). Embeddings are read block by block.
+    The cosine is NaN where an image is unlabelled, a copy of an inquiry (which enters no mean, unless its identity has
+    nothing else), or the only one behind a mean, to which it would be 1 whatever the image.
 
-    Raises InputError where an identity is not among the classes of the recognizer, where an identity has one image only
-    and the center is its mean (the cosine would be 1 whatever the image), or where a file does not fit another.
+    Raises InputError where an identity is not among the classes of the recognizer, or where a file does not fit another.
     """
     faces = FaceSet(faces_path)
-    count = faces.counts()
+    own = faces.is_own()
+    count = np.bincount(faces.identity[own & (faces.identity >= 0)], minlength=len(faces.identity_names))
     if not len(count):
         raise InputError(f"{faces_path}: no image is labelled, so there is no identity to find the center of")
     with open_artifact(embeddings_path, schemas.EMBEDDINGS) as h5:
@@ -45,7 +50,14 @@ def find_identity_centers(
                 yield rows, faces.identity[rows], unit(embedding[rows])
 
         if center == "mean":
-            centers = _mean_centers(faces, count, embedding.shape[1], blocks())
+            counted = own & (faces.identity >= 0)
+            counted |= (count == 0)[faces.identity] & (faces.identity >= 0)
+            centers = _mean_centers(faces, counted, embedding.shape[1], blocks())
+            own &= (count > 1)[faces.identity]
+            if alone := int((count == 1).sum()):
+                log.warning(
+                    "%s: %d identities have one image, which has no similarity to its own mean", faces.path, alone
+                )
         else:
             centers = _class_weights(faces, model_path)
             if centers.shape[1] != embedding.shape[1]:
@@ -54,8 +66,8 @@ def find_identity_centers(
                 )
         similarity = np.full(len(faces), np.nan, np.float32)
         for rows, identity, features in blocks():
-            labelled = identity >= 0
-            similarity[rows][labelled] = np.einsum("nd,nd->n", features[labelled], centers[identity[labelled]])
+            measured = own[rows] & (identity >= 0)
+            similarity[rows][measured] = np.einsum("nd,nd->n", features[measured], centers[identity[measured]])
     data = {"center": centers, "identity_names": faces.identity_names, "count": count, "similarity": similarity}
     write_artifact(output, schemas.CENTERS, data, provenance, {"center": center})
 
@@ -66,17 +78,10 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def _mean_centers(faces: FaceSet, count: np.ndarray, dimensions: int, blocks: Iterator) -> np.ndarray:
-    single = np.flatnonzero(count == 1)
-    if len(single):
-        raise InputError(
-            f"{faces.path}: identity {faces.identity_names[single[0]]!r} ({len(single)} in all) has one image, whose cosine "
-            "to its own mean is 1; take a subset with min_per_identity: 2, or class-weight centers"
-        )
-    total = np.zeros((len(count), dimensions))
-    for _, identity, features in blocks:
-        labelled = identity >= 0
-        np.add.at(total, identity[labelled], features[labelled])
+def _mean_centers(faces: FaceSet, counted: np.ndarray, dimensions: int, blocks: Iterator) -> np.ndarray:
+    total = np.zeros((len(faces.identity_names), dimensions))
+    for rows, identity, features in blocks:
+        np.add.at(total, identity[counted[rows]], features[counted[rows]])
     return unit(total)
 
 

@@ -1,5 +1,6 @@
 """Writing and reading HDF5 artifacts, each true to its schema (storage.schemas)."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from semihard.errors import InputError
+from semihard.errors import InputError, UnmeasurableError
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
 from semihard.storage.schemas import Schema
 
+log = logging.getLogger("semihard")
 TEXT = h5py.string_dtype()
 
 
@@ -68,6 +70,19 @@ def write_artifact(
             writer.write(name, values)
 
 
+@contextmanager
+def or_unmeasured(path: Path | str, schema: Schema, provenance: Provenance | None = None) -> Iterator[None]:
+    """Where the body finds that its face set does not allow the measure, write an artifact that says so in its attribute
+    `unmeasured`, and log it. What reads that artifact raises UnmeasurableError with the same sentence."""
+    try:
+        yield
+    except UnmeasurableError as problem:
+        log.warning("not measured: %s", problem)
+        with atomic_path(path) as temporary, h5py.File(temporary, "w") as h5:
+            h5.attrs.update({"kind": schema.kind, "schema": schema.version, "unmeasured": str(problem)})
+            h5.attrs.update((provenance or Provenance()).attributes())
+
+
 def read_artifact(path: Path | str, schema: Schema) -> dict[str, np.ndarray]:
     """All datasets of an artifact by name; text as object arrays of str. Raises InputError where it is not of `schema`."""
     with open_artifact(path, schema) as h5:
@@ -112,6 +127,9 @@ def open_artifact(path: Path | str, schema: Schema) -> h5py.File:
             f"{path}: is {kind!r}{of_schema}, expected {schema.kind!r} of schema {schema.version}; make it again with this "
             "version of the workflow"
         )
+    if reason := h5.attrs.get("unmeasured"):
+        h5.close()
+        raise UnmeasurableError(reason)
     return h5
 
 

@@ -18,6 +18,7 @@ from semihard.storage.provenance import Provenance
 from semihard.storage.schemas import FACESET
 
 CODECS = ("jpeg", "png", "raw")
+COPY = "inquiry_copy"  # column: 1 for a copy of an inquiry, 0 for an image that was synthesized
 ROWS_PER_CHUNK = 4096
 BYTES_PER_COPY = 1 << 22
 TEXT = h5py.string_dtype()
@@ -215,6 +216,12 @@ class FaceSet:
     def counts(self) -> np.ndarray:
         """Images per identity, int64 `[K]`."""
         return np.bincount(self.identity[self.identity >= 0], minlength=len(self.identity_names))
+
+    def is_own(self) -> np.ndarray:
+        """Which images the set is measured by, bool `[N]`: all but copies of inquiries, which are other people's faces."""
+        if COPY not in self.column_names:
+            return np.ones(len(self), bool)
+        return self.column(COPY) == 0
 
     def blocks(self, rows: int = 1024) -> Iterator[slice]:
         """Slices that cover the set in order, `rows` images at most each: for streaming with bounded memory."""

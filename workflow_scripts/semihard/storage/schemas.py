@@ -76,8 +76,12 @@ CENTERS = Schema(
     {
         "center": Dataset("float32", "K,D", meaning="unit identity centers"),
         "identity_names": Dataset("str", "K", meaning="as in the face set"),
-        "count": Dataset("int64", "K", meaning="images per identity"),
-        "similarity": Dataset("float32", "N", meaning="cosine of each image to its own center; NaN where unlabelled"),
+        "count": Dataset("int64", "K", meaning="images per identity, copies of inquiries left out"),
+        "similarity": Dataset(
+            "float32",
+            "N",
+            meaning="cosine of each image to its own center; NaN where unlabelled, a copy of an inquiry, or alone and its center",
+        ),
     },
 )
 BINS = Schema(
@@ -188,14 +192,17 @@ ATTRIBUTES = Schema(
         "name": Dataset("str", "A", meaning="attribute names"),
         "label": Dataset("int8", "N,A", meaning="1 present, 0 absent, −1 undefined (prediction not reliable enough)"),
         "probability": Dataset("float32", "N,A", meaning="probability of presence"),
+        "own": Dataset("bool", "N", meaning="False for a copy of an inquiry, which no comparison counts"),
         "held_out_accuracy": Dataset(
             "float64", "A", meaning="balanced accuracy of the classifier on held-out identities; NaN for ground truth"
         ),
     },
+    version=2,
 )
 LEAKAGE = Schema(
     "leakage",
     {
+        "image": Dataset("int64", "N", meaning="image of the audited set: all but copies of inquiries"),
         "nearest_index": Dataset("int64", "N", meaning="nearest image of the gallery, by cosine"),
         "nearest_similarity": Dataset("float32", "N", meaning="its cosine"),
         "threshold": Dataset(
@@ -204,6 +211,7 @@ LEAKAGE = Schema(
             meaning="cosine at the false match rate asked for, between different identities of the gallery",
         ),
     },
+    version=2,
 )
 FIDELITY = Schema(
     "fidelity",
