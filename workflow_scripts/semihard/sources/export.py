@@ -1,7 +1,16 @@
-"""A face set in the forms that other people's code reads."""
+"""A face set in the forms that other people's code reads.
 
+An image that mixes two identities (SynFace's identity mixup) has two labels and a weight: it lies under the weightier
+one, and the other travels in labels.csv, WebDataset's .json and RecordIO's second and third label value. `about.json`
+says where the faces come from and on what terms.
+"""
+
+import csv
 import io
+import json
 import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,58 +18,107 @@ import numpy as np
 from semihard.compute.progress import progress
 from semihard.errors import InputError
 from semihard.sources.recordio_writer import RecordIOWriter
-from semihard.storage.faceset import FaceSet
+from semihard.storage.faceset import COPY, FaceSet
 from semihard.storage.pixels import encode_image
 
 IMAGES_PER_TAR = 10_000
+TERMS = ("source", "licence", "alignment", "rule", "settings", "code")  # attributes of a face set that travel
 
 
 def export_faces(faces_path: Path | str, folder: Path | str, form: str) -> None:
-    """Write `folder` as "folder" (identity/number.jpg and labels.csv), "recordio" (InsightFace's layout) or "webdataset" (tars).
+    """Write `folder` as "folder" (label/number.jpg and labels.csv), "recordio" (InsightFace's layout) or "webdataset" (tars).
 
-    Labelled images only, grouped by identity. Encoded images keep their bytes. Raises InputError where none is labelled.
+    Labelled images only, grouped by label. Encoded images keep their bytes. Raises InputError where none is labelled.
     """
-    faces = FaceSet(faces_path)
-    order = np.argsort(faces.identity, kind="stable")
-    order = order[faces.identity[order] >= 0]
-    if not len(order):
+    labelled = LabelledFaces(FaceSet(faces_path))
+    if not len(labelled.order):
         raise InputError(f"{faces_path}: no image is labelled, so there is nothing to export")
-    suffix = {"jpeg": "jpg", "png": "png", "raw": "png"}[faces.codec]
     write = {"folder": _write_folder, "recordio": _write_recordio, "webdataset": _write_webdataset}[form]
-    with progress(f"export {form}", len(order), "images") as advance:
-        write(faces, order, Path(folder), suffix, advance)
+    with progress(f"export {form}", len(labelled.order), "images") as advance:
+        write(labelled, Path(folder), advance)
 
 
-def _encoded(faces: FaceSet, i: int) -> bytes:
-    return encode_image(faces.images([i])[0], "png") if faces.codec == "raw" else faces.encoded(i)
+@dataclass
+class LabelledFaces:
+    """A face set as labels say it. order: its labelled images by label, int64; suffix: of their encoded bytes."""
+
+    faces: FaceSet
+
+    def __post_init__(self):
+        faces = self.faces
+        self.label, self.other = faces.identity.astype(np.int64), np.full(len(faces), -1)
+        self.weight = np.ones(len(faces))
+        self.is_mixed = {"partner", "phi"} <= set(faces.column_names)
+        if self.is_mixed:
+            partner, phi = faces.column("partner").astype(np.int64), faces.column("phi").astype(np.float64)
+            second = (partner >= 0) & (phi < 0.5)  # the partner is the weightier one
+            self.other = np.where(second, self.label, partner)
+            self.label = np.where(second, partner, self.label)
+            self.weight = np.where(partner < 0, 1, np.where(second, 1 - phi, phi))
+        self.copy = faces.column(COPY) if COPY in faces.column_names else None
+        order = np.argsort(self.label, kind="stable")
+        self.order = order[self.label[order] >= 0]
+        self.suffix = {"jpeg": "jpg", "png": "png", "raw": "png"}[faces.codec]
+
+    def encoded(self, i: int) -> bytes:
+        """Image `i`; pixels stored as they are become a PNG."""
+        return encode_image(self.faces.images([i])[0], "png") if self.faces.codec == "raw" else self.faces.encoded(i)
+
+    def labels(self, i: int) -> dict[str, object]:
+        """What is said of image `i`, by name; the same names for every image of a set."""
+        names = [*self.faces.identity_names, ""]
+        said: dict[str, object] = {"label": int(self.label[i]), "identity": names[self.label[i]]}
+        if self.is_mixed:
+            said |= {"weight": round(float(self.weight[i]), 6), "other_label": int(self.other[i])}
+            said |= {"other_identity": names[self.other[i]]}
+        if self.copy is not None:
+            said[COPY] = int(self.copy[i])
+        return said
+
+    def about(self) -> str:
+        """Where the faces come from and on what terms, as JSON."""
+        faces = self.faces
+        known = {name: str(faces.attrs[name]) for name in TERMS if name in faces.attrs}
+        counts = {"images": len(self.order), "identities": len(faces.identity_names), "image_size": faces.image_size}
+        return json.dumps(known | counts | {"mixed_labels": self.is_mixed}, indent=1, ensure_ascii=False) + "\n"
 
 
-def _write_folder(faces: FaceSet, order: np.ndarray, folder: Path, suffix: str, advance) -> None:
+def _write_folder(labelled: LabelledFaces, folder: Path, advance: Callable[[int], None]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "labels.csv").open("w") as labels:
-        labels.write("path,label,identity\n")
-        for i in order:
-            label = faces.identity[i]
-            name = f"{label:06d}/{i:08d}.{suffix}"
+    (folder / "about.json").write_text(labelled.about(), encoding="utf-8")
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.DictWriter(file, ["path", *labelled.labels(labelled.order[0])], lineterminator="\n")
+        rows.writeheader()
+        for i in labelled.order:
+            name = f"{labelled.label[i]:06d}/{i:08d}.{labelled.suffix}"
             (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_bytes(_encoded(faces, i))
-            labels.write(f"{name},{label},{faces.identity_names[label]}\n")
+            (folder / name).write_bytes(labelled.encoded(i))
+            rows.writerow({"path": name} | labelled.labels(i))
             advance(1)
 
 
-def _write_recordio(faces: FaceSet, order: np.ndarray, folder: Path, suffix: str, advance) -> None:
-    with RecordIOWriter(folder, faces.image_size) as writer:
-        for i in order:
-            writer.add(_encoded(faces, i), faces.identity_names[faces.identity[i]])
+def _write_recordio(labelled: LabelledFaces, folder: Path, advance: Callable[[int], None]) -> None:
+    names = labelled.faces.identity_names
+    with RecordIOWriter(folder, labelled.faces.image_size, names) as writer:
+        (writer.partial / "about.json").write_text(labelled.about(), encoding="utf-8")
+        for i in labelled.order:
+            more = (labelled.other[i], labelled.weight[i]) if labelled.other[i] >= 0 else ()
+            writer.add(labelled.encoded(i), names[labelled.label[i]], more)
             advance(1)
 
 
-def _write_webdataset(faces: FaceSet, order: np.ndarray, folder: Path, suffix: str, advance) -> None:
+def _write_webdataset(labelled: LabelledFaces, folder: Path, advance: Callable[[int], None]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for number, start in enumerate(range(0, len(order), IMAGES_PER_TAR)):
+    (folder / "about.json").write_text(labelled.about(), encoding="utf-8")
+    for number, start in enumerate(range(0, len(labelled.order), IMAGES_PER_TAR)):
         with tarfile.open(folder / f"{number:06d}.tar", "w") as tar:
-            for i in order[start : start + IMAGES_PER_TAR]:
-                parts = {suffix: _encoded(faces, i), "cls": str(faces.identity[i]).encode()}
+            for i in labelled.order[start : start + IMAGES_PER_TAR]:
+                said = json.dumps(labelled.labels(i), ensure_ascii=False)
+                parts = {
+                    labelled.suffix: labelled.encoded(i),
+                    "cls": str(labelled.label[i]).encode(),
+                    "json": said.encode(),
+                }
                 for ending, content in parts.items():
                     member = tarfile.TarInfo(f"{i:08d}.{ending}")
                     member.size = len(content)

@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,15 +34,19 @@ class RecordIOWriter:
     """Writes a folder in InsightFace's layout: train.rec, train.idx, property and identity_names.txt.
 
     folder: appears under its name only when complete; must not hold anything yet. image_size: (height, width) in
-    pixels, for `property`. Faces come grouped by identity, labels are given in that order. A context manager.
+    pixels, for `property`. names: those of the labels 0 … K−1, identities without faces among them; where not given,
+    labels follow the order of the faces, which come grouped by identity either way. A context manager.
     """
 
-    def __init__(self, folder: Path | str, image_size: tuple[int, int] = (112, 112)):
+    def __init__(self, folder: Path | str, image_size: tuple[int, int] = (112, 112), names: Sequence[str] = ()):
         self.folder, self.image_size = Path(folder), image_size
         if self.folder.exists() and any(self.folder.iterdir()):
             raise InputError(f"{self.folder} is not empty: remove it, or export to another folder")
         self.partial = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.tmp")
-        self.first_images: dict[str, int] = {}
+        self.labels: dict[str, int] = {}
+        for name in names:
+            self.label(name)
+        self.first_images: dict[int, int] = {}
         self.identity = None
         self.key = 0
 
@@ -52,23 +57,35 @@ class RecordIOWriter:
         self._append((0.0, 0.0))  # its counts are known at the end
         return self
 
-    def add(self, image: bytes, identity: str) -> None:
-        """Append an encoded image. Raises InputError where an identity comes back after another one."""
+    def label(self, identity: str) -> int:
+        """The label of an identity. Raises InputError where its name is none, or would be more than a line."""
+        if not identity or "\n" in identity or "\r" in identity:
+            raise InputError(
+                f"{self.folder}: identity {identity!r} must be a name of one line whose faces follow each other"
+            )
+        return self.labels.setdefault(identity, len(self.labels))
+
+    def add(self, image: bytes, identity: str, more: Sequence[float] = ()) -> None:
+        """Append an encoded image. more: label values after its own label, which readers of one label do not see.
+
+        Raises InputError where an identity comes back after another one.
+        """
+        label = self.label(identity)
         if identity != self.identity:
-            if identity in self.first_images or not identity or "\n" in identity:
+            if label in self.first_images:
                 raise InputError(
                     f"{self.folder}: identity {identity!r} must be a name of one line whose faces follow each other"
                 )
-            self.first_images[identity] = self.key
+            self.first_images[label] = self.key
             self.identity = identity
-        self._append((len(self.first_images) - 1.0,), image)
+        self._append((float(label), *more), image)
 
     def _append(self, labels: tuple[float, ...], image: bytes = b"") -> None:
         self.idx.write(f"{self.key}\t{self.rec.tell()}\n")
         if len(labels) == 1:
             header = HEADER.pack(0, labels[0], self.key, 0)
         else:
-            header = HEADER.pack(2, 0, self.key, 0) + struct.pack("<2f", *labels)
+            header = HEADER.pack(len(labels), 0, self.key, 0) + struct.pack(f"<{len(labels)}f", *labels)
         self.rec.write(encode_record(header + image))
         self.key += 1
 
@@ -77,7 +94,9 @@ class RecordIOWriter:
     ) -> None:
         with self.rec, self.idx:
             if error is None:
-                starts = [*self.first_images.values(), self.key]
+                starts = [self.key]
+                for label in reversed(range(len(self.labels))):
+                    starts.insert(0, self.first_images.get(label, starts[0]))
                 for first, last in itertools.pairwise(starts):
                     self._append((first, last))
                 self.rec.seek(PREFIX.size + HEADER.size)
@@ -85,7 +104,7 @@ class RecordIOWriter:
         if error is not None:
             shutil.rmtree(self.partial)
             return
-        names = "".join(f"{name}\n" for name in self.first_images)
+        names = "".join(f"{name}\n" for name in self.labels)
         (self.partial / "identity_names.txt").write_text(names, encoding="utf-8")
-        (self.partial / "property").write_text(f"{len(self.first_images)},{self.image_size[0]},{self.image_size[1]}")
+        (self.partial / "property").write_text(f"{len(self.labels)},{self.image_size[0]},{self.image_size[1]}")
         self.partial.replace(self.folder)

@@ -93,7 +93,7 @@ def _read_names(path: Path, largest_label: int) -> list[str]:
     """The name of each label, from the lines of a text file. Raises InputError unless all are there and differ."""
     if not path.exists():
         raise InputError(f"identity_names: {path} does not exist")
-    names = path.read_text(encoding="utf-8").splitlines()
+    names = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     if len(names) <= largest_label:
         raise InputError(
             f"{path} names {len(names)} identities but the largest label is {largest_label}: expected a line each"
