@@ -9,8 +9,12 @@ from PIL import Image
 
 from semihard.errors import InputError
 from semihard.sources.alignment import FaceAligner, arcface_template
-from semihard.sources.folder import read_folder
+from semihard.sources.folder import UNREAD, read_folder
+from semihard.sources.importing import import_faces
+from semihard.sources.settings import FolderFaces
+from semihard.storage.faceset import FaceSet
 from semihard.storage.pixels import decode_image, encode_image
+from semihard.storage.provenance import Provenance
 
 FACES = os.environ.get("SEMIHARD_FACES")
 
@@ -152,7 +156,7 @@ def test_grids_lie_in_the_folder_in_identity_folders_or_in_both(tmp_path):
         ("c", "c/0.png#0"),
         ("c", "c/1.png#0"),
     ]
-    assert skipped == [("empty/", "no image in this folder")]
+    assert skipped == [("c/notes.txt", UNREAD), ("empty/", "no image in this folder")]
 
 
 def test_each_face_of_a_grid_is_aligned(tmp_path):
@@ -198,3 +202,26 @@ def test_a_real_folder():
     faces = list(read_folder(Path(FACES) / "celebrities24"))
     assert (len(faces), len({face.identity for face in faces})) == (3_268, 24)
     assert decode_image(faces[0].image).shape == (112, 112, 3)
+
+
+def test_a_file_that_is_not_read_is_counted(tmp_path):
+    save_grid(tmp_path / "a" / "0.png", some_faces(1), 1)
+    (tmp_path / "a" / "1.HEIC").write_bytes(b"ftypheic")
+    (tmp_path / "a" / ".DS_Store").touch()
+    skipped = []
+    assert len(list(read_folder(tmp_path, None, skipped))) == 1
+    assert skipped == [("a/1.HEIC", UNREAD)]
+
+
+def test_a_photograph_lying_on_its_side_is_turned_and_formats_may_be_mixed(tmp_path):
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:4] = 250  # bright above
+    (tmp_path / "a").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90° clockwise: the camera lay on its left
+    Image.fromarray(np.rot90(pixels)).save(tmp_path / "a" / "0.jpg", quality=95, exif=exif)
+    Image.fromarray(pixels).save(tmp_path / "a" / "1.png")
+    Image.fromarray(pixels).save(tmp_path / "a" / "2.bmp")
+    import_faces(FolderFaces(source="folder", path=str(tmp_path)), tmp_path / "f.h5", Provenance())
+    images = FaceSet(tmp_path / "f.h5").images(range(3)).astype(int)
+    assert all(np.abs(image - pixels).mean() < 3 for image in images)

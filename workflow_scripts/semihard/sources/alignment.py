@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from semihard.errors import InputError
+from semihard.storage.pixels import to_rgb
 
 # ArcFace (Deng et al. 2019), the five points of a 112x112 crop as InsightFace publishes them.
 ARCFACE_112 = np.array(
@@ -101,8 +102,8 @@ def read_photo(path: Path) -> np.ndarray:
     """A photograph as uint8 RGB `[h, w, 3]`, upright by its EXIF orientation. Raises InputError if unreadable."""
     try:
         with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            return to_rgb(ImageOps.exif_transpose(image))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} is no readable image ({error}): replace or remove it") from None
 
 

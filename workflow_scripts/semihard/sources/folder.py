@@ -14,15 +14,17 @@ import numpy as np
 from semihard.errors import InputError
 from semihard.sources.alignment import FaceAligner, read_photo
 from semihard.sources.face import Face
-from semihard.storage.pixels import decode_image
+from semihard.storage.pixels import decode_image, upright
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 KEPT_AS_THEY_ARE = (b"\xff\xd8", b"\x89PNG")
+UNREAD = "no JPEG, PNG, BMP or WebP by its name"
 NO_FACE = "no face that fills a quarter of the photograph's shorter side"
 
 
 def read_aligned(paths: Iterable[Path]) -> Iterator[bytes | np.ndarray]:
-    """Aligned faces from image files: the bytes of JPEG and PNG files, uint8 RGB `[h, w, 3]` of other formats.
+    """Aligned faces from image files: the bytes of JPEG and PNG files, uint8 RGB `[h, w, 3]` of other formats and of
+    those that EXIF says to turn.
 
     Raises InputError naming a file that is no readable image, or whose size differs from the first one's.
     """
@@ -30,16 +32,17 @@ def read_aligned(paths: Iterable[Path]) -> Iterator[bytes | np.ndarray]:
     for path in paths:
         blob = path.read_bytes()
         try:
-            image = decode_image(blob)
+            stored, turned = decode_image(blob), upright(blob)
         except ValueError as error:
             raise InputError(f"{path} is no readable image ({error}): replace or remove it") from None
+        image = stored if turned is None else turned
         first = first or (path, image.shape)
         if image.shape != first[1]:
             raise InputError(
                 f"{path} has {image.shape[0]}x{image.shape[1]} pixels (height x width) but {first[0]} has "
                 f"{first[1][0]}x{first[1][1]}: aligned faces have one size; for photographs set align: mtcnn"
             )
-        yield blob if blob.startswith(KEPT_AS_THEY_ARE) else image
+        yield blob if turned is None and blob.startswith(KEPT_AS_THEY_ARE) else image
 
 
 def read_folder(
@@ -51,8 +54,8 @@ def read_folder(
     """The faces of `path/<identity>/<image>`, identities and images in lexicographic order; bounded memory.
 
     Without an aligner the images are taken as aligned and keep their bytes. With one, photographs without a face are
-    left out; these and empty identity folders are appended to `skipped` as (key, reason). Hidden files and those that
-    are no JPEG, PNG, BMP or WebP by name are not looked at. Raises InputError for a missing folder, one without
+    left out; these, empty identity folders and files that are no JPEG, PNG, BMP or WebP by name are appended to
+    `skipped` as (key, reason). Hidden files are not looked at. Raises InputError for a missing folder, one without
     identity folders or images, an unreadable image, a file that is no grid of `tiles` faces in a row (1: each file is a
     face), and sizes that differ where nothing aligns them.
     """
@@ -68,6 +71,7 @@ def read_folder(
     for identity in identities:
         of_identity = _images(root / identity)
         images += of_identity
+        skipped += [(f"{identity}/{name}", UNREAD) for name in _unread(root / identity)]
         if not of_identity:
             skipped.append((f"{identity}/", "no image in this folder"))
     if not images:
@@ -80,6 +84,15 @@ def read_folder(
 def _images(folder: Path) -> list[Path]:
     return sorted(
         file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    )
+
+
+def _unread(folder: Path) -> list[str]:
+    """Names of the files that are not looked at: what a reader must be told of, a folder of HEIC photographs for one."""
+    return sorted(
+        file.name
+        for file in folder.iterdir()
+        if file.is_file() and file.suffix.lower() not in SUFFIXES and not file.name.startswith(".")
     )
 
 

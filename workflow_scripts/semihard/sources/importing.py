@@ -16,7 +16,7 @@ from semihard.sources.settings import BinBenchmark, FolderFaces, IJBBenchmark, L
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.faceset import FaceSetWriter
-from semihard.storage.pixels import image_size_of
+from semihard.storage.pixels import encode_image, image_size_of
 from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
@@ -121,8 +121,9 @@ def write_faces(
             rows = slice(writer.count, writer.count + len(block))
             known = {name: values[rows] for name, values in (columns or {}).items()}
             known["source_key"] = np.array([face.key for face in block], object)
-            encoded = isinstance(first.image, bytes)
-            images = [face.image for face in block] if encoded else np.stack([face.image for face in block])
+            images = [
+                face.image if isinstance(face.image, bytes) else encode_image(face.image, "jpeg") for face in block
+            ]
             writer.add(images, [face.identity for face in block], known)
             advance(len(block))
         writer.attrs["left_out"] = len(skipped or ())
