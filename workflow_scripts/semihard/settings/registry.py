@@ -45,7 +45,7 @@ def names_in(path: Path) -> dict[str, object]:
 def parse(path: Path) -> ast.Module:
     """The syntax tree of a file. Raises InputError where it is no Python."""
     try:
-        return ast.parse(path.read_text(), path)
+        return ast.parse(path.read_text(encoding="utf-8"), path)
     except SyntaxError as error:
         raise InputError(f"{path}, line {error.lineno}: {error.msg}") from None
 

@@ -48,15 +48,26 @@ def import_embedder(
             )
         check_sha256(path, settings.sha256)
         spec, weights = spec_of(settings.layout), renamed(read_state_dict(path), settings.layout)
-    for name, value in weights.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise InputError(
-                f"{path}: tensor {name!r} holds values that are not finite; the file is damaged, get it again"
-            )
+    weights = {name: checked(value, name, path) for name, value in weights.items()}
     backbone = build_backbone(spec.backbone, spec.image_size, spec.embedding_dim, **spec.options)
     load_weights(backbone, weights, path)
     save_model(output, backbone, spec, provenance=provenance)
     log.info("%s: %d tensors of %s imported", path, len(weights), spec.backbone)
+
+
+def checked(value: Tensor, name: str, path: Path) -> Tensor:
+    """A weight as float32, or a counter as it is. Raises InputError where it is sparse, quantized, or not finite in float32."""
+    if name.endswith("num_batches_tracked"):
+        return value
+    if value.layout != torch.strided or value.is_quantized or not value.is_floating_point():
+        kind = str(value.layout if value.layout != torch.strided else value.dtype).removeprefix("torch.")
+        raise InputError(f"{path}: tensor {name!r} is {kind}, expected floating point; save the weights as float32")
+    value = value.float()
+    if not value.isfinite().all():
+        raise InputError(
+            f"{path}: tensor {name!r} holds values that are not finite in float32; the file is damaged, get it again"
+        )
+    return value
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -84,8 +95,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     state = {
         re.sub(r"^(module\.|model\.|backbone\.)*", "", name): value
-        for name, value in state.items()
-        if isinstance(value, Tensor)
+        for name, value in (state.items() if isinstance(state, dict) else ())
+        if isinstance(name, str) and isinstance(value, Tensor)
     }
     if not state:
         raise InputError(f"{path}: holds no tensors by name; expected a state dict")

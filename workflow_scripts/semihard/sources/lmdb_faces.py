@@ -7,6 +7,7 @@ b"__classnum__"   msgpack of the number of identities; may be missing
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,6 +106,9 @@ def _read_index(path: Path) -> tuple[list[bytes], int]:
         )
     if not keys:
         raise InputError(f"{path} holds no images: {COPY_AGAIN}")
+    if len(set(keys)) < len(keys):
+        twice = next(key for key, count in Counter(keys).items() if count > 1)
+        raise InputError(f"{path}: __keys__ lists record {_name(twice)} twice: {COPY_AGAIN}")
     return keys, classes
 
 
@@ -136,7 +140,7 @@ def _unpack(path: Path, key: bytes, blob: bytes) -> object:
         )
     try:
         return msgpack.unpackb(blob, raw=True)
-    except (ValueError, msgpack.UnpackException):
+    except (ValueError, OverflowError, msgpack.UnpackException):
         raise InputError(
             f"{path}: record {_name(key)} is no msgpack (older tools wrote pyarrow): expected Vec2Face's layout"
         ) from None

@@ -17,6 +17,7 @@ from semihard.errors import InputError
 from semihard.sources.alignment import FaceAligner, center_crop, read_photo
 from semihard.sources.face import Face
 from semihard.sources.folder import read_aligned
+from semihard.sources.text_file import read_lines
 
 FOLDS = 10
 SUFFIXES = (".jpg", ".png")
@@ -75,7 +76,7 @@ def parse_pairs(pairs_txt: Path | str) -> tuple[list[tuple[str, int]], np.ndarra
     path = Path(pairs_txt)
     if not path.is_file():
         raise InputError(f"{path} does not exist: give the list of pairs, LFW's is named pairs.txt")
-    lines = [line.split("\t" if "\t" in line else None) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line.split("\t" if "\t" in line else None) for line in read_lines(path)]
     counts = lines[0] if lines and len(lines[0]) <= 2 else []
     header = [int(count) for count in counts] if all(count.strip().isdecimal() for count in counts) else []
     images: list[tuple[str, int]] = []
@@ -91,6 +92,13 @@ def parse_pairs(pairs_txt: Path | str) -> tuple[list[tuple[str, int]], np.ndarra
                 images += [(name, int(first)), (other, int(second))]
             case _:
                 raise InputError(f"{path}: line {number} is no pair: expected `name i j` or `name1 i name2 j`")
+        if images[-1] == images[-2] or (len(fields) == 4 and fields[0] == fields[2]):
+            what = (
+                "a photograph and itself"
+                if images[-1] == images[-2]
+                else "two photographs of one person as an impostor pair"
+            )
+            raise InputError(f"{path}: line {number} pairs {what}: get the official list, or correct the line")
         same.append(len(fields) == 3)
     promised = 2 * math.prod(header)
     if header and len(same) != promised and [len(same)] != header:
@@ -98,10 +106,24 @@ def parse_pairs(pairs_txt: Path | str) -> tuple[list[tuple[str, int]], np.ndarra
             f"{path}: its first line promises {promised} pairs but {len(same)} follow: get a complete list"
         )
     if len(header) == 2:
+        check_blocks(np.array(same), header, path)
         fold = np.repeat(np.arange(header[0], dtype=np.int32), 2 * header[1])
     else:
         fold = contiguous_folds(len(same), path)
     return images, np.array(same), fold
+
+
+def check_blocks(same: np.ndarray, header: list[int], path: Path) -> None:
+    """Raises InputError unless every fold of the list has as many genuine pairs, then as many impostor pairs, as its first
+    line says: else the folds would not be the list's own."""
+    folds, each = header
+    blocks = same.reshape(folds, 2, each)
+    wrong = np.flatnonzero(~blocks[:, 0].all(1) | blocks[:, 1].any(1))
+    if len(wrong):
+        raise InputError(
+            f"{path}: its first line promises {folds} folds of {each} genuine and {each} impostor pairs, fold {wrong[0] + 1} "
+            "has others: the first line is another list's, or the order was changed; get the official list"
+        )
 
 
 def read_pairs(

@@ -89,8 +89,14 @@ def open_recordio(path: Path | str) -> RecordFile:
     keys, offsets = _read_index(index, len(data)) if index.exists() else _scan(data, path)
     labels, empty = _read_openings(data, path, keys, offsets)
     images = np.arange(len(keys))
+    _check_coverage(data, path, keys, offsets)
     if keys[0] == 0 and empty[0]:
         images = images[~empty]
+        if not (np.isfinite(labels[0]) and labels[0] >= 1):
+            raise InputError(
+                f"{path}: its header, record 0, says that identities begin at {labels[0]:g}, expected the number of images "
+                "plus 1: the file is damaged or no training set; copy it again"
+            )
         first_identity = int(labels[0])
         if first_identity < EXACT_FLOAT:
             images = np.flatnonzero((keys > 0) & (keys < first_identity))
@@ -100,7 +106,28 @@ def open_recordio(path: Path | str) -> RecordFile:
                     f"{path}: its header promises {first_identity - 1} images, {len(images)} are there and record "
                     f"{missing} is the first missing one: copy the .rec and the .idx again"
                 )
+    if not len(images):
+        raise InputError(f"{path}: holds {len(keys)} records and no image; copy it again")
     return RecordFile(path, data, keys, offsets, labels, images)
+
+
+def _check_coverage(data: np.ndarray, path: Path, keys: np.ndarray, offsets: np.ndarray) -> None:
+    """Raises InputError where the file goes on after the last record that is listed, or two are said to be at one place."""
+    last = int(np.argmax(offsets))
+    for start, length in _parts(data, int(offsets[last]), f"{path}: record {keys[last]}"):
+        end = start + length + -length % 4
+    if end < len(data):
+        raise InputError(
+            f"{path.with_suffix('.idx')} lists {len(keys)} records, which end at byte {end} of {len(data)}: it is cut or "
+            "another file's; copy it again, or delete it to have the .rec scanned"
+        )
+    places, first = np.unique(offsets, return_index=True)
+    if len(places) < len(offsets):
+        twice = np.setdiff1d(np.arange(len(offsets)), first)[0]
+        raise InputError(
+            f"{path.with_suffix('.idx')}: record {keys[twice]} begins at byte {offsets[twice]} as another one does; delete it "
+            "to have the .rec scanned"
+        )
 
 
 def release_pages(data: np.ndarray) -> None:

@@ -22,7 +22,7 @@ def write_markdown(path: Path | str, frame: pd.DataFrame, benchmarks: Sequence[s
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *body]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n\n" + "\n".join(f"- {note}" for note in [*notes, BOLD]) + "\n")
+        temporary.write_text(text + "\n\n" + "\n".join(f"- {note}" for note in [*notes, BOLD]) + "\n", encoding="utf-8")
 
 
 def write_latex(path: Path | str, frame: pd.DataFrame, benchmarks: Sequence[str], notes: Sequence[str]) -> None:
@@ -40,7 +40,7 @@ def write_latex(path: Path | str, frame: pd.DataFrame, benchmarks: Sequence[str]
         r"\end{tabular}",
     ]
     with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines).replace("±", r"$\pm$") + "\n")
+        temporary.write_text("\n".join(lines).replace("±", r"$\pm$") + "\n", encoding="utf-8")
 
 
 def cells(

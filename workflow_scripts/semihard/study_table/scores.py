@@ -137,7 +137,7 @@ def score_study(
     write_artifact(outputs.h5, schemas.SCORES, data, provenance)
     with atomic_path(outputs.csv) as temporary:
         text = "".join(f"# {note}\n" for note in notes)
-        temporary.write_text(text + full.to_csv(index=False, float_format="%.4f"))
+        temporary.write_text(text + full.to_csv(index=False, float_format="%.4f"), encoding="utf-8")
     write_markdown(outputs.markdown, full, benchmarks, notes)
     write_latex(outputs.latex, full, benchmarks, notes)
     compare_lines(numbers, averaged, outputs.mcnemar)
@@ -246,7 +246,7 @@ def compare_lines(numbers: dict[str, _LineNumbers], averaged: Sequence[str], out
                  "only_second_right": test.only_b, "p": test.p}
             )  # fmt: skip
     seeds = sorted({min(s for _, s in line.right) for line in numbers.values() if line.right} - {-1})
-    with atomic_path(output) as temporary, temporary.open("w") as file:
+    with atomic_path(output) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(MCNEMAR.format(seed=seeds[0] if seeds else "none"))
         columns = ["first", "second", "pairs", "only_first_right", "only_second_right", "p"]
         pd.DataFrame(table, columns=columns).to_csv(file, index=False, float_format="%.4g")

@@ -42,7 +42,7 @@ class _UniqueKeys(yaml.SafeLoader):
 def read_yaml(path: Path | str) -> dict:
     """A configuration file as plain data. Raises InputError naming file and line where it is no YAML or gives a key twice."""
     try:
-        with Path(path).open() as file:
+        with Path(path).open(encoding="utf-8") as file:
             return yaml.load(file, _UniqueKeys) or {}
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None

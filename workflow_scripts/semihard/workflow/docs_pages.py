@@ -170,4 +170,4 @@ def _reruns() -> str:
 
 if __name__ == "__main__":
     for name, content in pages().items():
-        (DOCS / name).write_text(content)
+        (DOCS / name).write_text(content, encoding="utf-8")

@@ -13,6 +13,7 @@ from semihard.sources.face import Face
 from semihard.sources.labels import check_labels
 from semihard.sources.recordio import ROWS_AT_ONCE, RecordFile, open_recordio, release_pages
 from semihard.sources.settings import RecordIOFaces
+from semihard.sources.text_file import read_lines
 
 COLOUR_SAMPLE = 32
 
@@ -75,7 +76,7 @@ def _read_list(path: Path, records: RecordFile) -> dict[int, str]:
     """Key → identity from DCFace's `list.txt`: key, path of the image and maybe a label, by tabs; the path's folder is
     the identity. Raises InputError where a line is none or an image has none."""
     names: dict[int, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         match line.split("\t"):
             case [key, image, *_] if key.isdecimal() and PurePosixPath(image).parent.name:
                 names[int(key)] = PurePosixPath(image).parent.name
@@ -93,7 +94,7 @@ def _read_names(path: Path, largest_label: int) -> list[str]:
     """The name of each label, from the lines of a text file. Raises InputError unless all are there and differ."""
     if not path.exists():
         raise InputError(f"identity_names: {path} does not exist")
-    names = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    names = read_lines(path)
     if len(names) <= largest_label:
         raise InputError(
             f"{path} names {len(names)} identities but the largest label is {largest_label}: expected a line each"
