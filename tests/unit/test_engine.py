@@ -97,13 +97,42 @@ def test_sigkill_loses_no_checkpoint(tmp_path):
     assert torch.equal(run(tmp_path / "b")[0], run(tmp_path / "a")[0])
 
 
-def test_checkpoint_of_other_settings_is_dropped(tmp_path, caplog):
+def test_checkpoint_of_other_settings_is_put_aside_and_can_be_gone_on_with(tmp_path, caplog):
     with pytest.raises(SystemExit):
         run(tmp_path, lambda i: os.kill(os.getpid(), signal.SIGTERM))
-    caplog.set_level("INFO")
+    saved = (tmp_path / "out.resume/state.pt").read_bytes()
     fresh, _ = run(tmp_path, settings={"lr": 0.02})
-    assert "checkpoint of other settings, code or inputs: ignored and removed" in caplog.text
+    assert "out.resume: checkpoint of other settings.lr (0.01 → 0.02): put aside as out.resume.aside1" in caplog.text
     assert torch.equal(fresh, run(tmp_path / "a")[0])
+    assert (tmp_path / "out.resume.aside1/state.pt").read_bytes() == saved
+
+    (line,) = [message for message in caplog.messages if "put aside" in message]
+    subprocess.run(line.partition("stop this run, then: ")[2], shell=True, check=True)  # what it advises
+    resume = Resume(tmp_path / "out", Provenance("rule", {"lr": 0.02}, "other code"), [])
+    assert resume.load()["step"] > 0 and not (resume.directory / "go_on_anyway").exists()
+    assert Resume(tmp_path / "out", Provenance("rule", {"lr": 0.02}, "other code"), []).exists()
+
+
+def test_what_differs_is_said_part_by_part(tmp_path, caplog):
+    (given := tmp_path / "faces.h5").write_text("x")
+    resume = Resume(tmp_path / "out", Provenance("rule", {"a": 1, "b": {"c": 2}}, "code", 3), [given])
+    resume.save({"step": 1})
+    given.write_text("xx")
+    Resume(tmp_path / "out", Provenance("rule", {"a": 1, "b": {"c": 4}}, "later", 3), [given])
+    assert f"code (code → later); settings.b ({{'c': 2}} → {{'c': 4}}); input {given}: put aside" in caplog.text
+    Resume(tmp_path / "out", Provenance(), [])
+    assert not (tmp_path / "out.resume.aside2").exists()  # nothing was finished
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_seen(tmp_path, caplog):
+    resume = Resume(tmp_path / "out", Provenance(), [])
+    resume.save({"weight": torch.zeros(1000)})
+    state = resume.directory / "state.pt"
+    blob = bytearray(state.read_bytes())
+    blob[len(blob) // 2] ^= 1
+    state.write_bytes(blob)
+    assert resume.load() is None
+    assert "checkpoint cannot be read (its bytes have changed since they were written): starting over" in caplog.text
 
 
 def test_non_finite_loss_names_step_batch_and_checkpoint(tmp_path):
@@ -169,7 +198,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="No space left"):
             resume.save({"step": 4})
     assert resume.load() == {"step": 3}
-    assert sorted(path.name for path in resume.directory.iterdir()) == ["key", "state.pt"]
+    assert sorted(path.name for path in resume.directory.iterdir()) == ["key", "state.pt", "state.sha256"]
 
 
 def nan_in_one_process(folder: Path) -> None:

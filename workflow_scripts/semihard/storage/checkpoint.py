@@ -1,9 +1,10 @@
 """Checkpoints beside an output, in `<output>.resume/`: undeclared to Snakemake, so that a failed job does not lose them."""
 
-import hashlib
+import itertools
 import json
 import logging
 import os
+import shlex
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,51 +12,89 @@ from pathlib import Path
 import torch
 
 from semihard.storage.atomic import atomic_path
+from semihard.storage.checksum import sha256_of
 from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
+KEY, STATE, DIGESTS, ANYWAY = "key", "state.pt", "state.sha256", "go_on_anyway"
 
 
 class Resume:
     """The checkpoint directory of one output, valid for one combination of settings, code, seed and inputs.
 
-    output: the file the job makes; inputs: the files it reads (size and modification time enter the key).
-    A directory left by another combination is dropped and said so.
+    output: the file the job makes; inputs: the files it reads (size and modification time enter the key). A directory
+    with finished work of another combination is put aside, never removed, and the log says what differs and how to go
+    on with it all the same.
     """
 
     def __init__(self, output: Path | str, provenance: Provenance, inputs: Iterable[Path | str]):
         self.directory = Path(f"{output}.resume")
-        stats = [(str(path), Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in inputs]
-        parts = [provenance.settings, provenance.code, provenance.seed, stats]
-        key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        key_file = self.directory / "key"
-        if self.directory.exists() and (not key_file.exists() or key_file.read_bytes() != key.encode()):
-            log.info("%s: checkpoint of other settings, code or inputs: ignored and removed", self.directory)
-            shutil.rmtree(self.directory) if self.directory.is_dir() else self.directory.unlink()
-        if not key_file.exists():  # written once and whole: half a key would drop all that was finished
-            with atomic_path(key_file) as temporary:
-                temporary.write_text(key)
+        if self.directory.is_file():
+            self.directory.unlink()
+        stats = {str(path): [Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in inputs}
+        parts = {"code": provenance.code, "seed": provenance.seed, "settings": provenance.settings, "inputs": stats}
+        key = json.loads(json.dumps(parts))
+        before = self._key()
+        anyway = self.directory / ANYWAY
+        if self.directory.exists() and before != key and not anyway.exists():
+            self._put_aside(before, key)
+        if self._key() != key:  # written once and whole: half a key would drop all that was finished
+            with atomic_path(self.directory / KEY) as temporary:
+                temporary.write_text(json.dumps(key))
+        if anyway.exists():
+            anyway.unlink()
+
+    def _key(self) -> dict | None:
+        try:
+            return json.loads((self.directory / KEY).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def _put_aside(self, before: dict | None, key: dict) -> None:
+        if not any(path.name != KEY for path in self.directory.iterdir()):
+            log.info("%s: nothing finished in it: removed", self.directory)
+            shutil.rmtree(self.directory)
+            return
+        names = (self.directory.with_name(f"{self.directory.name}.aside{n}") for n in itertools.count(1))
+        aside = next(path for path in names if not path.exists())
+        self.directory.rename(aside)
+        here, there, mark = (shlex.quote(str(path)) for path in (self.directory, aside, self.directory / ANYWAY))
+        log.warning(
+            "%s: checkpoint of other %s: put aside as %s. To go on with it all the same, stop this run, then: "
+            "rm -rf %s && mv %s %s && touch %s",
+            self.directory, "; ".join(differences(before, key)), aside.name, here, there, here, mark,
+        )  # fmt: skip
 
     def load(self) -> dict | None:
         """The last complete checkpoint, on the CPU, or None."""
         if not self.exists():
             return None
+        state, digests = self.directory / STATE, self.directory / DIGESTS
         try:
-            return dict(torch.load(self.directory / "state.pt", map_location="cpu", weights_only=True))
+            if sha256_of(state) not in digests.read_text().split():
+                raise ValueError("its bytes have changed since they were written")
+            return dict(torch.load(state, map_location="cpu", weights_only=True))
         except Exception as error:  # whatever torch makes of damaged bytes
-            log.warning("%s: checkpoint cannot be read (%s): starting over", self.directory, type(error).__name__)
+            reason = str(error) if isinstance(error, ValueError) else type(error).__name__
+            log.warning("%s: checkpoint cannot be read (%s): starting over", self.directory, reason)
             return None
 
     def exists(self) -> bool:
         """True where a checkpoint has been saved."""
-        return (self.directory / "state.pt").exists()
+        return (self.directory / STATE).exists()
 
     def save(self, state: dict) -> None:
-        """Replace the checkpoint atomically: a kill at any moment leaves the old one or the new one."""
-        with atomic_path(self.directory / "state.pt") as temporary, temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
+        """Replace the checkpoint atomically: a kill at any moment leaves the old one or the new one, and the digests of
+        both."""
+        path, digests = self.directory / STATE, self.directory / DIGESTS
+        with atomic_path(path) as temporary:
+            with temporary.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            before = digests.read_text().split()[:1] if digests.exists() else []
+            with atomic_path(digests) as listed:
+                listed.write_text("\n".join([sha256_of(temporary), *before]))
 
     def discard(self) -> None:
         """Remove the directory, at once for who looks: the output is complete."""
@@ -63,3 +102,15 @@ class Resume:
         shutil.rmtree(done, ignore_errors=True)
         self.directory.rename(done)
         shutil.rmtree(done, ignore_errors=True)
+
+
+def differences(before: dict | None, key: dict) -> list[str]:
+    """What differs between two keys, in words."""
+    if before is None:
+        return ["origin (its key is missing or damaged)"]
+    said = [f"{name} ({before.get(name)} → {key[name]})" for name in ("code", "seed") if before.get(name) != key[name]]
+    old, new = before.get("settings") or {}, key["settings"]
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    said += [f"settings.{name} ({old.get(name)} → {new.get(name)})" for name in changed]
+    files = [path for path, stat in key["inputs"].items() if (before.get("inputs") or {}).get(path) != stat]
+    return said + [f"input {path}" for path in files] or ["kind"]
