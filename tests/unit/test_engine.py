@@ -47,6 +47,12 @@ def run(folder: Path, interfere=lambda i: None, settings: dict | None = None) ->
     return torch.cat([p.detach().flatten() for p in model.parameters()]), history
 
 
+def test_sigint_saves_as_sigterm_does(tmp_path):
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path, lambda i: os.kill(os.getpid(), signal.SIGINT) if i == 12 else None)
+    assert stopped.value.code == 130 and (tmp_path / "out.resume/state.pt").exists()
+
+
 @pytest.mark.parametrize("at", [0, 9, 10, 37, 88])
 def test_sigterm_saves_exits_143_and_resumes_bit_identically(tmp_path, at):
     whole, whole_history = run(tmp_path / "a")

@@ -65,8 +65,8 @@ def train(
     batch_of: the image indices of a step, named when its loss is not finite. Returns the history: "step" int64 `[S]` and
     the mean of each loss over the processes and the `window` steps before it, float64 `[S]`.
 
-    Raises NonFiniteLossError, in every process at once; SystemExit(143) after SIGTERM, with a checkpoint written after
-    the current step.
+    Raises NonFiniteLossError, in every process at once; SystemExit(143) after SIGTERM, 130 after SIGINT (Ctrl-C), with a
+    checkpoint written after the current step.
     """
     history: list[dict[str, float]] = []
     rows: list[dict[str, float]] = []  # the losses of the window that is open
@@ -101,13 +101,13 @@ def train(
         parts = {name: part.state_dict() for name, part in state.items()}
         resume.save({"step": done, "history": history, "rows": rows} | parts)
 
-    stop, agree = False, Agreement()
+    stop, agree, asked = False, Agreement(), signal.SIGTERM
 
-    def ask_to_stop(*_: object) -> None:
-        nonlocal stop
-        stop = True
+    def ask_to_stop(number: int, _: object) -> None:
+        nonlocal stop, asked
+        stop, asked = True, number
 
-    previous = signal.signal(signal.SIGTERM, ask_to_stop)
+    previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         last = time.monotonic()
         batch = len(batch_of(start)) if start < steps else 0
@@ -130,7 +130,8 @@ def train(
                         last = time.monotonic()
                 if stop and done < steps:
                     log.warning("%s: asked to stop, saved at step %d", what, done)
-                    raise SystemExit(143)
+                    raise SystemExit(128 + asked)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
     return {name: np.array([row[name] for row in history]) for name in history[0]}

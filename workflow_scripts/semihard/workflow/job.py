@@ -32,7 +32,8 @@ def job(snakemake) -> Iterator[Provenance]:
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
     )
     log = logging.getLogger("semihard")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: temporary files are removed
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # unwinds: temporary files are removed
     gpus: list[IO] = []
     seed = snakemake.wildcards.get("seed")
     try:
