@@ -57,18 +57,19 @@ def settings(wildcard, *leave_out):
     return lambda wildcards: PLAN.settings_of(SECTION_OF[wildcard], wildcards[wildcard], leave_out)
 
 
-def code(script, wildcard=None):
-    """The fingerprint of a script or, where it finds modules by the names in an entry, the parameter function for it."""
-    if wildcard is None:
-        return PLAN.code(script)
+def code(script, wildcard=None, drawn=""):
+    """The fingerprint of a script (and of what draws a figure) or, where it finds modules by the names in an entry, the
+    parameter function for it."""
 
-    def of_entry(wildcards):
+    def fingerprint(*entry_of):
         try:
-            return PLAN.code(script, SECTION_OF[wildcard], wildcards[wildcard])
+            return PLAN.code(script, *entry_of, drawn=drawn)
         except InputError as error:
             raise WorkflowError(str(error)) from None
 
-    return of_entry
+    if wildcard is None:
+        return fingerprint()
+    return lambda wildcards: fingerprint(SECTION_OF[wildcard], wildcards[wildcard])
 
 
 def entry(wildcard, name):

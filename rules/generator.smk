@@ -48,7 +48,7 @@ rule calibrate_similarity:
         runtime=60,
     params:
         settings=settings("generator"),
-        code=code("calibrate_similarity"),
+        code=code("calibrate_similarity", "generator"),
     script:
         "../workflow_scripts/calibrate_similarity.py"
 

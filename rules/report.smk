@@ -27,7 +27,7 @@ for figure in FIGURES:
             "../envs/report.yaml"
         params:
             settings=figure.settings_of(PLAN),
-            code=PLAN.code("plot_figure", drawn=figure.draws),
+            code=code("plot_figure", drawn=figure.draws),
         script:
             "../workflow_scripts/plot_figure.py"
 

@@ -1,13 +1,16 @@
 """Generator, inquiries and embedders → requested m against achieved similarity."""
 
+from pydantic import TypeAdapter
+
 from semihard.generator.calibration import calibrate_similarity, model_name
-from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.workflow.job import job
+from semihard.workflow.settings import GeneratorEntry
 
 with job(snakemake) as provenance:
     inputs = snakemake.input
+    settings = TypeAdapter(GeneratorEntry).validate_python(dict(snakemake.params.settings))
     calibrate_similarity(
-        CemiFaceGenerator(**snakemake.params.settings),
+        settings,
         inputs.generator,
         inputs.embedder,
         inputs.faces,

@@ -12,8 +12,9 @@ from scipy import stats
 from semihard.compute.tensors import resize
 from semihard.errors import InputError
 from semihard.generator import calibration
-from semihard.generator.calibration import calibrate_similarity, model_name, pearson_r, statistics, values_of_m
+from semihard.generator.calibration import calibrate_similarity, model_name, pearson_r, statistics
 from semihard.generator.inquiries import one_per_identity
+from semihard.generator.methods.cemiface.method import similarities
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.model_file import GeneratorSpec, load_generator, save_generator
 from semihard.generator.samplers import denoise, draw_noise
@@ -200,14 +201,14 @@ def test_one_value_of_m_has_no_correlation(inputs, tmp_path):
     assert found["counts"].sum() == 6 and found["images"].shape[:2] == (1, 6)
     for name in ("pearson_r", "pearson_r_mean", "pearson_r_within", "monotonicity"):
         assert found[name].shape == (1,) and np.isnan(found[name][0]), name
-    assert values_of_m(spec).shape == (21,)
+    assert similarities(spec, 21).shape == (21,)
 
 
 def test_values_of_m_are_those_the_generator_was_trained_on():
     spec = GeneratorSpec(
         "cemiface", "tiny", SIZE, 1000, 1e-4, 0.02, DIM, "", {"m_min": 0.0, "m_max": 0.6, "m_step": 0.04}
     )
-    assert np.allclose(values_of_m(spec), [0.03 * i for i in range(21)])
+    assert np.allclose(similarities(spec, 21), [0.03 * i for i in range(21)])
 
 
 @pytest.mark.filterwarnings("error")

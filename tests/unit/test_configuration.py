@@ -81,7 +81,38 @@ def changed(path: str, value: object) -> dict:
             ["synthetik"],
             "study.compare: 'synthetik' is not an entry of facesets; did you mean 'synthetic'?",
         ),
-        ("study.compare", [{"faceset": "real", "recogniser": "r"}], "study.compare.0.recogniser: no such key"),
+        (
+            "study.compare",
+            [{"faceset": "real", "recogniser": "r"}],
+            "study.compare.0.recogniser: no such key; did you mean 'recognizer'?",
+        ),
+        ("study.fidelity", {"image": 3}, "study.fidelity.image: no such key; did you mean 'images'?"),
+        (
+            "study.leakage",
+            {"false_match": 3},
+            "study.leakage.false_match: no such key; did you mean 'false_match_rate'?",
+        ),
+        (
+            "study.references",
+            [{"embeder": "guide"}],
+            "study.references.0.embeder: no such key; did you mean 'embedder'?",
+        ),
+        (
+            "study.references",
+            [{"embedder": "guide", "further_benchmarks": []}],
+            "study.references.0: the key 'further_benchmarks' is called 'extra_benchmarks' now; rename it",
+        ),
+        (
+            "recognizers.r.domain_mixup",
+            {"reel": "real"},
+            "recognizers.r.domain_mixup.reel: no such key; did you mean 'real'?",
+        ),
+        (
+            "recognizers.r.head",
+            "cosFace",
+            "recognizers.r.head: 'cosFace' is none of its values; did you mean 'cosface'?",
+        ),
+        ("facesets.synthetic.negative_identity", {"wieght": 1}, "did you mean 'weight'?"),
         ("study.recognizer", "x", "study.recognizer: 'x' is not an entry of recognizers"),
         ("facesets.a b", {"source": "rendered"}, "facesets.a b: a name has letters"),
         (

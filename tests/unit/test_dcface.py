@@ -54,7 +54,7 @@ def objective_of(folder, embedder, names: list[str], **given) -> DCFaceObjective
 def randomised() -> DCFaceUNet:
     """A fresh network, but for what starts at zero or next to it."""
     torch.manual_seed(0)
-    network = DCFaceUNet("tiny", SIZE, SCHEDULE, 3, 16)
+    network = DCFaceUNet("tiny", SIZE, SCHEDULE, 3, 16, "tiny")
     for parameter in [*network.unet.parameters(), network.scale]:
         nn.init.normal_(parameter, 0, 0.1)
     return network.eval()
@@ -72,7 +72,7 @@ def inputs(n: int) -> list[torch.Tensor]:
 def test_published_token_counts():
     """5 × 5 + 1 of style; 7 × 7 + 1 of identity; 512 long, as is what is added to the time embedding."""
     with torch.device("meta"):
-        network = DCFaceUNet("dcface_112", 112, SCHEDULE, 5, 64)
+        network = DCFaceUNet("dcface_112", 112, SCHEDULE, 5, 64, "iresnet50")
         image, style = torch.empty(2, 3, 112, 112), torch.empty(2, 64, 56, 56)
         assert network.E_sty(style).shape == (2, 26, 512)
         assert network.E_id(image)[0].shape == (2, 50, 512)
@@ -150,7 +150,7 @@ def test_every_input_matters_to_its_own_sample_alone(which: int):
 
 
 def test_identity_is_added_to_the_time_embedding_at_a_thousandth():
-    network = DCFaceUNet("tiny", SIZE, SCHEDULE, 3, 16).eval()
+    network = DCFaceUNet("tiny", SIZE, SCHEDULE, 3, 16, "tiny").eval()
     _, _, x_id, style = inputs(3)
     with torch.no_grad():
         _, f_id = network.E_id(x_id)
@@ -300,7 +300,7 @@ def test_gradient_reaches_everything_but_the_embedder(tmp_path, embedder):
 def test_learns(tmp_path, embedder):
     objective = objective_of(tmp_path, embedder, ["a", "b"] * 6, mse_target="velocity")
     torch.manual_seed(0)
-    network = DCFaceUNet("tiny", SIZE, SCHEDULE, 3, objective.style_features.channels).train()
+    network = DCFaceUNet("tiny", SIZE, SCHEDULE, 3, objective.style_features.channels, "tiny").train()
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
     rows = torch.from_numpy(objective.rows)
     x, t = to_float(objective.images[rows]), torch.linspace(0, 999, len(rows)).long()

@@ -154,8 +154,10 @@ def test_parsing_the_workflow_needs_nothing_heavy():
 def test_a_module_of_an_earlier_version_says_where_it_is():
     for old, new in MOVED.items():
         assert importlib.util.find_spec(f"semihard.{new}")
-        with pytest.raises(ModuleNotFoundError, match=f"^semihard.{old} is semihard.{new} now$"):
+        with pytest.raises(ImportError, match=f"^semihard.{old} is semihard.{new} now$"):
             importlib.import_module(f"semihard.{old}")
+    with pytest.raises(ImportError, match="^semihard.artifacts is semihard.storage.artifacts now$"):
+        from semihard import artifacts  # noqa: F401
 
 
 @pytest.mark.parametrize("name", registry.names_of("generator.methods"))

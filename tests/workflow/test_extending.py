@@ -11,6 +11,8 @@ import yaml
 from PIL import Image
 
 from semihard.sources.rendered.stream import rendered_faces
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
 from semihard.storage.faceset import FaceSet
 from tests.workflow.conftest import ROOT, Project, copy_project
 
@@ -64,7 +66,7 @@ def write_data(project: Project) -> None:
 
 def test_each_kind_touches_few_files():
     kinds = sections()
-    assert len(kinds) == 7
+    assert len(kinds) == 8
     for kind, blocks in kinds.items():
         assert len({path for path, _, _ in blocks}) <= FILES_AT_MOST, kind
 
@@ -89,6 +91,28 @@ def test_a_study_uses_one_more_of_everything(extended):
     assert len(FaceSet(results / "facesets/nobody.h5")) == 12
     counts = pd.read_csv(results / "figures/counts/synthetic.csv")
     assert (counts["images"] * counts["identities"]).sum() == len(FaceSet(results / "facesets/synthetic.h5"))
+    assert (
+        read_artifact(results / "generators/similar/calibration.h5", schemas.CALIBRATION)["similarity"].shape[1] == 21
+    )
+    assert extended.would_run() == {}
+
+
+def test_a_new_knob_that_is_switched_off_makes_nothing_anew(extended):
+    knob = '    newest: {} = Field({}, description="New.")\n'
+    for path, anchor, kind in (
+        (
+            "generator/settings.py",
+            '    @field_validator("angular_perturbation", mode="before")\n',
+            ("float | None", "None"),
+        ),
+        ("recognizer/settings.py", '    @model_validator(mode="before")\n', ("int", "0")),
+        ("sources/settings.py", "class SubsetFaces(FaceSetSettings):\n", ("bool", "False")),
+    ):
+        file = extended.folder / "workflow_scripts/semihard" / path
+        text = file.read_text()
+        assert text.count(anchor) == 1
+        before = f"{knob.format(*kind)}\n\n" if anchor.startswith("class") else f"{knob.format(*kind)}\n"
+        file.write_text(text.replace(f"\n\n{anchor}" if anchor.startswith("class") else anchor, f"{before}{anchor}"))
     assert extended.would_run() == {}
 
 
@@ -111,6 +135,11 @@ def test_the_operator_changed_the_conditions(extended):
             'NAMES = {"linear": {}}\n',
             r"backbones/second\.py: 'linear' is the name of linear\.py in the same folder, too; give one another name",
         ),
+        ("generator/methods/huber/method.py", "x = 1\n", r"methods/huber/method\.py: has no '\w+'"),
+        ("generator/methods/huber/settings.py", "import nothing_like_it\n", "huber.settings: cannot be imported"),
+        ("generator/methods/half/method.py", "x = 1\n", r"methods/half: has no __init__\.py"),
+        ("recognizer/backbones/linear.py", "", r"backbones/linear\.py: has no 'Backbone'; docs/extending\.md says"),
+        ("figures/counts.py", "x = 1\n", r"figures/counts\.py: has no 'plot_counts'"),
         (
             "generator/methods/huber/settings.py",
             "from semihard.generator.settings import Diffusion\n",
@@ -121,10 +150,13 @@ def test_the_operator_changed_the_conditions(extended):
 def test_what_cannot_be_added_is_said_in_one_line(extended, path, text, sentence):
     file = extended.folder / "workflow_scripts/semihard" / path
     before = file.read_text() if file.exists() else None
+    file.parent.mkdir(exist_ok=True)
     file.write_text(text)
     try:
         said = extended.snakemake("-n", check=False)
     finally:
         file.unlink() if before is None else file.write_text(before)
+        if not any(file.parent.iterdir()):
+            file.parent.rmdir()
     assert len([line for line in said.splitlines() if re.search(sentence, line)]) == 1
     assert "workflow_scripts/semihard/workflow" not in said  # no trace of ours

@@ -5,7 +5,6 @@ CemiFace's own sets show why this has to be looked at: made at m = 0, their mean
 """
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,10 @@ from semihard.compute.device import autocast, best_device
 from semihard.compute.progress import progress
 from semihard.errors import InputError
 from semihard.generator.inquiries import one_per_identity, read_inquiry_images, read_unit_embeddings
-from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
-from semihard.generator.methods.cemiface.similarity_range import SimilarityRange
-from semihard.generator.model_file import GeneratorSpec, load_generator
+from semihard.generator.method import SimilarityMethod, method_named, settings_named
+from semihard.generator.model_file import load_generator
 from semihard.generator.samplers import denoise, draw_noise
+from semihard.generator.settings import Diffusion
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
@@ -35,7 +34,7 @@ BIN_EDGES = np.array([-1, 0, 0.1, 0.2, 0.3, 0.4, 0.5, 1])  # CemiFace Table 7, a
 
 
 def calibrate_similarity(
-    settings: CemiFaceGenerator,
+    settings: Diffusion,
     generator_path: Path | str,
     embedder_model_path: Path | str,
     faces_path: Path | str,
@@ -50,14 +49,15 @@ def calibrate_similarity(
     An image's noise is a function of (seed, inquiry, k) and the same at every m, so that m alone moves it. Similarity is
     measured by the embedder of the loss, called "loss", and by `other_models`, name → model file; to each its own
     embedding of the inquiry, for the others from the inquiry image as stored. Statistics are those of `statistics`.
-    Raises InputError where the generator is of another method than cemiface, or generator, embedder and embeddings do
+    Raises InputError where the generator's method takes no similarity, or generator, embedder and embeddings do
     not belong together.
     """
     other_models = other_models or {}
     device = best_device()
     network, spec = load_generator(generator_path, device)
-    if "m_min" not in spec.options:
+    if not settings_named(spec.method).takes_similarity:
         raise InputError(f"{generator_path}: a {spec.method} generator takes no m; calibrate one of method cemiface")
+    method: SimilarityMethod = method_named(spec.method)
     if LOSS in other_models:
         raise InputError(f"{other_models[LOSS]}: {LOSS!r} is the embedder of the loss; give this one another name")
     embedders = {LOSS: load_embedder(embedder_model_path, device)}
@@ -78,14 +78,13 @@ def calibrate_similarity(
     inquiry, k = np.repeat(chosen, PER_INQUIRY), np.tile(np.arange(PER_INQUIRY), len(chosen))
     noise = draw_noise(settings.seed, inquiry, k, spec.image_size).to(device)
 
-    m_values, cosines, ladder = values_of_m(spec), [], []
+    m_values, cosines, ladder = method.similarities(spec, VALUES), [], []
     with progress("calibrate", len(m_values), "values of m") as advance, torch.inference_mode():
         for m in m_values:
             asked = torch.full((len(noise),), float(m), device=device)
             with autocast(device, settings.precision):
-                images = denoise(
-                    partial(network, identity=C_id[LOSS], m=asked), spec, noise, SAMPLER, min(STEPS, spec.timesteps)
-                )
+                predict = method.condition_similarity(network, C_id[LOSS], asked)
+                images = denoise(predict, spec, noise, SAMPLER, min(STEPS, spec.timesteps))
             measured = [
                 nn.functional.cosine_similarity(embedder.embed(images), C_id[name])
                 for name, embedder in embedders.items()
@@ -103,11 +102,6 @@ def calibrate_similarity(
         "inquiry_images": read_inquiry_images(faces, chosen[:LADDER_ROWS], spec.image_size),
     }
     write_artifact(output, schemas.CALIBRATION, data, provenance)
-
-
-def values_of_m(spec: GeneratorSpec) -> np.ndarray:
-    """The similarities a cemiface generator is asked for, float64 `[M]`: evenly over its own range, or its only one."""
-    return SimilarityRange(**spec.options).evenly(VALUES)
 
 
 def statistics(m: np.ndarray, similarity: np.ndarray) -> dict[str, np.ndarray]:

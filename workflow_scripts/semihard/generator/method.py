@@ -106,6 +106,23 @@ class Method(Protocol):
         ...
 
 
+class SimilarityMethod(Method, Protocol):
+    """What a method has besides where its settings say `takes_similarity`."""
+
+    def similarities(self, spec: GeneratorSpec, count: int) -> np.ndarray:
+        """`count` similarities m, float64, evenly over what the generator was trained on, or the only one there is."""
+        ...
+
+    def condition_similarity(self, network: Denoiser, identity: torch.Tensor, m: torch.Tensor) -> Predict:
+        """ε′ of images asked to be like unit embeddings `[n, D]` by m `[n]`."""
+        ...
+
+
 def method_named(name: str) -> Method:
     """A method's module. Raises InputError where none has this name."""
     return registry.load("generator.methods", name, "method")
+
+
+def settings_named(name: str) -> type[Diffusion]:
+    """The settings of a method, which say what it needs."""
+    return registry.class_of(registry.load("generator.methods", name, "settings"), Diffusion)

@@ -14,11 +14,10 @@ from semihard.compute.device import autocast, best_device, compiled
 from semihard.compute.progress import progress
 from semihard.errors import InputError
 from semihard.generator.gathering import gather_shards, identity_name
-from semihard.generator.method import Synthesis, method_named
+from semihard.generator.method import Synthesis, method_named, settings_named
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces, operators
-from semihard.settings import registry
+from semihard.generator.settings import SyntheticFaces, UnconditionalFaces, operators
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
@@ -97,7 +96,7 @@ def is_finished(path: Path) -> bool:
 
 def check_method(settings: SyntheticFaces | UnconditionalFaces, spec: GeneratorSpec, path: Path | str) -> None:
     """Raises InputError where the generator's method cannot do what the settings ask."""
-    method = registry.class_of(registry.load("generator.methods", spec.method, "settings"), Diffusion)
+    method = settings_named(spec.method)
     if isinstance(settings, UnconditionalFaces) != (method.conditioned_on == "nothing"):
         use = "unconditional" if method.conditioned_on == "nothing" else "synthesis"
         raise InputError(f"{path}: a {spec.method} generator is not for source: {settings.source}; use source: {use}")

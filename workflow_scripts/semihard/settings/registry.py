@@ -6,6 +6,7 @@ each name stands for, and a folder its name. Names are read without importing an
 
 import ast
 import importlib
+import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -13,17 +14,25 @@ from types import ModuleType
 from semihard.errors import InputError
 
 LIBRARY = Path(__file__).parents[1]
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+HAS = {  # what a module of a folder is to define, for what finds it by name
+    "generator.operators": ("change",),
+    "recognizer.backbones": ("Backbone",),
+    "similarity.layouts": ("NAMES", "renames"),
+    "sources.benchmarks": ("read",),
+    "sources.readers": ("read",),
+}
 
 
 @cache
 def names_of(package: str, library: Path = LIBRARY) -> dict[str, str]:
     """Name → module or folder of everything in `package`, e.g. "recognizer.heads", in order of the file names.
 
-    Raises InputError where a file is no Python, or two of them give the same name.
+    Raises InputError where a file is no Python, a folder no package, or two of them give the same name.
     """
     names: dict[str, str] = {}
     for path in sorted(library.joinpath(*package.split(".")).iterdir()):
-        if path.name.startswith((".", "_")) or not (path.suffix == ".py" or (path / "__init__.py").is_file()):
+        if path.name.startswith((".", "_")) or not (path.suffix == ".py" or is_package(path)):
             continue
         for name in names_in(path) if path.suffix == ".py" else [path.stem]:
             if name in names:
@@ -34,11 +43,35 @@ def names_of(package: str, library: Path = LIBRARY) -> dict[str, str]:
     return names
 
 
+def is_package(path: Path) -> bool:
+    """True for a package. Raises InputError for a folder of Python files that is none."""
+    if not path.is_dir() or not any(path.glob("*.py")):
+        return False
+    if not (path / "__init__.py").is_file():
+        raise InputError(f"{path}: has no __init__.py, so Python finds nothing in it; add one, with a docstring")
+    return True
+
+
 def names_in(path: Path) -> dict[str, object]:
-    """The names that a module gives, and what each stands for. Raises InputError where it is no Python."""
+    """The names that a module gives, and what each stands for. Raises InputError where it is no Python, or they are not
+    written as a literal dictionary of names."""
+    if not path.stem.replace("-", "_").isidentifier():
+        raise InputError(f"{path}: a module's name has letters, digits and '_' alone; rename the file")
     for statement in parse(path).body:
-        if isinstance(statement, ast.Assign) and [ast.unparse(target) for target in statement.targets] == ["NAMES"]:
-            return dict(ast.literal_eval(statement.value))
+        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and [ast.unparse(target) for target in targets] == [
+            "NAMES"
+        ]:
+            try:
+                names = ast.literal_eval(statement.value)
+                if names and isinstance(names, dict) and all(isinstance(n, str) and NAME.fullmatch(n) for n in names):
+                    return names
+            except (ValueError, TypeError):
+                pass
+            raise InputError(
+                f"{path}, line {statement.lineno}: NAMES is to be one literal dictionary, of names (letters, digits, '_', '.' "
+                "and '-') and what each stands for; write it out"
+            )
     return {path.stem: None}
 
 
@@ -48,11 +81,19 @@ def parse(path: Path) -> ast.Module:
         return ast.parse(path.read_text(encoding="utf-8"), path)
     except SyntaxError as error:
         raise InputError(f"{path}, line {error.lineno}: {error.msg}") from None
+    except ValueError as error:  # bytes that are no text
+        raise InputError(f"{path}: is no Python file ({error})") from None
 
 
 def literal(package: str, name: str) -> object:
     """What `name` stands for in the NAMES of its module, read without importing it."""
-    return names_in(LIBRARY.joinpath(*package.split("."), f"{names_of(package)[name]}.py"))[name]
+    return names_in(file_of(package, name))[name]
+
+
+def file_of(package: str, name: str) -> Path:
+    """The module or folder that gives `name`."""
+    path = LIBRARY.joinpath(*package.split("."), names_of(package)[name])
+    return path if path.is_dir() else path.with_suffix(".py")
 
 
 def module_of(package: str, name: str, part: str = "") -> str:
@@ -65,17 +106,38 @@ def module_of(package: str, name: str, part: str = "") -> str:
 
 
 def load(package: str, name: str, part: str = "") -> ModuleType:
-    """That module, imported. Raises InputError where it is no Python."""
+    """That module, imported. Raises InputError where it is no Python, or imports what is not there."""
+    module = module_of(package, name, part)
     try:
-        return importlib.import_module(module_of(package, name, part))
+        return importlib.import_module(module)
     except SyntaxError as error:
         raise InputError(f"{error.filename}, line {error.lineno}: {error.msg}") from None
+    except ImportError as error:
+        raise InputError(f"{module}: cannot be imported ({error})") from None
 
 
 def entry(package: str, name: str, part: str = "") -> str:
-    """What a fingerprint takes for it: the module and, where it gives several names, which."""
+    """What a fingerprint takes for it: the module and, where it gives several names, which. Raises InputError where the
+    module has not what it is found for."""
     module = module_of(package, name, part)
+    if missing := [item for item in HAS.get(package, ()) if item not in definitions(file_of(package, name))]:
+        raise InputError(f"{file_of(package, name)}: has no {missing[0]!r}; docs/extending.md says what it is to have")
     return module if part or module.endswith(f".{name}") else f"{module}:{name}"
+
+
+@cache
+def definitions(path: Path) -> set[str]:
+    """The names that a module defines or imports at its top."""
+    names: set[str] = set()
+    for statement in parse(path).body:
+        names |= {getattr(statement, "name", "")}
+        names |= {
+            alias.asname or alias.name for alias in getattr(statement, "names", ()) if isinstance(alias, ast.alias)
+        }
+        names |= {
+            node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+    return names
 
 
 def class_of(module: ModuleType, base: type) -> type:

@@ -156,8 +156,10 @@ class FaceSet:
         try:
             with h5py.File(self.path) as h5:
                 if h5.attrs.get("kind") != FACESET.kind or h5.attrs.get("schema") != FACESET.version:
+                    kind, version = h5.attrs.get("kind", "something else"), h5.attrs.get("schema", "none")
                     raise InputError(
-                        f"{self.path}: not a face set of schema {FACESET.version}; make it again with this version"
+                        f"{self.path}: is {kind!r} of schema {version}, expected a face set of schema {FACESET.version}; make "
+                        "it again with this version"
                     )
                 self.attrs = dict(h5.attrs)
                 self.identity = h5["identity"][:]

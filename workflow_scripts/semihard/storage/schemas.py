@@ -246,5 +246,3 @@ DIVERSITY = Schema(
         "impostor": Dataset("float32", "I", meaning="cosines of sampled image pairs of different identities"),
     },
 )
-
-ALL = [item for item in globals().values() if isinstance(item, Schema)]

@@ -14,6 +14,7 @@ from semihard.similarity.settings import WeightsEmbedder
 from semihard.workflow.settings import Config
 
 TRAINING = ("options", "build_network", "build_objective")  # of a method
+CALIBRATION = ("similarities", "condition_similarity")
 
 
 def of(script: str, settings: Settings, config: Config) -> list[str]:
@@ -31,6 +32,11 @@ def training_generator(settings: Diffusion, config: Config) -> list[str]:
 def measuring_learning(settings: Diffusion, config: Config) -> list[str]:
     """What its method conditions images of its training set on."""
     return [entry("generator.methods", settings.method, "method:condition_training_images")]
+
+
+def calibration(settings: Diffusion, config: Config) -> list[str]:
+    """Its method's similarities, and how it is asked for one."""
+    return [entry("generator.methods", settings.method, f"method:{function}") for function in CALIBRATION]
 
 
 def synthesis(settings: Settings, config: Config) -> list[str]:
@@ -58,6 +64,7 @@ def importing_embedder(settings: Settings, config: Config) -> list[str]:
 
 FOUND: dict[str, Callable[[Settings, Config], list[str]]] = {
     "train_generator": training_generator,
+    "calibrate_similarity": calibration,
     "measure_learning": measuring_learning,
     "synthesize": synthesis,
     "train_recognizer": training_recognizer,
@@ -72,6 +79,7 @@ REGISTRIES = {
         *(("generator.methods", f"method:{function}") for function in TRAINING),
         ("recognizer.backbones", ""),
     ],
+    "calibrate_similarity": [("generator.methods", f"method:{function}") for function in CALIBRATION],
     "measure_learning": [("generator.methods", "method:condition_training_images")],
     "synthesize": [("generator.methods", "method:condition_faceset"), ("generator.operators", "")],
     "train_recognizer": [("recognizer.backbones", ""), ("recognizer.heads", "")],

@@ -14,9 +14,8 @@ import yaml
 from pydantic import ValidationError
 
 from semihard.errors import InputError
-from semihard.generator.settings import NegativeIdentity
 from semihard.settings.base import Settings
-from semihard.workflow.settings import Config, Study
+from semihard.workflow.settings import Config
 
 SECTIONS = ("facesets", "embedders", "generators", "recognizers", "benchmarks")
 
@@ -104,15 +103,16 @@ def _takes_one_value(section: str, key: str) -> bool:
 
 def _models_of(section: str) -> list[type[Settings]]:
     """The models an entry of `section` can be of."""
+    return _models_in(typing.get_args(Config.model_fields[section].annotation)[1])
 
-    def models(annotation: object) -> list:
-        if typing.get_origin(annotation) is typing.Annotated:
-            return models(typing.get_args(annotation)[0])
-        if isinstance(annotation, type):
-            return [annotation]
-        return [model for argument in typing.get_args(annotation) for model in models(argument)]
 
-    return models(typing.get_args(Config.model_fields[section].annotation)[1])
+def _models_in(annotation: object) -> list[type[Settings]]:
+    """The models that an annotation names."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _models_in(typing.get_args(annotation)[0])
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        return [annotation] if issubclass(annotation, Settings) else []
+    return [model for argument in typing.get_args(annotation) for model in _models_in(argument)]
 
 
 def check(expanded: dict) -> Config:
@@ -138,12 +138,14 @@ def _sentence(problem: dict) -> str:
     location = [str(part) for part in problem["loc"]]
     if len(location) > 2 and location[0] in ("facesets", "embedders", "generators", "benchmarks"):
         del location[2]  # pydantic names the kind of entry here; the YAML has no such level
-    location = [part for part in location if part not in ("constrained-str", "Comparison")]
+    location = [part for part in location if part not in ("constrained-str", "Comparison", "Reference")]
     where = ".".join(location)
     match problem["type"]:
         case "extra_forbidden":
-            model = _model_at(problem)
-            return f"{where}: no such key{did_you_mean(location[-1], model) if model else ''}"
+            return f"{where}: no such key{did_you_mean(location[-1], _keys_at(problem['loc']))}"
+        case "literal_error":
+            possible = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+            return f"{where}: {problem['input']!r} is none of its values{did_you_mean(str(problem['input']), possible)}"
         case "missing":
             return f"{where}: is missing"
         case "union_tag_not_found":
@@ -162,23 +164,23 @@ def _sentence(problem: dict) -> str:
     return f"{where}: {message}{and_value}"
 
 
-def _model_at(problem: dict) -> list[str]:
+def _keys_at(location: tuple[str | int, ...]) -> list[str]:
     """The keys that were possible where an unknown one was found."""
-    location = problem["loc"]
-    if len(location) == 1:
-        return list(Config.model_fields)
-    section = location[0]
-    if location[-2] == "negative_identity":
-        return list(NegativeIdentity.model_fields)
-    if section == "study":
-        return list(Study.model_fields) if len(location) == 2 else []
-    models = _models_of(section)
-    if section == "recognizers":
-        return list(models[0].model_fields) if len(location) == 3 else []
-    key = "method" if section == "generators" else "source"
-    return [
-        field.alias or name
-        for model in models
-        if location[2] in typing.get_args(model.model_fields[key].annotation)
-        for name, field in model.model_fields.items()
-    ]
+    kinds, is_name = [Config], False
+    for part in location[:-1]:
+        if is_name or isinstance(part, int):  # the name of an entry, or a place in a list
+            is_name = False
+            continue
+        fields = [kind.model_fields[part] for kind in kinds if part in kind.model_fields]
+        is_name = kinds == [Config] and part in SECTIONS
+        tagged = [kind for kind in kinds if kind.__name__ == part or part in _tags(kind)]
+        kinds = [model for field in fields for model in _models_in(field.annotation)] or tagged or kinds
+    return [field.alias or name for kind in kinds for name, field in kind.model_fields.items()]
+
+
+def _tags(kind: type[Settings]) -> tuple[str, ...]:
+    """The values of `source` or `method` that choose a model."""
+    for key in ("source", "method"):
+        if key in kind.model_fields:
+            return typing.get_args(kind.model_fields[key].annotation)
+    return ()

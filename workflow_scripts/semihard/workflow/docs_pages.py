@@ -48,11 +48,14 @@ RERUNS = """\
 # What runs again after an edit
 
 Made by `make docs` from the fingerprints of the stages; a test edits every module and compares. Of a module, a stage
-depends on the functions, classes and constants that it reaches, not on their neighbours. Comments, docstrings,
-annotations, layout, what is logged or said in an error, meanings of datasets and descriptions of settings are in no
-fingerprint; of settings, Snakemake compares the values. What is found by name (a head, a backbone, a method, an operator,
-a reader, a layout, a figure) is in the fingerprint of the stages whose entry names it; what reads a model file depends on
-who made it, and so on its code.
+depends on the functions, classes and constants that it reaches, on where their imports come from, and on what the module
+does when it is imported, not on their neighbours. Comments, docstrings, annotations of functions, layout, what is logged
+or said in an error, meanings of datasets and descriptions of settings are in no fingerprint; of settings, Snakemake
+compares the values, without those that are switched off by default. What is found by name (a head, a backbone, a method,
+an operator, a reader, a layout, a figure) is in the fingerprint of the stages whose entry names it; what reads a model
+file depends on who made it, and so on its code. Trusted to change no result, whatever is written in them, are `workflow`,
+`errors`, `compute.progress`, `storage.provenance`, `generator.cost` and `recognizer.memory`; of other packages, their
+versions (the lock file) are yours to watch.
 
 An edit whose output is the same to the byte does not stop there: Snakemake decides what runs before the first job
 starts, and compares checksums of inputs (up to 1 MB) only then. A digest beside each artifact would stop the *next* run,
@@ -151,7 +154,7 @@ def _type(annotation: object) -> str:
 
 def _artifacts() -> str:
     lines = ARTIFACTS.splitlines()
-    for schema in schemas.ALL:
+    for schema in [item for item in vars(schemas).values() if isinstance(item, schemas.Schema)]:
         lines += [f"## {schema.kind}", "", "| dataset | type | shape | meaning |", "|---|---|---|---|"]
         lines += [
             f"| `{name}` | {item.dtype} | [{item.shape}] | {item.meaning} |" for name, item in schema.datasets.items()

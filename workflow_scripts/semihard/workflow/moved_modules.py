@@ -62,7 +62,7 @@ class MovedModules(MetaPathFinder):
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
         package, _, module = name.partition(".")
         if package == __name__.partition(".")[0] and module in MOVED:
-            raise ModuleNotFoundError(f"{name} is {package}.{MOVED[module]} now", name=name)
+            raise ImportError(f"{name} is {package}.{MOVED[module]} now", name=name)
 
 
 def install() -> None:

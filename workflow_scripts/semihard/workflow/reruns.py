@@ -4,6 +4,7 @@ from semihard.settings.registry import LIBRARY, entry, names_of
 from semihard.workflow.code_entries import REGISTRIES
 from semihard.workflow.figures import FIGURES
 from semihard.workflow.fingerprint import SCRIPTS, reached_by
+from semihard.workflow.module_code import Module
 
 
 def stages_after_edit() -> dict[str, tuple[list[str], list[str]]]:
@@ -29,7 +30,18 @@ def entries_of(script: str) -> list[str]:
     """Everything that a script may find by name."""
     if script == "plot_figure":
         return [f"semihard.figures.{figure.draws}" for figure in FIGURES]
-    return [entry(package, name, part) for package, part in REGISTRIES.get(script, ()) for name in names_of(package)]
+    return [
+        found
+        for package, part in REGISTRIES.get(script, ())
+        for name in names_of(package)
+        if is_there(found := entry(package, name, part))
+    ]
+
+
+def is_there(found: str) -> bool:
+    """True but for a function that a method does not need."""
+    module, _, name = found.partition(":")
+    return not module.endswith(".method") or Module.of(module, SCRIPTS).has(name)
 
 
 def scripts() -> list[str]:

@@ -221,11 +221,7 @@ class Plan:
 
     def settings_of(self, section: str, name: str, leave_out: tuple[str, ...] = ()) -> dict:
         """The entry's settings as plain JSON values in the order of its fields: what a rule has as its parameter."""
-        return {
-            key: value
-            for key, value in self._entry(section, name).model_dump(mode="json").items()
-            if key not in leave_out
-        }
+        return {key: value for key, value in given(self._entry(section, name)).items() if key not in leave_out}
 
     def inquiry_settings(self, faceset: str) -> dict:
         """What the selection of a synthetic set's inquiries depends on: not on m, nor on anything that comes after."""
@@ -253,3 +249,20 @@ class Plan:
         the function in semihard/figures that draws a figure."""
         entries = code_entries.of(script, self._entry(section, name), self.config) if section else []
         return fingerprint(f"{script}.py", *entries, *([f"semihard.figures.{drawn}"] if drawn else []))
+
+
+def given(entry: Settings) -> dict:
+    """The settings of an entry as plain JSON values, without those that are switched off and are so by default: a knob
+    that comes new to a version, switched off, changes no parameter of a rule and so makes nothing anew."""
+    kind, values = type(entry), entry.model_dump(mode="json")
+    off = {
+        field.serialization_alias or field.alias or name: name
+        for name, field in kind.model_fields.items()
+        if not getattr(entry, name) and getattr(entry, name) == field.default
+    }
+    again = kind.model_validate({key: value for key, value in values.items() if key not in off})
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in off or getattr(again, off[key]) != getattr(entry, off[key])  # a recipe would switch it on
+    }

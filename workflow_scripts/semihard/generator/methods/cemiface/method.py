@@ -44,13 +44,23 @@ def build_objective(settings: CemiFaceGenerator, data: TrainingData) -> CemiFace
     return CemiFaceObjective(settings, data.embeddings, data.embedder, data.device, same_identity)
 
 
+def similarities(spec: GeneratorSpec, count: int) -> np.ndarray:
+    """`count` similarities evenly from m_min to m_max, or the only one there is."""
+    return SimilarityRange.of(spec.options).evenly(count)
+
+
+def condition_similarity(network: Denoiser, identity: torch.Tensor, m: torch.Tensor) -> Predict:
+    """ε′ at C_id and m."""
+    return partial(network, identity=identity, m=m)
+
+
 def condition_faceset(synthesis: Synthesis) -> Conditioning:
     """Inquiries' unit embeddings at the similarities asked for, changed by the operators that the settings name."""
     settings, network, device = synthesis.settings, synthesis.network, synthesis.device
     embeddings = torch.from_numpy(synthesis.inquiries["embedding"])
     operators = modules_of(settings)
     for m in (settings.similarity, *settings.mixed_similarities):
-        warn_outside(m, SimilarityRange(**synthesis.spec.options))
+        warn_outside(m, SimilarityRange.of(synthesis.spec.options))
 
     def conditioned(identity: np.ndarray, index: np.ndarray) -> Conditioned:
         drawn = draw_conditions(settings, embeddings, identity, index)
@@ -73,7 +83,7 @@ def condition_training_images(
 ) -> Predict:
     """ε′ as the network is trained to predict it for images of its training set, each with one of the similarities
     trained on, drawn by the seed for the whole set."""
-    grid, pixels = SimilarityRange(**spec.options).grid(), images.pixels
+    grid, pixels = SimilarityRange.of(spec.options).grid(), images.pixels
     m = grid[np.random.default_rng(images.seed).integers(len(grid), size=images.count)[images.rows]]
     return partial(network, identity=nn.functional.normalize(guide.embed(pixels)), m=m.to(pixels.device))
 

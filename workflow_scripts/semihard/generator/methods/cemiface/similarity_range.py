@@ -14,6 +14,11 @@ class SimilarityRange:
     m_max: float
     m_step: float
 
+    @classmethod
+    def of(cls, options: dict) -> "SimilarityRange":
+        """Of what a generator's file says of its method."""
+        return cls(options["m_min"], options["m_max"], options["m_step"])
+
     @property
     def steps(self) -> int:
         """How many whole steps there are."""

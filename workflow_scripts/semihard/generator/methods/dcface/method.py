@@ -9,7 +9,7 @@ from diffusers import DDPMScheduler
 from semihard.compute.seeds import seed_for
 from semihard.compute.tensors import resize, to_float
 from semihard.generator.inquiries import read_inquiry_images
-from semihard.generator.method import Conditioned, Conditioning, Synthesis, TrainingData, TrainingImages
+from semihard.generator.method import Conditioned, Conditioning, Synthesis, TrainingData, TrainingImages, settings_named
 from semihard.generator.methods.dcface.network import DCFaceUNet, StyleFeatures, condition
 from semihard.generator.methods.dcface.objective import DCFaceObjective
 from semihard.generator.methods.dcface.settings import DCFaceGenerator
@@ -28,7 +28,8 @@ def options(settings: DCFaceGenerator, embedder: Embedder) -> dict[str, object]:
 def build_network(spec: GeneratorSpec, schedule: DDPMScheduler) -> Denoiser:
     """The network with fresh weights."""
     grid, channels = spec.options["style_grid"], spec.options["style_channels"]
-    return DCFaceUNet(spec.network, spec.image_size, schedule, grid, channels)
+    extractor = settings_named(spec.method).extractors[spec.network]
+    return DCFaceUNet(spec.network, spec.image_size, schedule, grid, channels, extractor)
 
 
 def empty_conditions(spec: GeneratorSpec, empty: Callable[..., torch.Tensor]) -> list[torch.Tensor]:

@@ -6,7 +6,6 @@ from torch import nn
 from torch.fx import Graph, GraphModule
 from torch.fx.passes.shape_prop import ShapeProp
 
-from semihard.generator.methods.dcface.settings import DCFaceGenerator
 from semihard.generator.network import Denoiser
 from semihard.generator.samplers import Predict
 from semihard.recognizer.backbone import build_backbone
@@ -94,14 +93,12 @@ def grid_statistics(features: torch.Tensor, k: int) -> tuple[torch.Tensor, torch
 class IdentityExtractor(nn.Module):
     """E_id: a recognition network trained with the denoiser; one token is its vector f_id, the others its last map.
 
-    network: whose extractor ("dcface_112": the ResNet-50 of face recognition, 7 × 7 + 1 tokens of 512 at 112 pixels).
+    extractor: the backbone (of "dcface_112" the ResNet-50 of face recognition, 7 × 7 + 1 tokens of 512 at 112 pixels).
     """
 
-    def __init__(self, network: str, image_size: int, width: int):
+    def __init__(self, extractor: str, image_size: int, width: int):
         super().__init__()
-        *layers, self.fc, self.features = build_backbone(
-            DCFaceGenerator.extractors[network], (image_size, image_size), width
-        ).children()
+        *layers, self.fc, self.features = build_backbone(extractor, (image_size, image_size), width).children()
         self.layers = nn.Sequential(*layers)
         places = (-(-image_size // 16)) ** 2  # of its last map
         channels = self.fc.in_features // places
@@ -118,18 +115,26 @@ class IdentityExtractor(nn.Module):
 class DCFaceUNet(Denoiser):
     """ε′ = net(x_t, t, E_id(X_id), E_sty(X_sty)) (DCFace, CVPR 2023).
 
-    style_grid: k; style_channels: C of `StyleFeatures`. The tokens of both extractors are keys and values of every
-    attention there is: DCFace's enter at the last level that halves, these in the middle and in its mirror as well.
-    f_id, times a scalar that starts at 0.001, is added to the time embedding. Tokens are as long as the U-Net's
-    `token_dim`, DCFace's 512 in "dcface_112"; where the time embedding is longer, f_id fills its beginning.
-    "dcface_112": 139.6 M parameters, 6.4 GMAC a condition and 38.5 GMAC a step at 112 pixels.
+    style_grid: k; style_channels: C of `StyleFeatures`; extractor: the backbone of E_id. The tokens of both extractors
+    are keys and values of every attention there is: DCFace's enter at the last level that halves, these in the middle and
+    in its mirror as well. f_id, times a scalar that starts at 0.001, is added to the time embedding. Tokens are as long
+    as the U-Net's `token_dim`, DCFace's 512 in "dcface_112"; where the time embedding is longer, f_id fills its
+    beginning. "dcface_112": 139.6 M parameters, 6.4 GMAC a condition and 38.5 GMAC a step at 112 pixels.
     Raises InputError as `Denoiser` does. Both extractors hold batch norms, E_sty a dropout too: in training a prediction
     depends on the batch, or the part of one, that its image is in.
     """
 
-    def __init__(self, network: str, image_size: int, schedule: DDPMScheduler, style_grid: int, style_channels: int):
+    def __init__(
+        self,
+        network: str,
+        image_size: int,
+        schedule: DDPMScheduler,
+        style_grid: int,
+        style_channels: int,
+        extractor: str,
+    ):
         super().__init__(network, image_size, schedule, added=True)
-        self.E_id = IdentityExtractor(network, image_size, self.token_dim)
+        self.E_id = IdentityExtractor(extractor, image_size, self.token_dim)
         self.E_sty = StyleExtractor(style_channels, self.token_dim, style_grid)
         self.adapter = nn.Linear(self.token_dim, self.token_dim)
         self.scale = nn.Parameter(torch.tensor(0.001))
