@@ -131,6 +131,8 @@ def changed(path: str, value: object) -> dict:
             "benchmarks.held_out.path: /no/lfw.bin not found",
         ),
         ("results", "", "results: String should match pattern"),
+        ("results", "~/x", "results: '~' and variables are not expanded here; write the folder out; found '~/x'"),
+        ("results", "$HOME/x", "write the folder out; found '$HOME/x'"),
         ("study.seeds", [-1], "study.seeds.0: Input should be greater than or equal to 0; found -1"),
         ("study.seeds", [1, 1], "study: seeds names one of [1, 1] twice"),
         ("recognizers.r.learning_rate", float("inf"), "recognizers.r.learning_rate: Input should be a finite number"),

@@ -121,6 +121,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _shorten(name: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    name = " ".join(name.split())  # a name of several lines, on one
     if font.getlength(name) <= width:
         return name
     while name and font.getlength(f"{name}…") > width:

@@ -42,11 +42,16 @@ def read_yaml(path: Path | str) -> dict:
     """A configuration file as plain data. Raises InputError naming file and line where it is no YAML or gives a key twice."""
     try:
         with Path(path).open(encoding="utf-8") as file:
-            return yaml.load(file, _UniqueKeys) or {}
+            config = yaml.load(file, _UniqueKeys) or {}
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: holds no keys and values; a study begins as config.yaml does")
+    return config
 
 
 def expand_sweeps(config: dict) -> tuple[dict, dict[str, list[str]]]:

@@ -3,7 +3,7 @@
 from types import ModuleType
 from typing import Annotated, ClassVar, Literal, Union
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from semihard.audit.settings import AttributeStudy, FidelityAudit, LeakageAudit
 from semihard.generator import settings as of_generator
@@ -151,3 +151,10 @@ class Config(Settings):
     recognizers: dict[Name, Recognizer] = Field(description="Recognizers.")
     benchmarks: dict[BenchmarkName, BenchmarkEntry] = Field(description="Benchmarks.")
     study: Study = Field(description="The study.")
+
+    @field_validator("results")
+    @classmethod
+    def _written_out(cls, path: str) -> str:
+        if path.startswith("~") or "$" in path:
+            raise ValueError("'~' and variables are not expanded here; write the folder out")
+        return path
