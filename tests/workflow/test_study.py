@@ -17,7 +17,7 @@ from semihard.workflow.study import Plan
 from semihard.workflow.user_files import leave_out_absent_benchmarks
 from tests.workflow.conftest import SMALL, Project, copy_project
 
-SCHEMAS = {schema.kind: schema for schema in schemas.ALL}
+SCHEMAS = {schema.kind: schema for schema in schemas.all_schemas()}
 RESULTS = "results/small"
 
 

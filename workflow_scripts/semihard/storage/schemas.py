@@ -246,3 +246,8 @@ DIVERSITY = Schema(
         "impostor": Dataset("float32", "I", meaning="cosines of sampled image pairs of different identities"),
     },
 )
+
+
+def all_schemas() -> list[Schema]:
+    """Every schema of this module."""
+    return [item for item in globals().values() if isinstance(item, Schema)]

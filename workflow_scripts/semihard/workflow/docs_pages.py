@@ -154,7 +154,7 @@ def _type(annotation: object) -> str:
 
 def _artifacts() -> str:
     lines = ARTIFACTS.splitlines()
-    for schema in [item for item in vars(schemas).values() if isinstance(item, schemas.Schema)]:
+    for schema in schemas.all_schemas():
         lines += [f"## {schema.kind}", "", "| dataset | type | shape | meaning |", "|---|---|---|---|"]
         lines += [
             f"| `{name}` | {item.dtype} | [{item.shape}] | {item.meaning} |" for name, item in schema.datasets.items()
