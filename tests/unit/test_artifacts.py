@@ -6,7 +6,7 @@ import pytest
 
 from semihard.errors import InputError
 from semihard.storage import schemas
-from semihard.storage.artifacts import create_artifact, read_artifact, read_attributes, write_artifact
+from semihard.storage.artifacts import create_artifact, open_artifact, read_artifact, read_attributes, write_artifact
 from semihard.storage.provenance import Provenance
 
 CENTERS = {"center": np.eye(2, 3), "identity_names": ["a", "Zoë"], "count": [1, 2], "similarity": np.ones(3)}
@@ -68,3 +68,40 @@ def test_files_have_the_mode_that_the_umask_says(tmp_path):
     finally:
         os.umask(old)
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
+
+
+def test_a_flipped_bit_is_seen(tmp_path):
+    values = np.random.default_rng(0).normal(size=(1000, 64)).astype(np.float32)
+    path = tmp_path / "e.h5"
+    write_artifact(path, schemas.EMBEDDINGS, {"embedding": values})
+    blob = bytearray(path.read_bytes())
+    blob[blob.index(values[500].tobytes()) + 7] ^= 64
+    path.write_bytes(blob)
+    with pytest.raises(
+        InputError, match=r"e\.h5: its bytes have changed since they were written .*delete it and run again"
+    ):
+        read_artifact(path, schemas.EMBEDDINGS)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.97])
+def test_a_file_cut_short_is_named(tmp_path, share):
+    path = tmp_path / "e.h5"
+    write_artifact(path, schemas.EMBEDDINGS, {"embedding": np.ones((50, 8), np.float32)})
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(InputError, match=r"e\.h5: is no whole HDF5 file .*; delete it and run again"):
+        read_artifact(path, schemas.EMBEDDINGS)
+
+
+def test_a_dataset_that_is_missing_is_named(tmp_path):
+    path = tmp_path / "e.h5"
+    write_artifact(path, schemas.EMBEDDINGS, {"embedding": np.ones((5, 8), np.float32)})
+    with h5py.File(path, "a") as h5:
+        del h5["embedding"]
+    with pytest.raises(InputError, match=r"e\.h5: has no dataset 'embedding'; delete it and run again"):
+        read_artifact(path, schemas.EMBEDDINGS)
+
+
+def test_an_error_of_another_file_stays_what_it_is(tmp_path):
+    write_artifact(tmp_path / "e.h5", schemas.EMBEDDINGS, {"embedding": np.ones((5, 8), np.float32)})
+    with pytest.raises(OSError, match="No space left"), open_artifact(tmp_path / "e.h5", schemas.EMBEDDINGS):
+        raise OSError(28, "No space left on device")

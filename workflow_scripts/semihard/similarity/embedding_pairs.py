@@ -1,5 +1,7 @@
 """What the audits share: unit embeddings, who differs from whom, and pairs of images drawn fairly."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -14,17 +16,17 @@ from semihard.storage.faceset import FaceSet
 PAIRS_AT_ONCE = 1 << 16
 
 
-def open_embeddings(path: Path | str, count: int) -> h5py.File:
+@contextmanager
+def open_embeddings(path: Path | str, count: int) -> Iterator[h5py.File]:
     """The artifact "embeddings" of a face set of `count` images, opened for reading.
 
     Raises InputError where it was made of another number of images.
     """
-    h5 = open_artifact(path, schemas.EMBEDDINGS)
-    rows = len(h5["embedding"])
-    if rows != count:
-        h5.close()
-        raise InputError(f"{path}: {rows} embeddings for the {count} images of its face set; embed that set again")
-    return h5
+    with open_artifact(path, schemas.EMBEDDINGS) as h5:
+        rows = len(h5["embedding"])
+        if rows != count:
+            raise InputError(f"{path}: {rows} embeddings for the {count} images of its face set; embed that set again")
+        yield h5
 
 
 def unit_embeddings(path: Path | str, faces: FaceSet) -> torch.Tensor:

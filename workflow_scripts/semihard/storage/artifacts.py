@@ -1,6 +1,7 @@
 """Writing and reading HDF5 artifacts, each true to its schema (storage.schemas)."""
 
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from semihard.storage.schemas import Schema
 
 log = logging.getLogger("semihard")
 TEXT = h5py.string_dtype()
+BYTES_PER_CHUNK = 1 << 18
 
 
 class ArtifactWriter:
@@ -24,8 +26,9 @@ class ArtifactWriter:
         self._h5, self._datasets = h5, schema.datasets
 
     def create(self, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
-        """A contiguous dataset of the schema's dtype, to be filled in blocks."""
-        return self._h5.create_dataset(name, shape, np.dtype(self._datasets[name].dtype))
+        """A dataset of the schema's dtype, to be filled in blocks."""
+        dtype = np.dtype(self._datasets[name].dtype)
+        return self._h5.create_dataset(name, shape, dtype, **checked(shape, dtype.itemsize))
 
     def write(self, name: str, values: np.ndarray | list) -> None:
         """Write one dataset of the schema (or a `columns/…`)."""
@@ -33,7 +36,17 @@ class ArtifactWriter:
         if dtype == "str":
             self._h5.create_dataset(name, data=np.array(list(values), object), dtype=TEXT)
         else:
-            self._h5.create_dataset(name, data=np.asarray(values) if dtype == "any" else np.asarray(values, dtype))
+            array = np.asarray(values) if dtype == "any" else np.asarray(values, dtype)
+            self._h5.create_dataset(name, data=array, **checked(array.shape, array.dtype.itemsize))
+
+
+def checked(shape: tuple[int, ...], itemsize: int) -> dict[str, object]:
+    """How a dataset is stored so that a byte that changes later is seen when it is read: in chunks of some rows, with a
+    checksum each. Nothing for a scalar or an empty one, which HDF5 cannot store so."""
+    if not shape or not all(shape):
+        return {}
+    row = itemsize * math.prod(shape[1:])
+    return {"chunks": (max(1, min(shape[0], BYTES_PER_CHUNK // row)), *shape[1:]), "fletcher32": True}
 
 
 @contextmanager
@@ -111,26 +124,37 @@ def kind_of(path: Path | str) -> str:
         return ""
 
 
-def open_artifact(path: Path | str, schema: Schema) -> h5py.File:
-    """An artifact opened for reading, for block-wise access. Raises InputError where the file is not of `schema`."""
+@contextmanager
+def open_artifact(path: Path | str, schema: Schema) -> Iterator[h5py.File]:
+    """An artifact opened for reading, for block-wise access.
+
+    Raises InputError where the file is not of `schema`, or its bytes have changed since they were written;
+    UnmeasurableError where it says that there was nothing to measure.
+    """
     if not Path(path).is_file():
         raise InputError(f"{path}: not found, expected an artifact of kind {schema.kind!r}")
+    opened = False
     try:
-        h5 = h5py.File(path)
+        with h5py.File(path) as h5:
+            opened = True
+            kind, version = h5.attrs.get("kind", "something else"), h5.attrs.get("schema")
+            if (kind, version) != (schema.kind, schema.version):
+                of_schema = f" of schema {version}" if version is not None else ""
+                raise InputError(
+                    f"{path}: is {kind!r}{of_schema}, expected {schema.kind!r} of schema {schema.version}; make it again "
+                    "with this version of the workflow"
+                )
+            if reason := h5.attrs.get("unmeasured"):
+                raise UnmeasurableError(reason)
+            missing = [name for name in schema.datasets if name != "columns/*" and name not in h5]
+            if missing:
+                raise InputError(f"{path}: has no dataset {missing[0]!r}; delete it and run again")
+            yield h5
     except OSError as error:
-        raise InputError(f"{path}: not a readable HDF5 file ({error})") from None
-    kind, version = h5.attrs.get("kind", "something else"), h5.attrs.get("schema")
-    if (kind, version) != (schema.kind, schema.version):
-        h5.close()
-        of_schema = f" of schema {version}" if version is not None else ""
-        raise InputError(
-            f"{path}: is {kind!r}{of_schema}, expected {schema.kind!r} of schema {schema.version}; make it again with this "
-            "version of the workflow"
-        )
-    if reason := h5.attrs.get("unmeasured"):
-        h5.close()
-        raise UnmeasurableError(reason)
-    return h5
+        if opened and "filter" not in str(error):  # of a checksum; what else goes wrong here is another file's
+            raise
+        damaged = "its bytes have changed since they were written" if opened else "is no whole HDF5 file"
+        raise InputError(f"{path}: {damaged} ({error}); delete it and run again") from None
 
 
 def _check(h5: h5py.File, schema: Schema, path: Path | str) -> None:

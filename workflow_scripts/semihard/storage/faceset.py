@@ -107,7 +107,12 @@ class FaceSetWriter:
                 start = 1 if name == "images/offsets" else 0
                 chunks = (ROWS_PER_CHUNK, *values.shape[1:])
                 dataset = self._h5.create_dataset(
-                    name, (start, *values.shape[1:]), dtype, chunks=chunks, maxshape=(None, *values.shape[1:])
+                    name,
+                    (start, *values.shape[1:]),
+                    dtype,
+                    chunks=chunks,
+                    maxshape=(None, *values.shape[1:]),
+                    fletcher32=dtype is not TEXT,
                 )
                 if start:
                     dataset[0] = 0
@@ -167,8 +172,8 @@ class FaceSet:
                 self.offsets = h5["images/offsets"][:]
                 self.column_names = list(h5.get("columns", ()))
                 self._data_offset = h5["images/data"].id.get_offset()
-        except OSError as error:
-            raise InputError(f"{self.path}: not a readable HDF5 file ({error})") from None
+        except (OSError, KeyError) as error:
+            raise InputError(f"{self.path}: is no whole face set ({error}); delete it and run again") from None
         self.image_size = (int(self.attrs["image_height"]), int(self.attrs["image_width"]))
         self.codec = str(self.attrs["codec"])
         self._map: np.ndarray | None = None
