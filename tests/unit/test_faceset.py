@@ -135,7 +135,7 @@ def test_reader_names_what_is_wrong(tmp_path, small_faceset):
         FaceSet(tmp_path / "text.h5")
     with h5py.File(tmp_path / "other.h5", "w") as h5:
         h5.attrs["kind"] = "centers"
-    with pytest.raises(InputError, match="not a face set"):
+    with pytest.raises(InputError, match="expected a face set of schema 1"):
         FaceSet(tmp_path / "other.h5")
     with pytest.raises(InputError, match="has no column 'age'; it has similarity, source_key"):
         FaceSet(small_faceset).column("age")
