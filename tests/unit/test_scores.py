@@ -179,3 +179,13 @@ def test_every_two_lines_are_tested_in_pairs(tmp_path, rows):
     # the wrong pairs are the first ones of each fold, so the real line's are among the synthetic one's
     assert (line["only_first_right"], line["only_second_right"]) == (2 * (8 + 20), 0)
     assert line["p"] == pytest.approx(2 * 0.5**56, rel=1e-3)
+
+
+def test_a_benchmark_of_people_that_were_trained_on_is_said_to_be_no_result(tmp_path, rows):
+    (row,) = [row for row in rows if (row.label, row.benchmark, row.seed) == ("synthetic/ir", "lfw", 1)]
+    data = read_artifact(row.path, schemas.VERIFICATION)
+    write_artifact(row.path, schemas.VERIFICATION, data, attrs={"shared_identities": 20})
+    score_study(rows, "casia", ["lfw", "cfp"], outputs(tmp_path))
+    sentence = "synthetic/ir on lfw: no result, 20 identities of the benchmark are in its training set"
+    for name in ("t.csv", "t.md"):
+        assert sentence in (tmp_path / name).read_text()

@@ -260,6 +260,15 @@ def test_what_a_verification_says_of_its_pairs(tmp_path, benchmark, thresholds):
     assert 1 < np.count_nonzero(~same) < 10 and np.isnan(says["tar_at_far_0.1"])  # a tenth is less than one pair
 
 
+def test_people_that_were_trained_on_are_counted_and_said(tmp_path, benchmark, caplog):
+    faces, pairs, _ = benchmark
+    backbone, names = build_backbone("tiny", (32, 32), 16), ["person 3", "person 5", "somebody"]
+    save_model(tmp_path / "trained", backbone, EmbedderSpec("tiny", (32, 32), 16), torch.zeros(3, 16), names)
+    verify_faces(faces, pairs, tmp_path / "trained", tmp_path / "v.h5")
+    assert read_attributes(tmp_path / "v.h5", schemas.VERIFICATION)["shared_identities"] == 2
+    assert "2 of its 8 identities ('person 3' for one) are in the training set of" in caplog.text
+
+
 def test_true_accept_rates_as_far_as_impostors_resolve_them():
     random = np.random.default_rng(0)
     same, fold = np.repeat([True, False], 500), np.arange(1000) % 10

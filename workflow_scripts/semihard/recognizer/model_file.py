@@ -88,6 +88,11 @@ def load_model(path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
     return backbone, spec
 
 
+def identities_of(path: Path | str) -> list[str]:
+    """Names of the identities that a recognizer was trained on; none for weights from elsewhere."""
+    return list(_read(path)[0].get("identity_names", ()))
+
+
 def load_class_centers(path: Path | str) -> tuple[Tensor, list[str]]:
     """Class weights of the head, float32 `[K, D]`, not normalised, and the name of each row's identity.
 

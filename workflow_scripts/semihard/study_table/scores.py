@@ -78,12 +78,14 @@ class Outputs:
 
 @dataclass(frozen=True)
 class _LineNumbers:
-    """What the verifications of one line say: accuracy and fold sd in percent by (benchmark, seed), right pairs, epochs."""
+    """What the verifications of one line say: accuracy and fold sd in percent by (benchmark, seed), right pairs, epochs;
+    shared: by benchmark, how many of its identities are in the training set."""
 
     accuracy: dict
     fold_sd: dict
     right: dict
     epochs: dict
+    shared: dict
 
 
 def score_study(
@@ -120,6 +122,11 @@ def score_study(
     kept = any(f.epochs for f in numbers.values())
     notes = [*NOTES, *([BEST_EPOCH] if kept else []), *([PAPER_STYLE] if kept and paper_style else [])]
     notes += [FIDELITY] if measured else []
+    notes += [
+        f"{label} on {name}: no result, {count} identities of the benchmark are in its training set"
+        for label, each in numbers.items()
+        for name, count in each.shared.items()
+    ]
     if templates := set(benchmarks) - {name for f in numbers.values() for name, _ in f.fold_sd}:
         frame = frame.drop(columns=[f"{name}_fold_sd" for name in templates])
         notes.append(
@@ -155,7 +162,7 @@ def read_fidelity(path: Path | str) -> dict[str, float]:
 
 
 def _read(rows: Sequence[Row]) -> _LineNumbers:
-    numbers = _LineNumbers({}, {}, {}, {})
+    numbers = _LineNumbers({}, {}, {}, {}, {})
     for row in rows:
         key = (row.benchmark, -1 if row.seed is None else row.seed)
         if kind_of(row.path) == schemas.TEMPLATE_VERIFICATION.kind:
@@ -163,6 +170,8 @@ def _read(rows: Sequence[Row]) -> _LineNumbers:
             numbers.accuracy[key] = 100 * rate
             continue
         result = read_artifact(row.path, schemas.VERIFICATION)
+        if shared := int(read_attributes(row.path, schemas.VERIFICATION).get("shared_identities", 0)):
+            numbers.shared[row.benchmark] = shared
         numbers.accuracy[key] = 100 * result["accuracy"].mean()
         numbers.fold_sd[key] = 100 * result["accuracy"].std()
         numbers.right[key] = (result["distance"] < result["threshold"][result["fold"]]) == result["same"]

@@ -1,5 +1,6 @@
 """A model on a benchmark: embed its images once, then verify its pairs."""
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from semihard.compute.device import best_device
 from semihard.compute.progress import progress
 from semihard.errors import InputError
+from semihard.recognizer.model_file import identities_of
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_blocks
 from semihard.storage import schemas
@@ -28,6 +30,7 @@ from semihard.verification.protocol import (
     wilson_interval,
 )
 
+log = logging.getLogger("semihard")
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
@@ -58,8 +61,19 @@ def verify_faces(
         verify_templates(faces, features, pairs_path, output, device, provenance, {"flip": flip})
         return
     data = _verified(faces, features, pairs_path, thresholds)
-    attrs = measures(**data) | {"flip": flip, "thresholds": thresholds}
+    attrs = measures(**data) | {"flip": flip, "thresholds": thresholds, "shared_identities": shared(faces, model_path)}
     write_artifact(output, schemas.VERIFICATION, data, provenance, attrs)
+
+
+def shared(faces: FaceSet, model_path: Path | str) -> int:
+    """How many of a benchmark's identities a recognizer was trained on, by name: said, as they are not unseen people."""
+    both = set(faces.identity_names) & set(identities_of(model_path))
+    if both:
+        log.warning(
+            "%s: %d of its %d identities (%r for one) are in the training set of %s: what is verified on them is no result",
+            faces.path, len(both), len(faces.identity_names), min(both), model_path,
+        )  # fmt: skip
+    return len(both)
 
 
 def verify_epochs(
