@@ -1,7 +1,6 @@
 """The face set: what is written comes back, in any process, and nothing half-written is ever seen."""
 
 import multiprocessing
-import os
 import pickle
 import resource
 import signal
@@ -76,31 +75,34 @@ def test_failure_leaves_nothing_and_keeps_the_old_file(tmp_path):
     assert (tmp_path / "f.h5").read_bytes() == before
 
 
+def write_people(path: Path, image: bytes) -> None:
+    """5,000 copies of an image, more than one flush."""
+    names = [f"person{i}" for i in range(5000)]
+    with FaceSetWriter(path, (8, 8)) as writer:
+        for start in range(0, len(names), 500):
+            writer.add([image] * 500, names[start : start + 500], {"key": names[start : start + 500]})
+
+
+def write_within(path: Path, limit: int) -> None:
+    """The same in a process whose files may not grow beyond `limit`; its exit code is 1 where that is met."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        write_people(path, b"new pixels")
+    except (OSError, RuntimeError):
+        raise SystemExit(1) from None
+
+
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.99])
 def test_a_disk_that_fills_up_leaves_nothing_and_keeps_the_old_file(tmp_path, share):
     """A limit on the size of a file, in a child: the HDF5 library meets a real failure, also when it closes the file."""
     path = tmp_path / "f.h5"
-    names = [f"person{i}" for i in range(5000)]  # more than one flush
-
-    def written(image: bytes) -> None:
-        with FaceSetWriter(path, (8, 8)) as writer:
-            for start in range(0, len(names), 500):
-                writer.add([image] * 500, names[start : start + 500], {"key": names[start : start + 500]})
-
-    written(b"old pixels")
+    write_people(path, b"old pixels")
     before = path.read_bytes()
-    child = os.fork()
-    if child == 0:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        limit = int(share * len(before))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        try:
-            written(b"new pixels")
-        except (OSError, RuntimeError):
-            os._exit(1)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 1
+    child = multiprocessing.get_context("spawn").Process(target=write_within, args=(path, int(share * len(before))))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 1
     assert [path.name for path in tmp_path.iterdir()] == ["f.h5"]
     assert path.read_bytes() == before
 

@@ -11,6 +11,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -41,11 +42,17 @@ def batch_indices(step: int, batch: int, count: int, seed: int) -> np.ndarray:
     Batches run over the seams of epochs, so that every step has `batch` images even where `count` is smaller.
     """
     places = np.arange(step * batch, (step + 1) * batch)
-    epochs = {
-        epoch: np.random.default_rng(seed_for(seed, "epoch", epoch)).permutation(count)
-        for epoch in set(places // count)
-    }
-    return np.array([epochs[epoch][place] for epoch, place in zip(places // count, places % count, strict=True)])
+    epochs, place = places // count, places % count
+    chosen = np.empty(batch, np.int64)
+    for epoch in np.unique(epochs).tolist():
+        chosen[epochs == epoch] = permutation(epoch, count, seed)[place[epochs == epoch]]
+    return chosen
+
+
+@lru_cache(maxsize=4)
+def permutation(epoch: int, count: int, seed: int) -> np.ndarray:
+    """The order of an epoch, int64 `[count]`: drawn once for all its steps, 8 bytes an image."""
+    return np.random.default_rng(seed_for(seed, "epoch", epoch)).permutation(count)
 
 
 def train(

@@ -19,7 +19,7 @@ PURE_METHODS = {
     "rpartition", "split", "splitlines", "startswith", "std", "strip", "sum", "tolist", "total", "upper", "values",
 }  # fmt: skip
 PURE_DECORATORS = {
-    "cache", "functools.cache", "cached_property", "classmethod", "contextmanager", "dataclass", "functools.wraps",
+    "cache", "functools.cache", "lru_cache", "cached_property", "classmethod", "contextmanager", "dataclass", "functools.wraps",
     "property", "staticmethod", "torch.inference_mode", "torch.no_grad",
 }  # fmt: skip
 CONTROL = {"StopIteration", "SystemExit", "KeyboardInterrupt", "GeneratorExit"}  # whose arguments are read by code
