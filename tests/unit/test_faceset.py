@@ -1,6 +1,7 @@
 """The face set: what is written comes back, in any process, and nothing half-written is ever seen."""
 
 import multiprocessing
+import os
 import pickle
 import resource
 import signal
