@@ -124,15 +124,17 @@ def calibration_inputs(wildcards):
 
 def inquiry_inputs(wildcards):
     faceset = entry("faceset", wildcards.faceset)
-    which = {"embedder": entry("generator", faceset.generator).embedder, "faceset": faceset.inquiries}
-    centers = {"centers": PLAN.path("centers", **which, center=faceset.center)} if faceset.center else {}
-    other = faceset.inquiry_embedder
-    told_apart = {"told_apart_by": PLAN.path("embeddings", embedder=other, faceset=faceset.inquiries)} if other else {}
-    return (
-        centers
-        | told_apart
-        | {"faces": PLAN.path("faces", faceset=faceset.inquiries), "embeddings": PLAN.path("embeddings", **which)}
-    )
+    generator = entry("generator", faceset.generator)
+    which = {"embedder": generator.embedder, "faceset": faceset.inquiries}
+    inputs = {"faces": PLAN.path("faces", faceset=faceset.inquiries), "embeddings": PLAN.path("embeddings", **which)}
+    if faceset.center:
+        inputs["centers"] = PLAN.path("centers", **which, center=faceset.center)
+    if other := faceset.inquiry_embedder:
+        inputs["told_apart_by"] = PLAN.path("embeddings", embedder=other, faceset=faceset.inquiries)
+    if faceset.inquiry_novelty is not None:
+        told_by = faceset.inquiry_embedder or generator.embedder
+        inputs["known"] = PLAN.path("centers", embedder=told_by, faceset=generator.trained_on, center="mean")
+    return inputs
 
 
 def synthesis_inputs(wildcards):

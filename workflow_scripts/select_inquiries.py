@@ -13,4 +13,5 @@ with job(snakemake) as provenance:
         provenance,
         snakemake.input.get("centers"),
         snakemake.input.get("told_apart_by"),
+        snakemake.input.get("known"),
     )

@@ -294,3 +294,22 @@ def test_inquiry_images_have_the_size_asked_for(faces):
     assert small.shape == (3, 2, 2, 3) and small.dtype == np.uint8
     assert np.abs(small.mean((1, 2)) - source.images(rows).mean((1, 2))).max() < 12
     np.testing.assert_array_equal(small[1], small[2])
+
+
+def test_candidates_near_to_the_training_set_are_left_out_and_counted(faces, tmp_path):
+    faces_path, embeddings_path, raw = faces
+    u = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    known = unit(np.random.default_rng(7), 9)
+    data = {"center": known, "identity_names": [f"k{i}" for i in range(9)], "count": np.full(9, 2)}
+    write_artifact(tmp_path / "k.h5", schemas.CENTERS, data | {"similarity": np.zeros(18, np.float32)})
+    limit = float(np.quantile((u @ known.T).max(1), 0.5))
+    asked = entry(identities=8, inquiry_threshold=1.0, inquiry_novelty=limit, inquiry_rounds=5)
+    output = tmp_path / "i.h5"
+    select_inquiries(asked, faces_path, embeddings_path, output, Provenance(), known_path=tmp_path / "k.h5")
+    chosen = read_artifact(output, schemas.INQUIRIES)["source_index"]
+    assert ((u[chosen] @ known.T).max(1) < limit).all()
+    counts = read_attributes(output, schemas.INQUIRIES)
+    assert counts["known"] > 5 and counts["candidates"] >= 8 + counts["known"]
+    with pytest.raises(InputError, match=r"\d+ for being near to the training set, 0 of the others"):
+        nobody = entry(identities=8, inquiry_novelty=-1.0)
+        select_inquiries(nobody, faces_path, embeddings_path, output, Provenance(), known_path=tmp_path / "k.h5")

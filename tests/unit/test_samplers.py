@@ -113,3 +113,30 @@ def test_noise_is_a_function_of_seed_identity_and_index():
     assert torch.equal(draw_noise(0, [8, 3], [0, 1], 4), noise[[2, 1]])
     others = [draw_noise(1, [3], [0], 4), draw_noise(0, [0], [3], 4), draw_noise(0, [30], [0], 4)]
     assert not any(torch.equal(other[0], row) for other in others for row in noise)
+
+
+@pytest.mark.parametrize("eta", [0.5, 1.0])
+def test_ddim_with_noise_is_the_formula(eta):
+    """x_{t−1} = √ᾱ′ x̂0 + √(1 − ᾱ′ − σ²) ε + σ z, σ = η √((1 − ᾱ′) / (1 − ᾱ)) √(1 − ᾱ / ᾱ′) (Song et al., Eqs. 12, 16)."""
+    noise, times = noise_of(3), [900, 800, 700, 600, 500, 400, 300, 200, 100, 0]
+
+    def fresh(step: int) -> torch.Tensor:
+        return draw_noise(0, range(3), [0] * 3, 16, step)
+
+    x = noise.double()
+    for step, (t, before) in enumerate(zip(times, [*times[1:], None], strict=True)):
+        abar, abar_before = ABAR[t], ABAR[before] if before is not None else torch.ones(())
+        eps = gaussian_eps(x.float(), torch.full((3,), t)).double()
+        x_0 = ((x - (1 - abar).sqrt() * eps) / abar.sqrt()).clamp(-1, 1)
+        eps = (x - abar.sqrt() * x_0) / (1 - abar).sqrt()
+        sigma = eta * ((1 - abar_before) / (1 - abar)).sqrt() * (1 - abar / abar_before).sqrt()
+        x = abar_before.sqrt() * x_0 + (1 - abar_before - sigma**2).sqrt() * eps + sigma * fresh(step).double()
+    made = denoise(gaussian_eps, SPEC, noise, "ddim", 10, eta, fresh)
+    assert (made.double() - to_uint8(x.float()).double()).abs().max() <= 1
+    assert not torch.equal(made, denoise(gaussian_eps, SPEC, noise, "ddim", 10))
+
+
+def test_the_noise_of_a_step_is_each_images_own():
+    together = draw_noise(3, [5, 6, 7], [0, 1, 2], 4, 2)
+    assert torch.equal(together[1:2], draw_noise(3, [6], [1], 4, 2))
+    assert len({tuple(draw_noise(3, [6], [1], 4, *step).flatten().tolist()) for step in ((), (0,), (1,))}) == 3

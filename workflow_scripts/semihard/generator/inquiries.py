@@ -17,7 +17,7 @@ from semihard.generator.settings import SyntheticFaces
 from semihard.similarity.embedding_pairs import open_embeddings
 from semihard.similarity.greedy_selection import BLOCK, GreedyPacking
 from semihard.storage import schemas
-from semihard.storage.artifacts import open_artifact, write_artifact
+from semihard.storage.artifacts import open_artifact, read_artifact, write_artifact
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 
@@ -32,15 +32,18 @@ def select_inquiries(
     provenance: Provenance,
     centers_path: Path | str | None = None,
     told_apart_by: Path | str | None = None,
+    known_path: Path | str | None = None,
 ) -> None:
     """Write `settings.identities` inquiries of a face set, no two of them as similar as `settings.inquiry_threshold`.
 
     embeddings_path: by the generator's embedder; told_apart_by: embeddings by another one, whose cosine it then is;
-    centers_path: the artifact "centers", whose centers then stand for the embeddings (CemiFace Table 8). Attributes:
-    those of `Search`. Raises InputError where too few survive, or a file is of another face set.
+    centers_path: the artifact "centers", whose centers then stand for the embeddings (CemiFace Table 8); known_path:
+    that of the generator's training set, for `settings.inquiry_novelty`. Attributes: those of `Search`.
+    Raises InputError where too few survive, or a file is of another face set.
     """
     faces = FaceSet(faces_path)
-    search = Search(settings, faces, QualityGate(faces, embeddings_path, settings.quality_quantile))
+    known = None if known_path is None else read_artifact(known_path, schemas.CENTERS)["center"]
+    search = Search(settings, faces, QualityGate(faces, embeddings_path, settings.quality_quantile), known)
     if centers_path is None:
         search.run(lambda rows: read_unit_embeddings(told_apart_by or embeddings_path, rows, len(faces)))
     else:
@@ -60,7 +63,8 @@ def select_inquiries(
     }
     data = {name: values[: settings.identities] for name, values in data.items()}
     write_artifact(output, schemas.INQUIRIES, data, provenance, search.counts)
-    log.info("%d inquiries; candidates %d, gated %d, rounds %d", settings.identities, *search.counts.values())
+    said = ", ".join(f"{name} {count}" for name, count in search.counts.items())
+    log.info("%d inquiries; %s", settings.identities, said)
 
 
 class Search:
@@ -69,14 +73,16 @@ class Search:
     another image, in up to `inquiry_rounds` rounds. Memory is that of the inquiries and one block.
 
     Attributes: chosen, the images, int64; nearest, the greatest cosine of each to those before it; packing, their unit
-    vectors; counts: `candidates` in all rounds, `gated`, how many of them were left out for their quality, `rounds`.
+    vectors; counts: `candidates` in all rounds, `gated`, how many of them were left out for their quality, `known`, for
+    being too near to a center of `known` `[K, D]`, and `rounds`.
     """
 
-    def __init__(self, settings: SyntheticFaces, faces: FaceSet, gate: QualityGate):
+    def __init__(self, settings: SyntheticFaces, faces: FaceSet, gate: QualityGate, known: np.ndarray | None = None):
         self.settings, self.faces, self.gate = settings, faces, gate
+        self.known = None if known is None else torch.from_numpy(known).float()
         self.packing = GreedyPacking(settings.inquiry_threshold)
         self.chosen, self.nearest = np.empty(0, np.int64), np.empty(0, np.float32)
-        self.counts = {"candidates": 0, "gated": 0, "rounds": 0}
+        self.counts = {"candidates": 0, "gated": 0, "known": 0, "rounds": 0}
 
     def run(self, unit_of: Callable[[np.ndarray], np.ndarray], similarity: np.ndarray | None = None) -> None:
         """Search until there are enough, or no more candidates. unit_of: unit vectors `[n, D]` of images int64 `[n]`, by
@@ -94,14 +100,23 @@ class Search:
             with progress("pack inquiries", len(good), "candidates") as advance:
                 for start in range(0, len(good), BLOCK):
                     block = good[start : start + BLOCK]
-                    survivors, cosine = self.packing.add(torch.from_numpy(unit_of(block)))
-                    self.chosen, self.nearest = (
-                        np.append(self.chosen, block[survivors]),
-                        np.append(self.nearest, cosine),
-                    )
                     advance(len(block))
+                    unit = torch.from_numpy(unit_of(block))
+                    new = self._is_new(unit)
+                    self.counts["known"] += int((~new).sum())
+                    survivors, cosine = self.packing.add(unit[new])
+                    self.chosen = np.append(self.chosen, block[new.numpy()][survivors])
+                    self.nearest = np.append(self.nearest, cosine)
                     if self.is_complete:
                         break
+
+    def _is_new(self, unit: torch.Tensor) -> torch.Tensor:
+        """Which of unit vectors `[n, D]` are near to no center of the training set, bool `[n]`."""
+        if self.known is None:
+            return torch.ones(len(unit), dtype=torch.bool)
+        return torch.stack([(unit @ part.T).max(1).values for part in self.known.split(BLOCK)]).max(0).values < (
+            self.settings.inquiry_novelty
+        )
 
     @property
     def is_complete(self) -> bool:
@@ -113,12 +128,13 @@ class Search:
         if self.is_complete:
             return
         settings, counts, labelled = self.settings, self.counts, self.faces.identity_names
+        known = "" if self.known is None else f", {counts['known']} for being near to the training set"
         more = "or take a larger face set" if labelled else "or draw more images"
         if labelled and counts["rounds"] == settings.inquiry_rounds:
             more = f"raise inquiry_rounds, {more}"
         raise InputError(
             f"{self.faces.path}: {settings.identities} identities asked for; of {counts['candidates']} candidates in "
-            f"{counts['rounds']} of {settings.inquiry_rounds} rounds {counts['gated']} were left out for their quality, "
+            f"{counts['rounds']} of {settings.inquiry_rounds} rounds {counts['gated']} were left out for their quality{known}, "
             f"{len(self.chosen)} of the others are mutually below cosine {settings.inquiry_threshold}; ask for fewer, raise "
             f"inquiry_threshold, lower quality_quantile, {more}"
         )

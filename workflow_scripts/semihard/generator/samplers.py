@@ -16,28 +16,41 @@ from semihard.generator.objective import one_step_estimate
 Predict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # x_t `[n, 3, s, s]`, t int64 `[n]` → ε′ like x_t
 
 
-def draw_noise(seed: int, identity: Iterable[int], index: Iterable[int], size: int) -> torch.Tensor:
-    """Initial noise float32 `[n, 3, size, size]` on the CPU, each image's a function of (seed, identity, index) alone."""
+def draw_noise(seed: int, identity: Iterable[int], index: Iterable[int], size: int, *step: int) -> torch.Tensor:
+    """Noise float32 `[n, 3, size, size]` on the CPU, each image's a function of (seed, identity, index) alone: what it
+    begins as or, with the number of a step, what is added there."""
     generators = (
-        torch.Generator().manual_seed(seed_for(seed, "noise", i, k)) for i, k in zip(identity, index, strict=True)
+        torch.Generator().manual_seed(seed_for(seed, "noise", i, k, *step))
+        for i, k in zip(identity, index, strict=True)
     )
     return torch.stack([torch.randn(3, size, size, generator=generator) for generator in generators])
 
 
-def denoise(predict: Predict, spec: GeneratorSpec, noise: torch.Tensor, sampler: str, steps: int) -> torch.Tensor:
+def denoise(
+    predict: Predict,
+    spec: GeneratorSpec,
+    noise: torch.Tensor,
+    sampler: str,
+    steps: int,
+    eta: float = 0.0,
+    fresh: Callable[[int], torch.Tensor] | None = None,
+) -> torch.Tensor:
     """Noise `[n, 3, s, s]` to uint8 images `[n, 3, s, s]` in `steps` calls of `predict`, no image minding its neighbours.
 
-    sampler: "ddim", η = 0 (Song et al., ICLR 2021), or "dpmsolver++", second order, multistep (Lu et al., 2022). Both
-    see x̂0 clipped to [−1, 1] and end at the estimate at t = 0. The samplers' own arithmetic is float32.
-    Raises InputError where there are more steps than the generator has.
+    sampler: "ddim" (Song et al., ICLR 2021), or "dpmsolver++", second order, multistep (Lu et al., 2022). Both see x̂0
+    clipped to [−1, 1] and end at the estimate at t = 0. The samplers' own arithmetic is float32. eta: DDIM's η, above 0
+    with `fresh`, the noise of step 0, 1 … like `noise`. Raises InputError where there are more steps than the generator
+    has.
     """
     scheduler = build_scheduler(spec, sampler, steps)
     abar = scheduler.alphas_cumprod.to(noise.device)
     x_t = noise
-    for t, t_there in zip(scheduler.timesteps, scheduler.timesteps.to(noise.device), strict=True):  # no wait per step
+    times = zip(scheduler.timesteps, scheduler.timesteps.to(noise.device), strict=True)  # no wait per step
+    for i, (t, t_there) in enumerate(times):
         t_n = t_there.expand(len(noise))
         x_0 = one_step_estimate(x_t, predict(x_t, t_n).float(), abar[t_n])
-        x_t = scheduler.step(x_0, t, x_t).prev_sample
+        options = {"eta": eta, "variance_noise": fresh(i).to(noise.device)} if eta else {}
+        x_t = scheduler.step(x_0, t, x_t, **options).prev_sample
     return to_uint8(x_t)
 
 

@@ -4,6 +4,7 @@ A batch of images is a face set, a shard is its batches one after the other, the
 """
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,9 @@ def synthesize(
             noise = draw_noise(settings.seed, identity, index, spec.image_size).to(device)
             with autocast(device, settings.precision), torch.inference_mode():
                 conditioned = conditioning(identity, index)
-                images = denoise(conditioned.predict, spec, noise, settings.sampler, settings.steps)
+                fresh = partial(draw_noise, settings.seed, identity, index, spec.image_size)
+                how = (settings.sampler, settings.steps, settings.eta, fresh)
+                images = denoise(conditioned.predict, spec, noise, *how)
                 columns = conditioned.columns | {"index": index.astype(np.int32)}
                 if conditioned.aim is not None:
                     cosine = nn.functional.cosine_similarity(embedder.embed(images).float(), conditioned.aim)

@@ -164,8 +164,17 @@ class SampledFaces(FaceSetSettings):
     sampler: Literal["ddim", "dpmsolver++"] = Field(
         "ddim",
         description=(
-            "ddim: DDIM, η = 0 (CemiFace Sec. 4.1). dpmsolver++: second order, multistep (Lu et al., 2022): as "
-            "good in about half the steps (docs/generators.md)."
+            "ddim: DDIM (CemiFace Sec. 4.1). dpmsolver++: second order, multistep (Lu et al., 2022): as good in "
+            "about half the steps (docs/generators.md)."
+        ),
+    )
+    eta: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description=(
+            "η of DDIM: share of fresh noise at every step. 0: none (CemiFace Sec. 4.1, DDIM). 1: as DDPM; DCFace's "
+            "code has 1, with 50 steps, its paper does not say."
         ),
     )
     steps: Positive = Field(20, description="Network evaluations per image (CemiFace Sec. 4.1: 20).")
@@ -175,6 +184,12 @@ class SampledFaces(FaceSetSettings):
     precision: Precision = PRECISION
     compile: bool = COMPILE
     seed: int = SEED
+
+    @model_validator(mode="after")
+    def _noise_of_ddim(self) -> "SampledFaces":
+        if self.eta and self.sampler != "ddim":
+            raise ValueError(f"eta {self.eta:g} is DDIM's; the sampler is {self.sampler}")
+        return self
 
 
 class NegativeIdentity(Settings):
@@ -218,6 +233,14 @@ class SyntheticFaces(SampledFaces):
         description=(
             "By whose cosine inquiries are told apart; the generator's embedder where not given. One that no loss "
             "has seen does not favour what the generator finds easy."
+        ),
+    )
+    inquiry_novelty: Similarity | None = Field(
+        None,
+        description=(
+            "Leave out candidates that are as similar as this, or more, to the mean center of anyone in the "
+            "generator's training set, by the same embedder (DCFace: 0.3, which left 105,446 of 200,000; CemiFace does "
+            "not say)."
         ),
     )
     inquiry_rounds: Positive = Field(

@@ -63,6 +63,13 @@ def _check_synthesis(config: Config, where: str, entry: SyntheticFaces | Uncondi
         )
     if entry.center == "class_weight":
         _check_class_weight(config, where, generator.embedder, entry.inquiries)
+    if entry.inquiry_novelty is not None:
+        _check_labels(
+            config,
+            f"generators.{entry.generator}.trained_on",
+            generator.trained_on,
+            "and inquiry_novelty needs centers",
+        )
 
 
 def _check_class_weight(config: Config, where: str, embedder: str, faceset: str) -> None:

@@ -226,7 +226,7 @@ class Plan:
     def inquiry_settings(self, faceset: str) -> dict:
         """What the selection of a synthetic set's inquiries depends on: not on m, nor on anything that comes after."""
         kept = ("source", "generator", "inquiries", "identities", "seed", "center")
-        kept += ("inquiry_threshold", "inquiry_embedder", "inquiry_rounds", "quality_quantile")
+        kept += ("inquiry_threshold", "inquiry_embedder", "inquiry_novelty", "inquiry_rounds", "quality_quantile")
         return {key: value for key, value in self.settings_of("facesets", faceset).items() if key in kept}
 
     # ── paths ────────────────────────────────────────────────────────────────────────────────────────────────────────
