@@ -11,6 +11,7 @@ NAMES = {  # insightface's, AdaFace's, and ours for CPUs: ten layers whose activ
     "ir_18": {"layers": (2, 2, 2, 2), "adaface": True, "dropout": 0.4},
     "ir_50": {"layers": (3, 4, 14, 3), "adaface": True, "dropout": 0.4},
     "ir_101": {"layers": (3, 13, 30, 3), "adaface": True, "dropout": 0.4},
+    "ir_se_101": {"layers": (3, 13, 30, 3), "adaface": True, "dropout": 0.4, "se": True},
     "ir_se_50": {"layers": (3, 4, 14, 3), "adaface": True, "dropout": 0.4, "se": True},
     "tiny": {"layers": (1, 1, 1, 1), "widths": (16, 32, 64, 128), "leak": 0.25},
 }
