@@ -15,7 +15,7 @@ import yaml
 
 from semihard.generator.method import Method, method_named
 from semihard.settings import registry
-from semihard.workflow.code_entries import REGISTRIES
+from semihard.workflow.code_entries import FOUND
 from semihard.workflow.configuration import read_yaml
 from semihard.workflow.docs_pages import pages
 from semihard.workflow.figures import FIGURES
@@ -172,7 +172,7 @@ def test_a_method_has_every_function_that_the_workflow_asks_for(name):
 
 def test_every_registered_thing_is_named_by_a_test():
     tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
-    packages = {package for entries in REGISTRIES.values() for package, _ in entries}
+    packages = {found.package for of_script in FOUND.values() for found in of_script}
     unnamed = [
         f"{package}: {name}"
         for package in sorted(packages)

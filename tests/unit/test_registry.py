@@ -1,5 +1,6 @@
 """What a folder of a registry may hold, and what is said of what it may not."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from semihard.errors import InputError
 from semihard.settings import registry
 from semihard.settings.registry import class_of, entry, load, module_of, names_of
+from semihard.workflow.code_entries import FOUND
+from semihard.workflow.fingerprint import SCRIPTS
+from semihard.workflow.module_code import Module
 
 
 def listed(library: Path) -> dict[str, str]:
@@ -68,14 +72,15 @@ def test_what_is_not_known_is_listed():
         load("generator.methods", "ddpm", "nothing")
 
 
-def test_a_module_has_what_it_is_found_for(monkeypatch):
+def test_a_module_has_what_it_is_found_for():
     assert entry("recognizer.backbones", "tiny") == "semihard.recognizer.backbones.iresnet:tiny"
-    monkeypatch.setitem(registry.HAS, "recognizer.backbones", ("Backbone", "Forebone"))
+    module = Module.of("semihard.recognizer.backbones.iresnet", SCRIPTS)
     with pytest.raises(InputError, match=r"iresnet\.py: has no 'Forebone'; docs/extending\.md says what it is to have"):
-        entry("recognizer.backbones", "tiny")
-    for package in registry.HAS:
-        if package != "recognizer.backbones":
-            assert all(entry(package, name) for name in names_of(package))
+        module.require("Forebone")
+    for found in itertools.chain(*FOUND.values()):
+        for name in names_of(found.package) if found.has else ():
+            for item in found.has:
+                Module.of(module_of(found.package, name), SCRIPTS).require(item)
 
 
 def test_a_module_defines_one_class_of_its_kind():

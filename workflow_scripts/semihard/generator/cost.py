@@ -11,10 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from semihard.compute.device import uses_bf16
 from semihard.errors import InputError
+from semihard.generator.method import method_named
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.settings import Diffusion
 from semihard.recognizer.memory import activation_bytes, free_memory
-from semihard.settings import registry
 from semihard.similarity.embedders import Embedder
 
 log = logging.getLogger("semihard")
@@ -75,7 +75,7 @@ def network_inputs(spec: GeneratorSpec, dtype: torch.dtype) -> list[torch.Tensor
     def empty(*shape: int) -> torch.Tensor:
         return torch.empty(n, *shape, dtype=dtype, device="meta")
 
-    method = registry.load("generator.methods", spec.method, "method")
+    method = method_named(spec.method)
     times = torch.empty(n, dtype=torch.int64, device="meta")
     return [empty(3, side, side), times, *method.empty_conditions(spec, empty)]
 

@@ -15,13 +15,6 @@ from semihard.errors import InputError
 
 LIBRARY = Path(__file__).parents[1]
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
-HAS = {  # what a module of a folder is to define, for what finds it by name
-    "generator.operators": ("change",),
-    "recognizer.backbones": ("Backbone",),
-    "similarity.layouts": ("NAMES", "renames"),
-    "sources.benchmarks": ("read",),
-    "sources.readers": ("read",),
-}
 
 
 @cache
@@ -87,13 +80,7 @@ def parse(path: Path) -> ast.Module:
 
 def literal(package: str, name: str) -> object:
     """What `name` stands for in the NAMES of its module, read without importing it."""
-    return names_in(file_of(package, name))[name]
-
-
-def file_of(package: str, name: str) -> Path:
-    """The module or folder that gives `name`."""
-    path = LIBRARY.joinpath(*package.split("."), names_of(package)[name])
-    return path if path.is_dir() else path.with_suffix(".py")
+    return names_in(LIBRARY.joinpath(*package.split("."), f"{names_of(package)[name]}.py"))[name]
 
 
 def module_of(package: str, name: str, part: str = "") -> str:
@@ -117,27 +104,9 @@ def load(package: str, name: str, part: str = "") -> ModuleType:
 
 
 def entry(package: str, name: str, part: str = "") -> str:
-    """What a fingerprint takes for it: the module and, where it gives several names, which. Raises InputError where the
-    module has not what it is found for."""
+    """What a fingerprint takes for it: the module and, where it gives several names, which."""
     module = module_of(package, name, part)
-    if missing := [item for item in HAS.get(package, ()) if item not in definitions(file_of(package, name))]:
-        raise InputError(f"{file_of(package, name)}: has no {missing[0]!r}; docs/extending.md says what it is to have")
     return module if part or module.endswith(f".{name}") else f"{module}:{name}"
-
-
-@cache
-def definitions(path: Path) -> set[str]:
-    """The names that a module defines or imports at its top."""
-    names: set[str] = set()
-    for statement in parse(path).body:
-        names |= {getattr(statement, "name", "")}
-        names |= {
-            alias.asname or alias.name for alias in getattr(statement, "names", ()) if isinstance(alias, ast.alias)
-        }
-        names |= {
-            node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }
-    return names
 
 
 def class_of(module: ModuleType, base: type) -> type:

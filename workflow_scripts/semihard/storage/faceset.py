@@ -17,7 +17,6 @@ from semihard.storage.pixels import decode_image, encode_image
 from semihard.storage.provenance import Provenance
 from semihard.storage.schemas import FACESET
 
-CODECS = ("jpeg", "png", "raw")
 COPY = "inquiry_copy"  # column: 1 for a copy of an inquiry, 0 for an image that was synthesized
 ROWS_PER_CHUNK = 4096
 BYTES_PER_COPY = 1 << 22

@@ -4,86 +4,101 @@ Nothing is here that a stage meets through a model file alone: who made that fil
 that reads it is made again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from semihard.generator.settings import Diffusion, SyntheticFaces, operators
-from semihard.recognizer.settings import Recognizer
+from semihard.generator.settings import SyntheticFaces, operators
 from semihard.settings.base import Settings
-from semihard.settings.registry import entry, literal
+from semihard.settings.registry import entry, literal, module_of, names_of
 from semihard.similarity.settings import WeightsEmbedder
+from semihard.workflow.fingerprint import SCRIPTS
+from semihard.workflow.module_code import Module
 from semihard.workflow.settings import Config
 
-TRAINING = ("options", "build_network", "build_objective")  # of a method
-CALIBRATION = ("similarities", "condition_similarity")
+
+@dataclass(frozen=True)
+class Found:
+    """Things of one package that a stage finds: `names`, by an entry of the configuration.
+
+    parts: of a thing that is a folder, the file and what is taken of it; has: what each module is to define.
+    """
+
+    package: str
+    names: Callable[[Settings, Config], Iterable[str]]
+    parts: tuple[str, ...] = ("",)
+    has: tuple[str, ...] = ()
+
+    def entries(self, names: Iterable[str]) -> list[str]:
+        """What a fingerprint takes for things of these names."""
+        return [entry(self.package, name, part) for name in names for part in self.parts]
 
 
 def of(script: str, settings: Settings, config: Config) -> list[str]:
-    """The modules of the registries that `script` takes for an entry of the configuration, for `fingerprint`."""
-    return FOUND.get(script, lambda settings, config: [])(settings, config)
+    """What `script` finds for an entry of the configuration. Raises InputError where a module lacks what it is found for."""
+    entries = []
+    for found in FOUND.get(script, ()):
+        names = list(found.names(settings, config))
+        for name in names:
+            for item in found.has:
+                Module.of(module_of(found.package, name), SCRIPTS).require(item)
+        entries += found.entries(names)
+    return entries
 
 
-def training_generator(settings: Diffusion, config: Config) -> list[str]:
-    """The network and the objective of its method, and the backbone that is trained with it, if any."""
-    parts = [entry("generator.methods", settings.method, f"method:{function}") for function in TRAINING]
-    extractor = settings.extractors.get(settings.network)
-    return parts + ([entry("recognizer.backbones", extractor)] if extractor else [])
+def possible(script: str) -> list[str]:
+    """Everything that `script` may find, for one entry or another."""
+    return [item for found in FOUND.get(script, ()) for item in found.entries(names_of(found.package))]
 
 
-def measuring_learning(settings: Diffusion, config: Config) -> list[str]:
-    """What its method conditions images of its training set on."""
-    return [entry("generator.methods", settings.method, "method:condition_training_images")]
+def method_found(*functions: str, of_generator: bool = True) -> Found:
+    """Functions of a generator's method; of_generator: the entry is the generator, else a face set drawn from it."""
+
+    def names(settings: Settings, config: Config) -> list[str]:
+        return [(settings if of_generator else config.generators[settings.generator]).method]
+
+    return Found("generator.methods", names, tuple(f"method:{function}" for function in functions))
 
 
-def calibration(settings: Diffusion, config: Config) -> list[str]:
-    """Its method's similarities, and how it is asked for one."""
-    return [entry("generator.methods", settings.method, f"method:{function}") for function in CALIBRATION]
+def extractor(settings: Settings, config: Config) -> list[str]:
+    """The backbone that is trained with a generator, if any."""
+    return [settings.extractors[settings.network]] if settings.network in settings.extractors else []
 
 
-def synthesis(settings: Settings, config: Config) -> list[str]:
-    """What the generator's method conditions a face set on, and the operators that it asks for."""
-    method = config.generators[settings.generator].method
-    asked = operators(settings) if isinstance(settings, SyntheticFaces) else {}
-    return [
-        entry("generator.methods", method, "method:condition_faceset"),
-        *(entry("generator.operators", name) for name in asked),
-    ]
+def layout(settings: Settings, config: Config) -> list[str]:
+    """Whose weights they are, where they are not facenet-pytorch's."""
+    return [settings.layout] if isinstance(settings, WeightsEmbedder) else []
 
 
-def training_recognizer(settings: Recognizer, config: Config) -> list[str]:
-    """Backbone and head."""
-    return [entry("recognizer.backbones", settings.backbone), entry("recognizer.heads", settings.head)]
+def imported_backbone(settings: Settings, config: Config) -> list[str]:
+    """The network that the weights are of."""
+    layouts = layout(settings, config)
+    return [literal("similarity.layouts", name)["backbone"] for name in layouts] or ["inception_resnet_v1"]
 
 
-def importing_embedder(settings: Settings, config: Config) -> list[str]:
-    """The layout of the weights and its backbone."""
-    if not isinstance(settings, WeightsEmbedder):
-        return [entry("recognizer.backbones", "inception_resnet_v1")]
-    backbone = literal("similarity.layouts", settings.layout)["backbone"]
-    return [entry("similarity.layouts", settings.layout), entry("recognizer.backbones", backbone)]
-
-
-FOUND: dict[str, Callable[[Settings, Config], list[str]]] = {
-    "train_generator": training_generator,
-    "calibrate_similarity": calibration,
-    "measure_learning": measuring_learning,
-    "synthesize": synthesis,
-    "train_recognizer": training_recognizer,
-    "import_embedder": importing_embedder,
-    "import_faces": lambda settings, config: [entry("sources.readers", settings.source)],
-    "import_benchmark": lambda settings, config: [entry("sources.benchmarks", settings.source)],
-}
-
-# Where those modules lie: package and, of a folder, the file and what is taken of it.
-REGISTRIES = {
-    "train_generator": [
-        *(("generator.methods", f"method:{function}") for function in TRAINING),
-        ("recognizer.backbones", ""),
-    ],
-    "calibrate_similarity": [("generator.methods", f"method:{function}") for function in CALIBRATION],
-    "measure_learning": [("generator.methods", "method:condition_training_images")],
-    "synthesize": [("generator.methods", "method:condition_faceset"), ("generator.operators", "")],
-    "train_recognizer": [("recognizer.backbones", ""), ("recognizer.heads", "")],
-    "import_embedder": [("similarity.layouts", ""), ("recognizer.backbones", "")],
-    "import_faces": [("sources.readers", "")],
-    "import_benchmark": [("sources.benchmarks", "")],
+BACKBONE = ("Backbone",)
+FOUND: dict[str, tuple[Found, ...]] = {
+    "train_generator": (
+        method_found("options", "build_network", "build_objective"),
+        Found("recognizer.backbones", extractor, has=BACKBONE),
+    ),
+    "calibrate_similarity": (method_found("similarities", "condition_similarity"),),
+    "measure_learning": (method_found("condition_training_images"),),
+    "synthesize": (
+        method_found("condition_faceset", of_generator=False),
+        Found(
+            "generator.operators",
+            lambda settings, config: operators(settings) if isinstance(settings, SyntheticFaces) else (),
+            has=("change",),
+        ),
+    ),
+    "train_recognizer": (
+        Found("recognizer.backbones", lambda settings, config: [settings.backbone], has=BACKBONE),
+        Found("recognizer.heads", lambda settings, config: [settings.head]),
+    ),
+    "import_embedder": (
+        Found("similarity.layouts", layout, has=("NAMES", "renames")),
+        Found("recognizer.backbones", imported_backbone, has=BACKBONE),
+    ),
+    "import_faces": (Found("sources.readers", lambda settings, config: [settings.source], has=("read",)),),
+    "import_benchmark": (Found("sources.benchmarks", lambda settings, config: [settings.source], has=("read",)),),
 }

@@ -10,8 +10,7 @@ meaning of a dataset, settings (Snakemake compares their values), and the module
 import hashlib
 from pathlib import Path
 
-from semihard.errors import InputError
-from semihard.workflow.module_code import NAMES, Module, Part, file_of
+from semihard.workflow.module_code import NAMES, Module, Part
 
 SCRIPTS = Path(__file__).parents[2]
 
@@ -36,8 +35,8 @@ def reached_by(script: str, *entries: str, scripts: Path = SCRIPTS) -> dict[tupl
     for entry in entries:
         module, _, name = entry.partition(":")
         found = Module.of(module, scripts)
-        if name and not found.has(name) and not found.has(NAMES):
-            raise InputError(f"{file_of(module, scripts)}: has no {name!r}; docs/extending.md says what it is to have")
+        if name and not found.has(NAMES):
+            found.require(name)
         parts |= {part.key: part for part in found.everything(name)}
     reduced = {(module, NAMES) for module, name in parts if name.startswith(f"{NAMES}:")}
     waiting = list(parts.values())

@@ -176,6 +176,12 @@ class Module:
         """True where `name` is defined here or imported."""
         return name in self._definitions or name in self.imports or name in self.foreign
 
+    def require(self, name: str) -> None:
+        """Raises InputError unless the module has `name`."""
+        if not self.has(name):
+            path = file_of(self.name, self.scripts)
+            raise InputError(f"{path}: has no {name!r}; docs/extending.md says what it is to have")
+
     def resolve(self, name: str, attribute: str | None) -> list[Part]:
         """The parts that `name`, or `name.attribute`, stands for in this module; none for what is built in."""
         parts = [part for part in [self.part(name)] if part and not part.is_settings]

@@ -18,6 +18,7 @@ MOVED = {
     "faceset": "storage.faceset",
     "fingerprint": "workflow.fingerprint",
     "generator.asking": "generator.method",
+    "generator.conditioning": "generator.method",
     "generator.dcface": "generator.methods.dcface.network",
     "generator.dcface_objective": "generator.methods.dcface.objective",
     "generator.learning_curve": "audit.learning_curve",

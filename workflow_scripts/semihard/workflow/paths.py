@@ -32,7 +32,6 @@ ARTIFACTS = {
     "scores": "study/scores.{form}",
     "mcnemar": "study/mcnemar.csv",
     "export": "export/{faceset}/{form}",
-    "log": "logs/{rule}/{entry}.log",
 }
 
 

@@ -1,7 +1,7 @@
 """Which stages run again after an edit, module by module: what docs/reruns.md says, from what fingerprints see."""
 
-from semihard.settings.registry import LIBRARY, entry, names_of
-from semihard.workflow.code_entries import REGISTRIES
+from semihard.settings.registry import LIBRARY
+from semihard.workflow.code_entries import possible
 from semihard.workflow.figures import FIGURES
 from semihard.workflow.fingerprint import SCRIPTS, reached_by
 from semihard.workflow.module_code import Module
@@ -30,17 +30,12 @@ def entries_of(script: str) -> list[str]:
     """Everything that a script may find by name."""
     if script == "plot_figure":
         return [f"semihard.figures.{figure.draws}" for figure in FIGURES]
-    return [
-        found
-        for package, part in REGISTRIES.get(script, ())
-        for name in names_of(package)
-        if is_there(found := entry(package, name, part))
-    ]
+    return [entry for entry in possible(script) if is_there(entry)]
 
 
-def is_there(found: str) -> bool:
+def is_there(entry: str) -> bool:
     """True but for a function that a method does not need."""
-    module, _, name = found.partition(":")
+    module, _, name = entry.partition(":")
     return not module.endswith(".method") or Module.of(module, SCRIPTS).has(name)
 
 
