@@ -4,7 +4,7 @@ CORES ?= all
 # uv does not read pip's setting for local wheels, and leaves byte-compiling to the first start of every job.
 INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode
 
-.PHONY: demo test lint docs lock wheels clean
+.PHONY: demo test studies lint docs lock wheels clean
 
 demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/demo and report.zip
 	.venv/bin/snakemake --cores $(CORES)
@@ -12,6 +12,9 @@ demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/dem
 
 test: .venv/test.stamp  ## the whole test suite
 	.venv/bin/python -m pytest
+
+studies: .venv/test.stamp  ## every configuration of configs/ at a hundredth of its size, on rendered stand-ins of its files
+	.venv/bin/python -m pytest -m studies
 
 lint: .venv/test.stamp  ## what CI checks beside the tests
 	.venv/bin/ruff check .

@@ -1,0 +1,50 @@
+"""Every shipped study runs to its table, on rendered stand-ins of its files (`stand_ins`), at a hundredth of its size (`reduced`).
+
+The fast ones are part of `make test`; all of them: `make studies`.
+"""
+
+import csv
+
+import pytest
+import yaml
+
+from semihard.workflow.configuration import read_yaml
+from semihard.workflow.study import Plan
+from tests.studies.reduced import reduced
+from tests.studies.stand_ins import write_all
+from tests.workflow.conftest import ROOT, Project, copy_project
+
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml")) + sorted((ROOT / "configs" / "miniature").glob("*.yaml"))
+FAST = {"configs/lfw_discovery"}  # one-image bins, class weights, two seeds
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory) -> Project:
+    """A copy of the project with the files of all studies."""
+    project = copy_project(tmp_path_factory.mktemp("studies"))
+    write_all(project.folder)
+    return project
+
+
+def _named(path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[] if _named(path) in FAST else pytest.mark.studies, id=_named(path))
+        for path in CONFIGS
+    ],
+)
+def test_it_runs_to_its_table(project: Project, path, monkeypatch):
+    monkeypatch.setenv("SEMIHARD_FACES", str(project.folder / "faces"))
+    monkeypatch.setenv("HOME", str(project.folder / "home"))
+    small = reduced(read_yaml(path))
+    name = f"{_named(path).replace('/', '-')}.yaml"
+    (project.folder / name).write_text(yaml.safe_dump(small, sort_keys=False))
+    project.snakemake("--cores", "2", "--max-threads", "1", "--configfile", name)
+    plan = Plan(small)
+    with (project.folder / plan.path("scores table")).open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == plan.labels()
