@@ -127,7 +127,7 @@ def inquiry_inputs(wildcards):
     generator = entry("generator", faceset.generator)
     which = {"embedder": generator.embedder, "faceset": faceset.inquiries}
     inputs = {"faces": PLAN.path("faces", faceset=faceset.inquiries), "embeddings": PLAN.path("embeddings", **which)}
-    if faceset.center:
+    if faceset.center in ("class_weight", "mean"):
         inputs["centers"] = PLAN.path("centers", **which, center=faceset.center)
     if other := faceset.inquiry_embedder:
         inputs["told_apart_by"] = PLAN.path("embeddings", embedder=other, faceset=faceset.inquiries)

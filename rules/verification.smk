@@ -71,6 +71,7 @@ rule score_study:
         [run["path"] for run in PLAN.runs()],
         [run["epochs"] for run in PLAN.runs() if run["epochs"]],
         PLAN.fidelities().values(),
+        PLAN.files_of_compared().values(),
     output:
         csv=report(at("scores", form="csv"), caption="../report/scores.rst", category="Results"),
         markdown=at("scores", form="md"),
@@ -90,6 +91,7 @@ rule score_study:
             "published": list(STUDY.published),
             "paper_style": STUDY.paper_style,
             "fidelities": PLAN.fidelities(),
+            "facesets": PLAN.files_of_compared(),
         },
         code=code("score_study"),
     script:

@@ -123,9 +123,11 @@ def write_all(folder: Path) -> None:
     write_recordio(webface, CASIA, 10_000)
     for number, name in enumerate(("lfw", "cfp_fp", "agedb_30", "calfw")):  # there is no cplfw.bin
         write_benchmark(webface / f"{name}.bin", 60, 20_000 + 100 * number)
-    write_folder(folder / "data" / "inquiries_112x112", ((120, 1),), 30_000)
+    write_recordio(folder / "data" / "faces_vgg_112x112", ((20, 10),), 25_000)
+    write_recordio(folder / "data" / "flickr_112x112", ((160, 1),), 26_000, gap=True)
+    write_folder(folder / "data" / "inquiries_112x112", ((160, 1),), 30_000)
     write_recordio(folder / "data" / "dcface_0.5m_oversample_xid" / "record", RELEASE, 40_000)
-    write_folder(folder / "data" / "digiface_72x10k", RELEASE, 41_000)
+    write_folder(folder / "data" / "digiface_72x10k", ((120, 2),), 41_000)
     write_grids(folder / "data" / "idiff_face_synthetic_uniform_cpd25", 20, 4, 42_000)
     for number, name in enumerate(("hsface10k", "vface10k")):
         write_lmdb(folder / "data" / f"{name}.lmdb", RELEASE, 43_000 + 1000 * number)

@@ -180,6 +180,12 @@ def test_diversity_is_that_of_loops(tmp_path):
     assert value["d_prime"] == pytest.approx(expected, rel=1e-5)
     assert value["achieved_similarity_mean"] == pytest.approx(achieved[:22].mean())
     assert value["achieved_similarity_sd"] == pytest.approx(achieved[:22].std())
+    of_identity = np.array([achieved[r].mean() for r in rows.values()])
+    assert value["identity_similarity_mean"] == pytest.approx(of_identity.mean())
+    assert value["identity_similarity_sd"] == pytest.approx(of_identity.std())
+    assert value["identities_below_0.1"] == sum(mean < 0.1 for mean in of_identity) > 0
+    assert value["identities_0.1_0.2"] == sum(0.1 <= mean < 0.2 for mean in of_identity)
+    assert sum(number for name, number in value.items() if name.startswith("identities_")) == 6
 
 
 def test_no_achieved_similarity_without_its_column(tmp_path):

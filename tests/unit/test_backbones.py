@@ -16,7 +16,8 @@ from semihard.storage.provenance import Provenance
 
 
 # Millions of parameters and 10⁹ multiply-accumulates of convolutions and linear layers for one image: insightface's,
-# AdaFace's and facenet-pytorch's own networks (the last without classifier), counted with the same counter;
+# AdaFace's and facenet-pytorch's own networks (the last without classifier), counted with the same counter; ir_se_101: those
+# of ir_101 and, for every block of width C, C² / 8 of squeeze and excitation;
 # MobileFaceNet's paper: 0.99 M at 128-d with its own head.
 @pytest.mark.parametrize(
     ("name", "size", "dimensions", "millions", "gmac"),
@@ -30,6 +31,7 @@ from semihard.storage.provenance import Provenance
         ("ir_50", 112, 512, 43.586, 6.30),
         ("ir_101", 112, 512, 65.151, 12.08),
         ("ir_se_50", 112, 512, 43.808, 6.30),
+        ("ir_se_101", 112, 512, 65.523, 12.08),
         ("inception_resnet_v1", 160, 512, 23.483, 1.42),
         ("inception_resnet_v1", 112, 512, 23.483, 0.59),
         ("mbf", 112, 512, 2.060, 0.44),

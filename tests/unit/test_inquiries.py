@@ -268,6 +268,17 @@ def test_a_poor_nearest_image_gives_way_to_the_next(tmp_path):
     assert found["source_name"][2] == "b" and found["embedding"][2].tolist() == [0, 1, 0]
 
 
+def test_random_centers_are_unit_vectors_that_no_face_has(faces, tmp_path):
+    found = select(entry(identities=10, center="random", inquiry_copies=0, inquiry_threshold=0.9), *faces[:2], tmp_path)
+    again = select(entry(identities=10, center="random", inquiry_copies=0, inquiry_threshold=0.9), *faces[:2], tmp_path)
+    unit_vectors = faces[2] / np.linalg.norm(faces[2], axis=1, keepdims=True)
+    np.testing.assert_allclose(np.linalg.norm(found["embedding"], axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(found["embedding"], again["embedding"])
+    assert (found["embedding"] @ unit_vectors.T).max() < 1 - 1e-6 and set(found["source_name"]) == {""}
+    pairs = found["embedding"] @ found["embedding"].T - 2 * np.eye(10)
+    assert pairs.max() <= 0.9
+
+
 def test_centers_of_another_face_set_are_refused(faces, tmp_path):
     source = FaceSet(faces[0])
     source.identity_names = [*source.identity_names[1:], "somebody"]

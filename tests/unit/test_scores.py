@@ -8,6 +8,7 @@ import pytest
 
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, write_artifact
+from semihard.storage.faceset import COPY, FaceSetWriter
 from semihard.study_table.published import PUBLISHED
 from semihard.study_table.scores import Outputs, Row, bootstrap_interval, score_study
 
@@ -168,6 +169,23 @@ def test_markdown_and_latex_say_the_same(tmp_path, rows):
     row = next(line for line in latex.splitlines() if line.startswith("synthetic/ir"))
     assert row.endswith(r"\\") and row.count("&") == 6 and r"90.00 $\pm$ 0.00" in row
     assert latex.count(r"\\") == 5 and r"gap, \%" in latex
+
+
+def test_images_are_counted_and_copies_apart(tmp_path, rows):
+    faces, image = tmp_path / "synthetic.h5", np.zeros((5, 4, 4, 3), np.uint8)
+    with FaceSetWriter(faces, (4, 4), "png") as writer:
+        writer.add(image, ["a", "a", "a", "b", ""], {COPY: np.array([0, 0, 1, 1, 0])})
+    score_study(
+        rows, "casia", ["lfw", "cfp"], outputs(tmp_path), published=["cemiface_table6"], facesets={"synthetic": faces}
+    )
+    table = pd.read_csv(tmp_path / "t.csv", comment="#").set_index("label")
+    assert table.loc["synthetic/ir", ["identities", "images", "inquiry_copies"]].tolist() == [1, 3, 2]
+    assert (
+        np.isnan(table.loc["ref", "images"])
+        and "\nsynthetic/ir,synthetic,ir,1,3,2," in (tmp_path / "t.csv").read_text()
+    )
+    assert "| synthetic/ir | 1 | 3 + 2 copies |" in (tmp_path / "t.md").read_text()
+    assert "inquiry_copies: images of the inquiries" in (tmp_path / "t.tex").read_text()
 
 
 def test_every_two_lines_are_tested_in_pairs(tmp_path, rows):

@@ -6,7 +6,8 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from semihard.generator.settings import SyntheticFaces, operators
+from semihard.generator.operator import operators
+from semihard.generator.settings import SyntheticFaces
 from semihard.settings import registry
 
 

@@ -17,8 +17,9 @@ from semihard.errors import InputError
 from semihard.generator.gathering import gather_shards, identity_name
 from semihard.generator.method import Synthesis, method_named, settings_named
 from semihard.generator.model_file import GeneratorSpec, load_generator
+from semihard.generator.operator import operators
 from semihard.generator.samplers import denoise, draw_noise
-from semihard.generator.settings import SyntheticFaces, UnconditionalFaces, operators
+from semihard.generator.settings import SyntheticFaces, UnconditionalFaces
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact

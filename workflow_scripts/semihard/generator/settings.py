@@ -1,10 +1,10 @@
 """Generators, how they are trained, and the face sets drawn from them; each method adds its own (generator/methods)."""
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from semihard.generator.operator import Operator
 from semihard.generator.sizes import SIZES
 from semihard.settings.base import (
     COMPILE,
@@ -19,14 +19,6 @@ from semihard.settings.base import (
     Settings,
     Similarity,
 )
-
-
-@dataclass(frozen=True)
-class Operator:
-    """Marks a knob of SyntheticFaces that changes the conditions of images: the file of its name in generator/operators
-    does it, in the order of the knobs. another_identity: it needs a second identity."""
-
-    another_identity: bool = False
 
 
 class Diffusion(Settings):
@@ -267,11 +259,11 @@ class SyntheticFaces(SampledFaces):
             "better than none). 0 keeps photographs of the inquiries out of the set."
         ),
     )
-    center: Literal["class_weight", "mean"] | None = Field(
+    center: Literal["class_weight", "mean", "random"] | None = Field(
         None,
         description=(
-            "Condition on the identity centers of the labelled inquiries' face set, not on one image of each "
-            "(CemiFace Table 8)."
+            "Condition on the identity centers of the labelled inquiries' face set, not on one image of each, or "
+            "on random unit vectors, which are nobody's (CemiFace Table 8)."
         ),
     )
     identity_mixup: Annotated[bool, Operator(another_identity=True)] = Field(
@@ -305,15 +297,3 @@ class UnconditionalFaces(SampledFaces):
 
     source: Literal["unconditional"]
     images: Positive = Field(20_000, description="How many. DCFace draws 200,000, of which 42,763 are unique.")
-
-
-def operators(entry: SyntheticFaces) -> dict[str, Operator]:
-    """The operators that a face set asks for, by name, in the order in which they act."""
-    marked = {
-        name: mark
-        for name, field in SyntheticFaces.model_fields.items()
-        for mark in field.metadata
-        if isinstance(mark, Operator)
-    }
-    given = {name: getattr(entry, name) for name in marked}
-    return {name: marked[name] for name, value in given.items() if value is not None and value is not False}

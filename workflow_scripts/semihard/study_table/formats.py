@@ -46,14 +46,15 @@ def write_latex(path: Path | str, frame: pd.DataFrame, benchmarks: Sequence[str]
 def cells(
     frame: pd.DataFrame, benchmarks: Sequence[str], escape: Callable[[str], str], strong: str
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of text: label, mean ± fold sd per benchmark, AVG ± sd over seeds [interval], both gaps, best epoch,
-    Fréchet distances and coverage with their null.
+    """Header and rows of text: label, identities and images of the face set, mean ± fold sd per benchmark, AVG ± sd over
+    seeds [interval], both gaps, best epoch, Fréchet distances and coverage with their null.
 
     The highest AVG of the lines that have a gap is made strong: the best of what the study compares.
     """
     compared = frame[frame["gap_to_real_points"].fillna(0) != 0] if "gap_to_real_points" in frame else frame
     best = compared["AVG"].max()
-    header = ["trained on", *map(escape, benchmarks), "AVG", "gap, points", escape("gap, %")]
+    counted = ["identities", "images"] if "images" in frame else []
+    header = ["trained on", *counted, *map(escape, benchmarks), "AVG", "gap, points", escape("gap, %")]
     with_epochs = "best_epoch_AVG" in frame and frame["best_epoch_AVG"].notna().any()
     header += ["best single epoch"] if with_epochs else []
     shown = [name for name in FIDELITY if name in frame and frame[name].notna().any()]
@@ -66,7 +67,12 @@ def cells(
         average = strong.format(average) if average and line["AVG"] == best else average
         if not pd.isna(line.get("AVG_low")):
             average += f" [{line['AVG_low']:.2f}, {line['AVG_high']:.2f}]"
-        row = [escape(name), *(_number(line.get(b), line.get(f"{b}_fold_sd")) for b in benchmarks), average]
+        row = [
+            escape(name),
+            *_counts(line, counted),
+            *(_number(line.get(b), line.get(f"{b}_fold_sd")) for b in benchmarks),
+            average,
+        ]
         row += [_number(line.get("gap_to_real_points")), _number(line.get("gap_to_real_relative"))]
         if with_epochs:
             chosen = _number(line.get("best_epoch_AVG"))
@@ -74,6 +80,13 @@ def cells(
         row += [_beside_null(line.get(name), line.get(f"{name}_null")) for name in shown]
         body.append(row)
     return header, body
+
+
+def _counts(line: dict, counted: Sequence[str]) -> list[str]:
+    if not counted or pd.isna(line["images"]):
+        return [""] * len(counted)
+    copies = f" + {line['inquiry_copies']:,.0f} copies" if line["inquiry_copies"] else ""
+    return [f"{line['identities']:,.0f}", f"{line['images']:,.0f}{copies}"]
 
 
 def _beside_null(value: float | None, null: float | None) -> str:

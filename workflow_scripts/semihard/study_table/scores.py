@@ -18,6 +18,7 @@ from semihard.storage import schemas
 from semihard.storage.artifacts import kind_of, read_artifact, read_attributes, write_artifact
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
+from semihard.study_table.face_sets import COUNTS, count_faces, read_fidelity
 from semihard.study_table.formats import write_latex, write_markdown
 from semihard.study_table.published import PUBLISHED
 from semihard.verification.protocol import mcnemar
@@ -36,6 +37,10 @@ BEST_EPOCH = (
 FIDELITY = (
     "frechet_distance, precision, recall, density, coverage: of the face set against one half of the real one, on unit "
     "embeddings or Inception features; null: the same between the two halves of the real set"
+)
+COPIES = (
+    "inquiry_copies: images of the inquiries that a recognizer is trained on as well; they are not among the images, and "
+    "no measure of a face set counts them"
 )
 MCNEMAR = (
     "# McNemar's exact test, two-sided, of every two lines, on all pairs of the averaged benchmarks; seed {seed} alone.\n"
@@ -97,6 +102,7 @@ def score_study(
     published: Sequence[str] = (),
     paper_style: bool = False,
     fidelities: Mapping[str, str] = MappingProxyType({}),
+    facesets: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write the study table.
 
@@ -104,16 +110,18 @@ def score_study(
     the column gap_reference names it. Reference embedders have no gap. averaged: the benchmarks that enter AVG (templates
     have no accuracy and never do); published: groups of `PUBLISHED` shown below, marked with their source;
     paper_style: also the per-benchmark maximum over the epochs kept; fidelities: face set → artifact "fidelity", whose
-    measures and nulls are columns.
+    measures and nulls are columns; facesets: face set → its file, whose images are counted.
     """
     lines = list(dict.fromkeys((row.label, row.faceset, row.recognizer) for row in rows))
     benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
     numbers = {line[0]: _read([row for row in rows if row.label == line[0]]) for line in lines}
     averaged = [name for name in averaged if all(name in {b for b, _ in f.fold_sd} for f in numbers.values())]
+    counts = {faceset: count_faces(path) for faceset, path in facesets.items()}
+    unknown = dict.fromkeys(COUNTS) if counts else {}
     table = []
     for label, faceset, recognizer in lines:
         used = sorted({seed for _, seed in numbers[label].accuracy})
-        line = {"label": label, "faceset": faceset, "recognizer": recognizer}
+        line = {"label": label, "faceset": faceset, "recognizer": recognizer} | counts.get(faceset, unknown)
         line["seeds"] = " ".join(str(seed) for seed in used if seed >= 0)
         table.append(line | _numbers(numbers[label], benchmarks, averaged, used, paper_style))
     frame = _with_gaps(pd.DataFrame(table), real)
@@ -122,6 +130,7 @@ def score_study(
     kept = any(f.epochs for f in numbers.values())
     notes = [*NOTES, *([BEST_EPOCH] if kept else []), *([PAPER_STYLE] if kept and paper_style else [])]
     notes += [FIDELITY] if measured else []
+    notes += [COPIES] if any(count["inquiry_copies"] for count in counts.values()) else []
     notes += [
         f"{label} on {name}: no result, {count} identities of the benchmark are in its training set"
         for label, each in numbers.items()
@@ -134,6 +143,7 @@ def score_study(
             "the impostor pairs are too few"
         )
     full = pd.concat([frame, _published(published, benchmarks)], ignore_index=True)
+    full = full.astype({name: "Int64" for name in COUNTS if name in full})  # lines of papers have none
 
     seeds = sorted({seed for f in numbers.values() for _, seed in f.accuracy})
     cube = [[[numbers[line[0]].accuracy.get((b, s), np.nan) for s in seeds] for b in benchmarks] for line in lines]
@@ -148,17 +158,6 @@ def score_study(
     write_markdown(outputs.markdown, full, benchmarks, notes)
     write_latex(outputs.latex, full, benchmarks, notes)
     compare_lines(numbers, averaged, outputs.mcnemar)
-
-
-def read_fidelity(path: Path | str) -> dict[str, float]:
-    """Columns of the table from an artifact "fidelity": `<measure>_<features>` and `<measure>_<features>_null`."""
-    numbers = read_artifact(path, schemas.FIDELITY)
-    return {
-        f"{name}_{features}{ending}": float(numbers[which][i, j])
-        for i, features in enumerate(numbers["features"])
-        for j, name in enumerate(numbers["name"])
-        for which, ending in (("value", ""), ("null", "_null"))
-    }
 
 
 def _read(rows: Sequence[Row]) -> _LineNumbers:

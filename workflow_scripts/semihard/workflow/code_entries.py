@@ -7,7 +7,8 @@ that reads it is made again.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from semihard.generator.settings import SyntheticFaces, operators
+from semihard.generator.operator import operators
+from semihard.generator.settings import SyntheticFaces
 from semihard.settings.base import Settings
 from semihard.settings.registry import entry, literal, module_of, names_of
 from semihard.similarity.settings import WeightsEmbedder

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from semihard.errors import InputError
-from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces, operators
+from semihard.generator.operator import operators
+from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces
 from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
 from semihard.workflow.settings import Config, Study
 
@@ -55,7 +56,12 @@ def _check_synthesis(config: Config, where: str, entry: SyntheticFaces | Uncondi
         raise InputError(f"{where}.styles: only a generator of method dcface takes styles; leave it out")
     if entry.identities < 2 and any(operator.another_identity for operator in asked.values()):
         raise InputError(f"{where}.identities: {' and '.join(asked)} needs another identity, so 2 at least")
-    if entry.center:
+    if entry.center == "random" and (entry.inquiry_copies or generator.conditioned_on == "image"):
+        raise InputError(
+            f"{where}.center: no photograph shows a random center; give inquiry_copies: 0 and a generator that is conditioned "
+            "on embeddings"
+        )
+    if entry.center in ("class_weight", "mean"):
         _check_labels(config, f"{where}.inquiries", entry.inquiries, "and center takes those of identities")
     if entry.center and entry.inquiry_embedder:
         raise InputError(

@@ -106,12 +106,16 @@ class Plan:
         """The face sets of the table, the real one first, each once."""
         return list(dict.fromkeys(row.faceset for row in self.comparisons()))
 
+    def files_of_compared(self) -> dict[str, str]:
+        """Their files, by face set."""
+        return {name: self.path("faces", faceset=name) for name in self.compared_facesets()}
+
     def measured_facesets(self) -> list[str]:
         """Those of them that are measured against the real one."""
         return [name for name in self.compared_facesets() if name != self.study.real]
 
     def fidelities(self) -> dict[str, str]:
-        """Their artifacts "fidelity", by face set."""
+        """The artifacts "fidelity" of those that are measured against the real one, by face set."""
         return {name: self.path("fidelity", faceset=name) for name in self.measured_facesets()}
 
     def fidelity_embedder(self) -> str:
