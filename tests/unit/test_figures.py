@@ -451,6 +451,22 @@ def test_the_discovery_figure_says_what_was_found(tmp_path, accuracy, finding):
     assert (tmp_path / "f.svg").stat().st_size > 5000
 
 
+def test_the_discovery_figure_has_every_averaged_benchmark(tmp_path):
+    """Two seeds, of which the mean is drawn; the benchmark that does not enter AVG is left out."""
+    labels, m = ["casia", *(f"m = {k}" for k in range(4))], [0.0, -0.4, 0.4, 0.8]
+    accuracy = 80 + np.random.default_rng(0).uniform(0, 10, (5, 3, 2))
+    average = accuracy[:, :2].mean((1, 2))
+    data = {"label": labels, "faceset": labels, "recognizer": ["r"] * 5, "benchmark": ["lfw", "cfp_fp", "ijbc"]}
+    data |= {"averaged": [True, True, False], "seed": [0, 1], "accuracy": accuracy, "average": average}
+    write_artifact(tmp_path / "s.h5", schemas.SCORES, data | {"interval": average[:, None] + [-1, 1]})
+    series = {"title": "drawn by g", "axis": "requested similarity m", "bins": None, "labels": labels[1:], "x": m}
+    plot_accuracy_over_similarity(tmp_path / "s.h5", tmp_path / "f.svg", tmp_path / "f.csv", [series], "casia")
+    table = pd.read_csv(tmp_path / "f.csv")
+    order = 1 + np.argsort(m)
+    np.testing.assert_allclose(table[["lfw", "cfp_fp"]], accuracy[order, :2].mean(2))
+    assert "ijbc" not in table and table["similarity"].tolist() == sorted(m)
+
+
 def test_accuracy_picture_shows_the_study_table(drawn):
     table = numbers(drawn, "accuracy")
     source = pd.read_csv(drawn["samples"][0].parent / "artifacts" / "scores.csv", comment="#").set_index("label")

@@ -27,6 +27,7 @@ from semihard.similarity.embedders import load_embedder
 from semihard.similarity.embedding import unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
+from semihard.storage.checkpoint import kept_tensor
 from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.provenance import Provenance
@@ -101,6 +102,8 @@ def test_a_killed_training_ends_in_the_same_bytes(inputs, tmp_path, monkeypatch)
             os.kill(os.getpid(), signal.SIGTERM)
         return losses(*given, **drawn)
 
+    embedded = []
+    monkeypatch.setattr(training, "unit_embeddings", lambda *given: embedded.append(1) or unit_embeddings(*given))
     monkeypatch.setattr(CemiFaceObjective, "losses", killed)
     with pytest.raises(SystemExit) as stop:
         run(entry(), inputs, tmp_path / "killed")
@@ -108,6 +111,23 @@ def test_a_killed_training_ends_in_the_same_bytes(inputs, tmp_path, monkeypatch)
     resumed = run(entry(), inputs, tmp_path / "killed")
     assert len(calls) == 20
     assert resumed.read_bytes() == whole.read_bytes()
+    assert len(embedded) == 1  # what goes on does not embed the set again
+    assert not Path(f"{resumed}.embeddings").exists()
+
+
+def test_kept_embeddings_of_another_set_or_cut_are_made_anew(tmp_path):
+    path, made = tmp_path / "model.embeddings", []
+
+    def make() -> torch.Tensor:
+        made.append(1)
+        return torch.full((3, 2), float(len(made)))
+
+    assert kept_tensor(path, ["a", [1, 2]], make, False)[0, 0] == 1 and not path.exists()
+    assert kept_tensor(path, ["a", [1, 2]], make, True)[0, 0] == 2
+    assert kept_tensor(path, ["a", [1, 2]], make, True)[0, 0] == 2
+    assert kept_tensor(path, ["a", [1, 3]], make, True)[0, 0] == 3
+    path.write_bytes(path.read_bytes()[:-5])
+    assert kept_tensor(path, ["a", [1, 3]], make, True)[0, 0] == 4
 
 
 def test_what_is_saved_is_the_average(inputs, tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ from semihard.generator.optimizer import Optimizer
 from semihard.generator.settings import Diffusion
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import unit_embeddings
+from semihard.storage.checkpoint import kept_tensor, stat_of
 from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
@@ -54,7 +55,12 @@ def train_generator(
     cost = training_cost(settings, spec, embedder, uses_bf16(device, settings.precision))
     check_cost(settings, cost, steps_of(settings, len(faces)), device)
     images = DecodedImages(faces, settings.image_size, device)
-    objective = build_objective(settings, faces, images, embedder, device)
+    kept, embeddings = Path(f"{files.model}.embeddings"), None  # a training that goes on does not embed the set again
+    if embedder is not None:
+        key = [settings.image_size, device.type, *map(stat_of, (faces_path, embedder_model_path))]
+        batches = images.split(EMBEDDING_BATCH)
+        embeddings = kept_tensor(kept, key, lambda: unit_embeddings(embedder, batches, len(images)), run.process == 0)
+    objective = build_objective(settings, faces, images, embedder, embeddings, device)
     rows = getattr(objective, "rows", np.arange(len(images)))
     steps = steps_of(settings, len(rows))
     schedule = Schedule(rows, settings.batch, settings.epochs, steps, settings.keep_every, settings.seed)
@@ -101,6 +107,7 @@ def train_generator(
 
     state = {"network": network, "optimizer": optimizer, "average": average}
     run.train("train generator", step, schedule, state, save, files, provenance, [faces_path, embedder_model_path])
+    kept.unlink(missing_ok=True)
 
 
 def check_square(faces: FaceSet) -> None:
@@ -133,12 +140,19 @@ def generator_spec(settings: Diffusion, embedder: Embedder | None, embedder_path
 
 
 def build_objective(
-    settings: Diffusion, faces: FaceSet, images: DecodedImages, embedder: Embedder | None, device: torch.device
+    settings: Diffusion,
+    faces: FaceSet,
+    images: DecodedImages,
+    embedder: Embedder | None,
+    embeddings: torch.Tensor | None,
+    device: torch.device,
 ) -> Objective:
-    """What a generator is trained to do, by its method. Raises InputError where the face set does not serve it."""
-    embeddings = None
+    """What a generator is trained to do, by its method; embeddings: unit ones of the images as the generator sees
+    them, float32 `[N, D]` on the CPU, None without an embedder.
+
+    Raises InputError where the face set does not serve it.
+    """
     if embedder is not None:
-        embeddings = unit_embeddings(embedder, images.split(EMBEDDING_BATCH), len(images))
         embedder.forward = compiled(embedder.forward, settings.compile)  # not before: batches were of another size
     data = TrainingData(faces, images, device, embeddings, embedder)
     return method_named(settings.method).build_objective(settings, data)

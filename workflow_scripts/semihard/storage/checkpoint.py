@@ -6,10 +6,12 @@ import logging
 import os
 import shlex
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from semihard.storage.atomic import atomic_path
 from semihard.storage.checksum import sha256_of
@@ -31,7 +33,7 @@ class Resume:
         self.directory = Path(f"{output}.resume")
         if self.directory.is_file():
             self.directory.unlink()
-        stats = {str(path): [Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in inputs}
+        stats = {str(path): stat_of(path) for path in inputs}
         parts = {"code": provenance.code, "seed": provenance.seed, "settings": provenance.settings, "inputs": stats}
         key = json.loads(json.dumps(parts))
         before = self._key()
@@ -114,3 +116,27 @@ def differences(before: dict | None, key: dict) -> list[str]:
     said += [f"settings.{name} ({old.get(name)} → {new.get(name)})" for name in changed]
     files = [path for path, stat in key["inputs"].items() if (before.get("inputs") or {}).get(path) != stat]
     return said + [f"input {path}" for path in files] or ["kind"]
+
+
+def stat_of(path: Path | str) -> list[int]:
+    """Size and modification time of a file: what says that it is another one now."""
+    found = Path(path).stat()
+    return [found.st_size, found.st_mtime_ns]
+
+
+def kept_tensor(path: Path, key: object, make: Callable[[], torch.Tensor], write: bool) -> torch.Tensor:
+    """The tensor on the CPU that `make` made before, in the file `path`, if it was kept there under the same `key` (plain
+    JSON values); else what `make` makes now, kept there where `write`."""
+    about = {"key": json.dumps(key)}
+    if path.exists():
+        try:
+            with safe_open(path, "pt") as file:
+                if file.metadata() == about:
+                    return file.get_tensor("tensor")
+        except SafetensorError as error:
+            log.warning("%s: cannot be read (%s): made anew", path, error)
+    tensor = make()
+    if write:
+        with atomic_path(path) as temporary:
+            save_file({"tensor": tensor}, temporary, about)
+    return tensor
