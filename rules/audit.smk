@@ -84,6 +84,7 @@ rule audit_leakage:
         "../envs/training.yaml"
     threads: 8
     resources:
+        gpu=1,
         mem_mb=16000,
         runtime=60,
     params:

@@ -20,7 +20,6 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from semihard.audit.settings import AttributeStudy
-from semihard.compute.device import best_device
 from semihard.compute.engine import batch_indices
 from semihard.compute.progress import progress
 from semihard.errors import InputError
@@ -68,7 +67,7 @@ def train_attribute_classifier(
 ) -> None:
     """Train the classifier on the labelled set, once for all sets that it annotates; write it as a safetensors file.
 
-    The labelled set has a column `attribute_<Name>` per attribute: 1 present, 0 absent, −1 undefined. On the CPU the file
+    The labelled set has a column `attribute_<Name>` per attribute: 1 present, 0 absent, −1 undefined. On a CPU always, the file
     is a function of the data alone. An attribute that is never present or never absent in the training faces is not
     learnt, and is named in the log.
 
@@ -88,7 +87,7 @@ def train_attribute_classifier(
     accuracy = balanced_accuracy(logits.numpy() > 0, target.numpy())
     log.info("attributes: mean balanced accuracy %.3f on held-out identities", np.nanmean(accuracy))
     accuracy[~learnt] = np.nan
-    tensors = {f"{k}.{name}": value.cpu() for k in range(FOLDS) for name, value in classifiers[k].state_dict().items()}
+    tensors = {f"{k}.{name}": value for k in range(FOLDS) for name, value in classifiers[k].state_dict().items()}
     tensors |= {"temperature": _fit_temperature(logits, target), "held_out_accuracy": torch.from_numpy(accuracy)}
     about = {"kind": "attribute_classifier", "names": names, "provenance": provenance.attributes()}
     with atomic_path(output) as temporary:
@@ -126,7 +125,7 @@ def annotate_attributes(
         classifier = AttributeClassifier(length, len(names))
         prefix = f"{k}."
         classifier.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
-        raw[fold == k] = _predict(classifier.to(best_device()).eval(), unit[fold == k])
+        raw[fold == k] = _predict(classifier.eval(), unit[fold == k])
     accuracy = tensors["held_out_accuracy"].numpy()
     probability = torch.sigmoid(raw / tensors["temperature"]).numpy()
     label = (probability > 0.5).astype(np.int8)
@@ -188,9 +187,8 @@ def _class_weights(truth: torch.Tensor) -> torch.Tensor:
 
 def _train(unit: torch.Tensor, truth: torch.Tensor) -> AttributeClassifier:
     torch.manual_seed(SEED)
-    device = best_device()
-    classifier = AttributeClassifier(unit.shape[1], truth.shape[1]).to(device).train()
-    optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE, fused=device.type in ("cpu", "cuda"))
+    classifier = AttributeClassifier(unit.shape[1], truth.shape[1]).train()
+    optimizer = torch.optim.Adam(classifier.parameters(), LEARNING_RATE, fused=True)
     weight, target = _class_weights(truth), truth.clamp(min=0).float()
     batch = min(BATCH, len(unit))
     steps = EPOCHS * -(-len(unit) // batch)
@@ -198,11 +196,9 @@ def _train(unit: torch.Tensor, truth: torch.Tensor) -> AttributeClassifier:
     with progress("attribute classifier", steps, "step") as advance:
         for step in range(steps):
             rows = torch.from_numpy(batch_indices(step, batch, len(unit), SEED))
-            logits = classifier(unit[rows].to(device))
-            w = weight[rows].to(device)
-            loss = binary_cross_entropy_with_logits(
-                logits, target[rows].to(device), w, reduction="sum"
-            ) / w.count_nonzero().clamp(min=1)
+            logits, w = classifier(unit[rows]), weight[rows]
+            loss = binary_cross_entropy_with_logits(logits, target[rows], w, reduction="sum")
+            loss = loss / w.count_nonzero().clamp(min=1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -213,8 +209,7 @@ def _train(unit: torch.Tensor, truth: torch.Tensor) -> AttributeClassifier:
 
 @torch.no_grad()
 def _predict(classifier: AttributeClassifier, unit: torch.Tensor) -> torch.Tensor:
-    device = next(classifier.parameters()).device
-    return torch.cat([classifier(block.to(device)).cpu() for block in unit.split(8 * BATCH)])
+    return torch.cat([classifier(block) for block in unit.split(8 * BATCH)])
 
 
 def _fit_temperature(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
