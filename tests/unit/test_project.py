@@ -19,6 +19,7 @@ from semihard.workflow.code_entries import FOUND
 from semihard.workflow.configuration import read_yaml
 from semihard.workflow.docs_pages import pages
 from semihard.workflow.figures import FIGURES
+from semihard.workflow.fingerprint import reached_by
 from semihard.workflow.moved_modules import MOVED
 from semihard.workflow.study import Plan
 
@@ -199,3 +200,15 @@ def other_captions() -> set[str]:
     """Captions that the rules name themselves."""
     rules = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     return set(re.findall(r"report/(\w+)\.rst", rules))
+
+
+def test_a_stage_that_takes_a_gpu_where_there_is_one_asks_for_it():
+    """`best_device` gives the GPU of the machine; a job that has asked for none would share that of another job."""
+    asks = {}
+    for path in (ROOT / "rules").glob("*.smk"):
+        for block in re.split(r"^(?=rule )", path.read_text(), flags=re.M):
+            if script := re.search(r"workflow_scripts/(\w+\.py)", block):
+                asks[script[1]] = asks.get(script[1], True) and "gpu=" in block
+    takes = {script for script in asks if ("semihard.compute.device", "best_device") in reached_by(script)}
+    assert {"train_generator.py", "audit_leakage.py", "verify.py"} <= takes
+    assert {script for script in takes if not asks[script]} == set()
