@@ -99,13 +99,17 @@ def write_benchmark(path: Path, pairs: int, first: int) -> None:
 
 
 def write_pairs(path: Path, folder: Path, folds: int, per_fold: int) -> None:
-    """LFW's pairs.txt, of the people in `folder` with two photographs or more."""
-    names = [person.name for person in sorted(folder.iterdir()) if len(list(person.iterdir())) > 1]
+    """LFW's pairs.txt: every fold of other people."""
+    people = [person.name for person in sorted(folder.iterdir()) if len(list(person.iterdir())) >= 5]
     random = np.random.default_rng(0)
     lines = [f"{folds}\t{per_fold}"]
-    for _ in range(folds):
-        lines += [f"{name}\t1\t2" for name in random.choice(names, per_fold, replace=False)]
-        lines += ["{}\t1\t{}\t2".format(*random.choice(names, 2, replace=False)) for _ in range(per_fold)]
+    for names in np.array_split(people, folds):
+        for _ in range(per_fold):
+            lines.append("{}\t{}\t{}".format(random.choice(names), *random.choice(5, 2, replace=False) + 1))
+        for _ in range(per_fold):
+            lines.append(
+                "{0}\t{2}\t{1}\t{3}".format(*random.choice(names, 2, replace=False), *random.integers(1, 6, 2))
+            )
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -140,5 +144,5 @@ def write_all(folder: Path) -> None:
     write_mobilefacenet(faces / "weights" / "xiaoccer_casia_mobilefacenet128_sd.pt", (112, 96), 128)
     write_mobilefacenet(faces / "weights" / "xface_mobilefacenet512_sd.pt", (112, 112), 512)
     home = folder / "home" / "scikit_learn_data" / "lfw_home"
-    write_folder(home / "lfw_funneled", ((30, 1), (8, 3), (12, 7)), 60_000, 112, 20)
+    write_folder(home / "lfw_funneled", ((20, 1), (40, 5)), 60_000, 112, 20)
     write_pairs(home / "pairs.txt", home / "lfw_funneled", 10, 6)

@@ -115,6 +115,9 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
         ("λ = 0.1", 91.29),
         ("λ = 0.5", 90.77),
     ),
+    "cemiface_guide": _average(
+        "CemiFace's README, 10K × 50", ("guided by AdaFace", 92.30), ("guided by CosFace", 92.71)
+    ),
     "cemiface_backbones": _average(
         "CemiFace, NeurIPS 2024, Sec. 4.3, the recognizer's network",
         ("IR-18", 90.75),
