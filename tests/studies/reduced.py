@@ -10,7 +10,8 @@ from semihard.workflow.configuration import check, expand_sweeps
 from semihard.workflow.settings import Config
 
 LEAST_PEOPLE = 8  # that a face set keeps, and a recognizer can learn to tell apart
-SIDE = 32  # pixels that a network sees
+SIDE = 32  # pixels that a recognizer sees
+DRAWN = 16  # and that a generator makes
 Reduction = Callable[[dict, object], dict]
 
 
@@ -78,7 +79,7 @@ def _face_set(entry: dict, typed: object) -> dict:
 
 
 def _generator(entry: dict, typed: object) -> dict:
-    sizes = {"network": "tiny", "image_size": SIDE, "batch": 16, "processes": 1, "accumulation": 1, "epochs": 1}
+    sizes = {"network": "tiny", "image_size": DRAWN, "batch": 16, "processes": 1, "accumulation": 1, "epochs": 1}
     return sizes | {"keep_every": min(typed.keep_every, 1), "compile": False, "precision": "fp32"}
 
 
