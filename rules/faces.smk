@@ -2,7 +2,8 @@
 Face sets and benchmarks.
 
 REQUIRED INPUTS: the user's files named in the configuration (RecordIO, folders, .bin, pairs.txt, IJB), or nothing for rendered faces.
-OUTPUTS: <results>/facesets/{faceset}.h5, <results>/benchmarks/{benchmark}/faces.h5 and pairs.h5
+OUTPUTS: <results>/facesets/{faceset}.h5, <results>/mixup_paths/{faceset}.h5,
+         <results>/benchmarks/{benchmark}/faces.h5 and pairs.h5
 """
 
 
@@ -48,6 +49,28 @@ rule render_faces:
         code=code("render_faces"),
     script:
         "../workflow_scripts/render_faces.py"
+
+
+rule render_mixup_path:
+    """Rendered faces along φ from one identity to another, all else being the same (SynFace, ICCV 2021)."""
+    input:
+        model=PLAN.embedder_model(STUDY.embedder),
+    output:
+        path=at("mixup path"),
+    log:
+        "<results>/logs/render_mixup_path/{faceset}.log",
+    wildcard_constraints:
+        faceset=made_by("render_faces"),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=settings("faceset"),
+        code=code("render_mixup_path"),
+    script:
+        "../workflow_scripts/render_mixup_path.py"
 
 
 rule subset_faces:

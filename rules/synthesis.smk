@@ -3,7 +3,7 @@ Synthetic face sets.
 
 REQUIRED INPUTS: <results>/generators/{generator}/model.safetensors; but for unconditional faces, the inquiries' face set
 and embeddings
-OUTPUTS: <results>/inquiries/{faceset}.h5, <results>/facesets/{faceset}.h5
+OUTPUTS: <results>/inquiries/{faceset}.h5, <results>/facesets/{faceset}.h5, <results>/mixup_paths/{faceset}.h5
 """
 
 
@@ -76,3 +76,38 @@ rule gather_shards:
         code=code("gather_shards"),
     script:
         "../workflow_scripts/gather_shards.py"
+
+
+rule synthesize_mixup_path:
+    """Faces drawn along φ from one inquiry to another, from one noise (SynFace, ICCV 2021)."""
+    input:
+        generator=lambda wildcards: PLAN.path("generator", generator=entry("faceset", wildcards.faceset).generator),
+        inquiries=at("inquiries"),
+        model=PLAN.embedder_model(STUDY.embedder),
+    output:
+        path=at("mixup path"),
+    log:
+        "<results>/logs/synthesize_mixup_path/{faceset}.log",
+    wildcard_constraints:
+        faceset=made_by("synthesize"),
+    conda:
+        "../envs/training.yaml"
+    threads: 16
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=60,
+    params:
+        # what moves none of these images is left out
+        settings=settings(
+            "faceset",
+            "inquiry_threshold",
+            "inquiry_embedder",
+            "inquiry_rounds",
+            "quality_quantile",
+            "inquiry_copies",
+            "shards",
+        ),
+        code=code("synthesize_mixup_path", "faceset"),
+    script:
+        "../workflow_scripts/synthesize_mixup_path.py"

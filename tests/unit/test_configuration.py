@@ -269,6 +269,12 @@ def test_settings_are_plain_values_in_field_order():
     assert text["similarity"] == 0.25
 
 
+def test_factors_are_one_list_and_no_parameter_where_all_vary():
+    assert "vary" not in Plan(BASE).settings_of("facesets", "real")
+    plan = Plan(changed("facesets.real.vary", ["pose", "expression"]))
+    assert plan.settings_of("facesets", "real")["vary"] == ["pose", "expression"] and not plan.sweeps
+
+
 def test_an_image_added_to_a_folder_is_seen(tmp_path):
     """Snakemake looks at times of inputs: those of the identity folders change with what is in them."""
     (tmp_path / "photos" / "a").mkdir(parents=True)

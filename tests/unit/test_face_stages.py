@@ -5,9 +5,11 @@ import json
 import struct
 import tarfile
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from semihard.errors import InputError
 from semihard.sources.benchmark_bin import write_bin
@@ -16,6 +18,7 @@ from semihard.sources.importing import import_benchmark, import_faces
 from semihard.sources.readers.recordio import read_faces
 from semihard.sources.recordio import HEADER, open_recordio
 from semihard.sources.recordio_writer import RecordIOWriter
+from semihard.sources.rendered.factors import FACTORS
 from semihard.sources.rendered.morphable import draw_identities
 from semihard.sources.rendering import render_benchmark, render_faces
 from semihard.sources.settings import (
@@ -180,6 +183,28 @@ def test_rendered_identity_mixup_is_in_coefficient_space(tmp_path):
     expected = phi * own[faces.identity] + (1 - phi) * own[partner]
     np.testing.assert_allclose(faces.column("alpha"), expected, atol=1e-6)
     assert (partner != faces.identity).all() and np.allclose(np.round(phi * 20), phi * 20, atol=1e-5)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_rendered_faces_of_one_factor_have_its_values(tmp_path, mixed):
+    files = {}
+    for vary in ((), ("pose",), ("illumination", "expression")):
+        settings = RenderedFaces(source="rendered", identities=3, per_identity=2, identity_mixup=mixed, vary=vary)
+        files[vary] = tmp_path / f"{len(vary)}.h5"
+        render_faces(settings, files[vary], Provenance())
+    everything, pose, light = (FaceSet(path) for path in files.values())
+    assert np.array_equal(pose.column("theta"), everything.column("theta")) and not light.column("theta").any()
+    assert not np.array_equal(pose.images(slice(None)), everything.images(slice(None)))
+    for faces in (pose, light):
+        assert np.array_equal(faces.column("alpha"), everything.column("alpha"))
+        assert len(np.unique(faces.images(slice(None)), axis=0)) == 6
+        assert not faces.column("attribute_Eyeglasses").any() and not faces.column("attribute_Wearing_Hat").any()
+
+
+def test_the_settings_name_the_factors_of_the_renderer():
+    assert set(get_args(get_args(RenderedFaces.model_fields["vary"].annotation)[0])) == set(FACTORS)
+    with pytest.raises(ValidationError, match="expression"):
+        RenderedFaces(source="rendered", vary=["age"])
 
 
 def test_rendered_benchmark_is_balanced_and_disjoint(tmp_path):

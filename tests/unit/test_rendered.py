@@ -35,7 +35,7 @@ def lit_from(x: float, y: float, z: float) -> np.ndarray:
     return (gamma + 0.8 * directional_light(light)[:, :, None]).reshape(1, 27).astype(np.float32)
 
 
-def stream(identities: int, per_identity: int, seed: int, **how: int) -> list[np.ndarray]:
+def stream(identities: int, per_identity: int, seed: int, **how: int | tuple[str, ...]) -> list[np.ndarray]:
     batches = list(rendered.rendered_faces(identities, per_identity, seed, **how))
     return [
         np.concatenate([getattr(b, name) for b in batches])
@@ -88,6 +88,30 @@ def test_first_identity_cuts_disjoint_sets_from_one_seed():
     assert len(np.unique(alpha, axis=0)) == 400
     names = {rendered.identity_name(seed, k) for seed in (0, 1, 11) for k in range(200)}
     assert len(names) == 600 and rendered.identity_name(0, 12) == "rendered-0-00012"
+
+
+def test_one_factor_varies_and_the_others_are_neutral():
+    identity, index = np.repeat([0, 1], 3), np.tile([0, 1, 2], 2)
+    drawn = rendered.draw_nuisance(3, identity, index)
+    assert {name for names in rendered.FACTORS.values() for name in names} == {field.name for field in fields(drawn)}
+    for factor in rendered.FACTORS:
+        held = rendered.hold(drawn, (factor,))
+        for other, names in rendered.FACTORS.items():
+            for name in names:
+                now, before = getattr(held, name), getattr(drawn, name)
+                assert now.dtype == before.dtype and now.shape == before.shape
+                assert np.array_equal(now, before) if other == factor else len(np.unique(now, axis=0)) == 1
+        images = stream(2, 3, seed=3, vary=(factor,))[0]
+        assert np.array_equal(images, rendered.render(rendered.draw_identities([0, 1], 3)[identity], held))
+        assert len(np.unique(images, axis=0)) == 6 and 60 < images.mean() < 170
+    assert np.ptp(stream(2, 3, seed=3, vary=("pose",))[4], 0).min() > 0
+    assert not stream(2, 3, seed=3, vary=("expression", "illumination"))[4].any()
+
+
+def test_all_factors_vary_where_none_is_named():
+    everything = stream(2, 3, seed=3)[0]
+    assert np.array_equal(everything, stream(2, 3, seed=3, vary=())[0])
+    assert np.array_equal(everything, stream(2, 3, seed=3, vary=tuple(rendered.FACTORS))[0])
 
 
 def test_seeds_differ():

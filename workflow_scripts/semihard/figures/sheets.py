@@ -15,8 +15,8 @@ from semihard.storage.faceset import FaceSet
 
 TILE = 112  # least side of a tile: smaller images are enlarged
 GAP, MARGIN = 2, 8
-SMALL, LARGE = 11, 24
-INK, MUTED, FRAME = "#222222", "#6b6b6b", "#D55E00"
+SMALL, MIDDLE, LARGE = 11, 17, 24
+INK, MUTED, FRAME, PARTNER = "#222222", "#6b6b6b", "#D55E00", "#0072B2"
 IDENTITIES, PER_IDENTITY = 12, 8
 
 
@@ -97,6 +97,48 @@ def plot_similarity_ladder(calibration: Path | str, png: Path | str, csv: Path |
             x = start + c * (width + GAP)
             sheet.paste(_tile(ladder["images"][s, r]), (x, y))
             draw.text((x + width / 2, y + height + 3), _signed(similarity[s, r]), MUTED, font, anchor="mt")
+    _save(sheet, png, numbers, csv)
+
+
+def plot_mixup_path(path: Path | str, png: Path | str, csv: Path | str) -> None:
+    """Draw the paths over φ: a row per pair of identities, from the partner (φ = 0) to the identity (φ = 1), both framed;
+    under each tile the cosines to these two ends, each in its frame's colour.
+
+    path: artifact "mixup_path". CSV: row, column, phi, identity, partner, to_partner, to_identity.
+    """
+    paths = read_artifact(path, schemas.MIXUP_PATH)
+    images, phi, similarity = paths["images"], paths["phi"], paths["similarity"]
+    rows, steps = images.shape[:2]
+    names = list(zip(paths["identity"], paths["partner"], strict=True))
+    numbers = pd.DataFrame(
+        [
+            (r, c, phi[c], *names[r], similarity[r, c, 1], similarity[r, c, 0])
+            for r in range(rows)
+            for c in range(steps)
+        ],
+        columns=["row", "column", "phi", "identity", "partner", "to_partner", "to_identity"],
+    )
+    width, height = _tile_size(images[0, 0])
+    font, line = _font(MIDDLE), MIDDLE + 8
+    top = MARGIN + line
+    sheet = Image.new(
+        "RGB", (2 * MARGIN + steps * (width + GAP) - GAP, top + rows * (height + line + GAP) + GAP), "white"
+    )
+    draw = ImageDraw.Draw(sheet)
+    for c in range(steps):
+        text = f"φ = {phi[c]:g}" if c in (0, steps - 1) else f"{phi[c]:g}"
+        draw.text((MARGIN + c * (width + GAP) + width / 2, MARGIN), text, INK, font, anchor="mt")
+    for r in range(rows):
+        y = top + r * (height + line + GAP)
+        for c in range(steps):
+            x = MARGIN + c * (width + GAP)
+            sheet.paste(_tile(images[r, c]), (x, y))
+            to_identity, to_partner = (_signed(value) for value in similarity[r, c])
+            draw.text((x + width / 2 - 5, y + height + 6), to_partner, PARTNER, font, anchor="rt")
+            draw.text((x + width / 2 + 5, y + height + 6), to_identity, FRAME, font, anchor="lt")
+        for c, colour in ((0, PARTNER), (steps - 1, FRAME)):
+            x = MARGIN + c * (width + GAP)
+            draw.rectangle((x - 3, y - 3, x + width + 2, y + height + 2), outline=colour, width=3)
     _save(sheet, png, numbers, csv)
 
 

@@ -9,6 +9,7 @@ from semihard.compute.progress import progress
 from semihard.compute.seeds import seed_for
 from semihard.similarity.mixup import draw_partners
 from semihard.sources.rendered import attributes, identity_name
+from semihard.sources.rendered.factors import hold
 from semihard.sources.rendered.morphable import draw_identities, mix_identities
 from semihard.sources.rendered.nuisance import draw_nuisance
 from semihard.sources.rendered.renderer import render
@@ -77,7 +78,8 @@ def _occurrence(values: np.ndarray) -> np.ndarray:
 
 def _plain_faces(settings: RenderedFaces | RenderedBenchmark, per_identity: int) -> Faces:
     wanted = (settings.identities, per_identity, settings.seed, settings.first_identity, settings.image_size, BATCH)
-    return ((batch, {}) for batch in rendered_faces(*wanted))
+    vary = settings.vary if isinstance(settings, RenderedFaces) else ()
+    return ((batch, {}) for batch in rendered_faces(*wanted, vary))
 
 
 def _mixed_faces(settings: RenderedFaces) -> Faces:
@@ -86,7 +88,7 @@ def _mixed_faces(settings: RenderedFaces) -> Faces:
         partner, phi = draw_partners(settings.seed, identity, settings.per_identity, settings.identities)
         identities, index = np.full(settings.per_identity, identity), np.arange(settings.per_identity)
         alpha = mix_identities(own[identities], own[partner], phi)
-        nuisance = draw_nuisance(settings.seed, identities + settings.first_identity, index)
+        nuisance = hold(draw_nuisance(settings.seed, identities + settings.first_identity, index), settings.vary)
         images, degrees = render(alpha, nuisance, settings.image_size), np.degrees(nuisance.theta)
         batch = Batch(images, identities, index, alpha, degrees, attributes(alpha, nuisance))
         yield batch, {"partner": partner, "phi": phi}

@@ -89,6 +89,14 @@ class RenderedFaces(FaceSetSettings):
             "identity mixup in coefficient space)."
         ),
     )
+    vary: tuple[Literal["expression", "illumination", "pose", "surroundings"], ...] = Field(
+        (),
+        description=(
+            "What differs between the images of an identity (SynFace, ICCV 2021, varies one factor at a time); all four "
+            "where not given. The others are neutral: no expression, frontal, light from before, and of the surroundings "
+            "no glasses, hat or patch, one grey backdrop. What varies has the values that it has where everything does."
+        ),
+    )
     seed: int = SEED
 
 

@@ -138,6 +138,26 @@ CALIBRATION = Schema(
         "inquiry_images": Dataset("uint8", "L,H,W,3", meaning="the ladder's inquiry images at the generator's size"),
     },
 )
+MIXUP_PATH = Schema(
+    "mixup_path",
+    {
+        "phi": Dataset(
+            "float64", "S", meaning="share of the identity, the rest being its partner's; ascending from 0 to 1"
+        ),
+        "identity": Dataset("str", "R", meaning="name of each path's identity, as in the face set"),
+        "partner": Dataset("str", "R", meaning="name of the identity that it is mixed with"),
+        "images": Dataset(
+            "uint8",
+            "R,S,H,W,3",
+            meaning="the identity's first image in the face set at every φ, all else being the same",
+        ),
+        "similarity": Dataset(
+            "float32",
+            "R,S,2",
+            meaning="cosine to the path's last image, the identity, and to its first, the partner, by the study's embedder",
+        ),
+    },
+)
 VERIFICATION = Schema(
     "verification",
     {

@@ -92,6 +92,7 @@ FOUND: dict[str, tuple[Found, ...]] = {
             has=("change",),
         ),
     ),
+    "synthesize_mixup_path": (method_found("condition_similarity", of_generator=False),),
     "train_recognizer": (
         Found("recognizer.backbones", lambda settings, config: [settings.backbone], has=BACKBONE),
         Found("recognizer.heads", lambda settings, config: [settings.head]),

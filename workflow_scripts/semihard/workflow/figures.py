@@ -7,6 +7,7 @@ writes, and its settings by name; a caption in report/; a line here.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from semihard.sources.settings import RenderedFaces
 from semihard.workflow.study import Plan
 
 
@@ -81,6 +82,15 @@ def centers_of_compared(plan: Plan, wildcards: object) -> dict[str, list[str]]:
     return {"compared": [plan.path("centers", faceset=name, **which) for name in plan.compared_facesets()]}
 
 
+def faces_and_embeddings(plan: Plan, wildcards: object) -> dict[str, list[str]]:
+    """Every compared set and its embeddings by the study's embedder, in the same order."""
+    names, embedder = plan.compared_facesets(), plan.study.embedder
+    return {
+        "faces": [plan.path("faces", faceset=name) for name in names],
+        "embeddings": [plan.path("embeddings", embedder=embedder, faceset=name) for name in names],
+    }
+
+
 def bins_of_real(plan: Plan, wildcards: object) -> dict[str, str]:
     """The bins of the real set and the centers they are made from."""
     study = plan.study
@@ -124,6 +134,34 @@ def benchmarks_of(plan: Plan) -> list[dict[str, str]]:
     return [{"benchmark": name} for name in dict.fromkeys(run["benchmark"] for run in plan.runs())]
 
 
+def mixed_facesets(plan: Plan) -> list[dict[str, str]]:
+    """The sets with identity mixup, rendered or drawn by a generator that takes a similarity. Of those that differ in
+    nothing but how many images an identity has, one: their paths over φ are the same."""
+    distinct: dict[str, str] = {}
+    for wildcards in facesets_of(plan):
+        entry = plan.config.facesets[wildcards["faceset"]]
+        generator = plan.config.generators.get(getattr(entry, "generator", ""))
+        if getattr(entry, "identity_mixup", False) and (generator is None or generator.takes_similarity):
+            distinct.setdefault(entry.model_copy(update={"per_identity": 1}).model_dump_json(), wildcards["faceset"])
+    return [{"faceset": name} for name in distinct.values()]
+
+
+def varied_facesets(plan: Plan) -> dict[str, str]:
+    """Face set → what varies in it: of the rendered sets with one factor varied, and those else the same in which
+    everything is; before them the real set, without. Empty where no set has one factor varied."""
+    shown = {name: plan.config.facesets[name] for name in (*plan.compared_facesets(), *plan.study.show)}
+    rendered = {name: entry for name, entry in shown.items() if isinstance(entry, RenderedFaces)}
+    rest = {name: entry.model_copy(update={"vary": ()}) for name, entry in rendered.items()}
+    varied = {rest[name] for name, entry in rendered.items() if entry.vary}
+    found = {name: " and ".join(entry.vary) for name, entry in rendered.items() if rest[name] in varied}
+    everything = {name: "everything" for name, factors in found.items() if not factors}
+    return (
+        {plan.study.real: ""} | everything | {name: factors for name, factors in found.items() if factors}
+        if found
+        else {}
+    )
+
+
 def where(condition: Callable[[Plan], object]) -> Callable[[Plan], list[dict[str, str]]]:
     """One picture where the plan has what it shows."""
     return lambda plan: [{}] if condition(plan) else []
@@ -164,6 +202,21 @@ FIGURES = [
     Figure(
         "plot_diversity", "audits:plot_diversity", "diversity.svg", "diversity", "Audit", {"figure": "diversity"},
         **of_facesets("diversity", Plan.compared_facesets),
+    ),
+    Figure(
+        "plot_feature_map", "features:plot_feature_map", "features.png", "features", "Similarity",
+        {"figure": "map of features"}, faces_and_embeddings, where(Plan.measured_facesets),
+        lambda plan, wildcards: {"names": plan.compared_facesets(), "real": plan.study.real},
+    ),
+    Figure(
+        "plot_mixup_path", "sheets:plot_mixup_path", "mixup_paths/{faceset}.png", "mixup_path", "Face sets",
+        {"face set": "{faceset}", "figure": "path over φ"},
+        lambda plan, wildcards: {"path": plan.path("mixup path", faceset=wildcards.faceset)}, mixed_facesets,
+    ),
+    Figure(
+        "plot_factors", "factors:plot_factors", "factors.svg", "factors", "Audit", {"figure": "one factor varied"},
+        of_facesets("diversity", varied_facesets)["inputs"], where(varied_facesets),
+        lambda plan, wildcards: {"labels": list(varied_facesets(plan)), "varies": varied_facesets(plan)},
     ),
     Figure(
         "plot_recognizer_curves", "training:plot_training_curves", "recognizers.svg", "training", "Recognizers",

@@ -29,6 +29,7 @@ ARTIFACTS = {
     "leakage": "audit/leakage/{faceset}.h5",
     "diversity": "audit/diversity/{faceset}.h5",
     "fidelity": "audit/fidelity/{faceset}.h5",
+    "mixup path": "mixup_paths/{faceset}.h5",
     "scores": "study/scores.{form}",
     "mcnemar": "study/mcnemar.csv",
     "export": "export/{faceset}/{form}",

@@ -9,6 +9,7 @@ alphas mix to an in-between identity. Deterministic to the byte: an image hangs 
 """
 
 from semihard.sources.rendered.attributes import attributes
+from semihard.sources.rendered.factors import FACTORS, hold
 from semihard.sources.rendered.morphable import ALPHA_DIM, BETA_DIM, draw_identities, mix_identities
 from semihard.sources.rendered.nuisance import GAMMA_DIM, THETA_DIM, Nuisance, draw_nuisance
 from semihard.sources.rendered.renderer import landmarks, render
@@ -17,6 +18,7 @@ from semihard.sources.rendered.stream import Batch, identity_name, rendered_face
 __all__ = [
     "ALPHA_DIM",
     "BETA_DIM",
+    "FACTORS",
     "GAMMA_DIM",
     "THETA_DIM",
     "Batch",
@@ -24,6 +26,7 @@ __all__ = [
     "attributes",
     "draw_identities",
     "draw_nuisance",
+    "hold",
     "identity_name",
     "landmarks",
     "mix_identities",

@@ -1,12 +1,13 @@
 """Sets of rendered faces, batch by batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from semihard.errors import InputError
 from semihard.sources.rendered.attributes import attributes
+from semihard.sources.rendered.factors import hold
 from semihard.sources.rendered.morphable import draw_identities
 from semihard.sources.rendered.nuisance import draw_nuisance
 from semihard.sources.rendered.renderer import render
@@ -30,12 +31,19 @@ class Batch:
 
 
 def rendered_faces(
-    identities: int, per_identity: int, seed: int, first_identity: int = 0, size: int = 112, batch: int = 64
+    identities: int,
+    per_identity: int,
+    seed: int,
+    first_identity: int = 0,
+    size: int = 112,
+    batch: int = 64,
+    vary: Sequence[str] = (),
 ) -> Iterator[Batch]:
     """Faces of the identities first_identity .. first_identity + identities - 1 of a seed, identity by identity.
 
     An image hangs on (seed, first_identity + identity, index) alone: not on the batch size, the order or the number of
-    images. Sets of one seed with disjoint ranges of identities share no identity.
+    images. Sets of one seed with disjoint ranges of identities share no identity. vary: factors (`factors.FACTORS`) that
+    vary, with the values that they have where all do; the others are neutral. None: all vary.
     Raises InputError for counts below 1, a negative seed or a negative first identity.
     """
     wanted = {"identities": identities, "per_identity": per_identity, "batch": batch}
@@ -50,7 +58,7 @@ def rendered_faces(
         identity, index = row // per_identity, row % per_identity
         drawn = np.arange(identity[0], identity[-1] + 1)
         alpha = draw_identities(first_identity + drawn, seed)[identity - drawn[0]]
-        nuisance = draw_nuisance(seed, first_identity + identity, index)
+        nuisance = hold(draw_nuisance(seed, first_identity + identity, index), vary)
         yield Batch(
             images=render(alpha, nuisance, size),
             identity=identity,
