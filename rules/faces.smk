@@ -25,6 +25,7 @@ rule import_faces:
     params:
         settings=settings("faceset"),
         code=code("import_faces", "faceset"),
+        files=listing("facesets", "faceset"),
     script:
         "../workflow_scripts/import_faces.py"
 
@@ -136,6 +137,7 @@ rule import_benchmark:
     params:
         settings=settings("benchmark"),
         code=code("import_benchmark", "benchmark"),
+        files=listing("benchmarks", "benchmark"),
     script:
         "../workflow_scripts/import_benchmark.py"
 

@@ -54,7 +54,9 @@ def test_bad_input_is_one_line(tmp_path):
     assert len(lines) == 1 and lines[0].endswith("train: file.rec: record 3 is no image")
 
 
-@pytest.mark.parametrize("error", [InputError("file.rec: record 3 is no image"), NonFiniteLossError("step 7: loss is nan")])
+@pytest.mark.parametrize(
+    "error", [InputError("file.rec: record 3 is no image"), NonFiniteLossError("step 7: loss is nan")]
+)
 def test_what_will_come_again_is_not_tried_again(tmp_path, error):
     """A retry on the same input repeats the sentence; a first attempt, or one on changed input, works."""
     tried, data = [], tmp_path / "file.rec"
@@ -78,7 +80,9 @@ def test_what_will_come_again_is_not_tried_again(tmp_path, error):
     assert tried[-1] == "well" and not list((tmp_path / "logs").glob("*.failed"))
 
 
-@pytest.mark.parametrize("error", [OSError("Stale file handle"), RuntimeError("CUDA error"), OSError(28, "No space left")])
+@pytest.mark.parametrize(
+    "error", [OSError("Stale file handle"), RuntimeError("CUDA error"), OSError(28, "No space left")]
+)
 def test_what_may_go_well_is_tried_again(tmp_path, error):
     for attempt in (1, 2):
         with pytest.raises(SystemExit), job(snakemake(tmp_path, attempt)):

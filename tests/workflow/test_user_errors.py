@@ -47,3 +47,34 @@ def test_bad_input_is_read_once_however_often_it_is_tried(project):
     photograph(project, 1, 1, 41)
     project.snakemake("--cores", "1", FACES)
     assert not list((project.folder / "results/own/logs").rglob("*.failed"))
+
+
+def test_a_photograph_overwritten_in_place_is_imported_again(project):
+    project.snakemake("--cores", "1", FACES)
+    assert project.would_run(FACES) == {}
+    folder = project.folder / "photos/p1"
+    before = folder.stat().st_mtime_ns
+    photograph(project, 1, 1, 200)
+    assert folder.stat().st_mtime_ns == before
+    assert project.would_run(FACES) == {"import_faces": 1}
+    project.snakemake("--cores", "1", FACES)
+    assert project.would_run(FACES) == {}
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("results/own/export/rael/recordio", "'rael' is not an entry of facesets; did you mean 'real'?"),
+        ("results/own/export/nobody/recordio", "'nobody' is not an entry of facesets; there are: real"),
+        ("results/own/export/real/webdataste", "faces are not exported as 'webdataste'; did you mean 'webdataset'?"),
+        ("results/own/embeddings/weight/real.h5", "'weight' is not an entry of embedders; did you mean 'weights'?"),
+    ],
+)
+def test_an_artifact_of_no_entry_is_told(project, target, said):
+    out = project.snakemake("-n", target, check=False)
+    assert out.splitlines()[-1] == f"{target}: {said}", out
+    assert "Traceback" not in out and "Exception" not in out
+
+
+def test_an_artifact_outside_the_study_is_made(project):
+    assert "export_faces" in project.would_run("results/own/export/real/recordio")
