@@ -30,7 +30,7 @@ def job(snakemake) -> Iterator[Provenance]:
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if snakemake.log:
         Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(snakemake.log[0], encoding="utf-8"))
+        handlers.append(logging.FileHandler(snakemake.log[0], encoding="utf-8", errors="backslashreplace"))
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
     )
@@ -119,7 +119,7 @@ def take_gpus(count: int) -> list[IO]:
     taken: dict[str, IO] = {}
     for device in devices:
         if len(taken) < count:
-            lock = Path(tempfile.gettempdir(), f"semihard-{os.getuid()}-{device.name}.lock").open("w")  # noqa: SIM115
+            lock = Path(tempfile.gettempdir(), f"semihard-{os.getuid()}-{device.name}.lock").open("wb")  # noqa: SIM115
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 taken[device.name.removeprefix("nvidia")] = lock
