@@ -14,6 +14,7 @@ from semihard.errors import InputError
 try:
     from semihard.settings.binning import BINNING
     from semihard.workflow.configuration import read_yaml
+    from semihard.workflow.consistency_checks import remarks
     from semihard.workflow.figures import FIGURES, pictures
     from semihard.workflow.folder_listing import listing_of
     from semihard.workflow.paths import path_of as at
@@ -26,7 +27,8 @@ try:
     PLAN = Plan(config)
     left_out = leave_out_absent_benchmarks(PLAN)
     if workflow.is_main_process:
-        print(*left_out, sep="\n", end="\n" * bool(left_out), file=sys.stderr)
+        for line in [*left_out, *remarks(PLAN.config, PLAN.needed)]:
+            print(line, file=sys.stderr)
         check_files(PLAN)
 except InputError as error:
     sys.exit(f"The configuration cannot be used:\n{error}")

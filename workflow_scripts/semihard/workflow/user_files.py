@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from semihard.audit.inception_file import RELEASE, check_inception_file
 from semihard.errors import InputError
 from semihard.settings.base import Settings, UserFile
 from semihard.settings.paths import expand_path
@@ -141,12 +142,31 @@ def leave_out_absent_benchmarks(plan: Plan) -> list[str]:
 
 
 def check_files(plan: Plan) -> None:
-    """Look for the files of every entry the study needs. Raises InputError listing all that are missing, one line each."""
+    """Look for the files of every entry the study needs, and for FID's Inception weights, whose bytes are looked at, too,
+    as they are used only when all is trained.
+
+    Raises InputError listing all that are missing or are others, one line each.
+    """
     problems = []
     for section, name in sorted(plan.needed):
         try:
             files_of(plan, section, name)
         except InputError as error:
             problems.append(str(error))
+    try:
+        _check_inception(plan)
+    except InputError as error:
+        problems.append(f"study.fidelity.inception: {error}")
     if problems:
         raise InputError("\n".join(problems))
+
+
+def _check_inception(plan: Plan) -> None:
+    settings = plan.study.fidelity
+    if not plan.measured_facesets():
+        return
+    path = expand_path(settings.inception)
+    if path.is_file():
+        check_inception_file(path)
+    elif "inception" in settings.model_fields_set:
+        raise NotThere(f"{path} not found. Get {RELEASE}, or leave the key out to do without these columns.")
