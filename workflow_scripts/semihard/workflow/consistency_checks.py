@@ -48,11 +48,12 @@ def remarks(config: Config, needed: Iterable[tuple[str, str]]) -> list[str]:
         if not hasattr(generator, "m_min"):
             continue
         least, greatest = generator.m_min, generator.m_max
-        lines += [
-            f"{section}.{name}: similarity {m:g} lies outside the {least:g} … {greatest:g} that {entry.generator!r} is trained on"
-            for m in (entry.similarity, *entry.mixed_similarities)
-            if not least <= m <= greatest
-        ]
+        asked = dict.fromkeys((entry.similarity, *entry.mixed_similarities))
+        if outside := [f"{m:g}" for m in asked if not least <= m <= greatest]:
+            lines.append(
+                f"{section}.{name}: {entry.generator!r} is trained on similarities {least:g} … {greatest:g}, and asked for "
+                f"{', '.join(outside)}"
+            )
     return lines
 
 
