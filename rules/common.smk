@@ -14,9 +14,12 @@ from semihard.errors import InputError
 try:
     from semihard.settings.binning import BINNING
     from semihard.workflow.configuration import read_yaml
+    from semihard.workflow.consistency_checks import remarks
     from semihard.workflow.figures import FIGURES, pictures
+    from semihard.workflow.folder_listing import listing_of
     from semihard.workflow.paths import path_of as at
     from semihard.workflow.study import Plan
+    from semihard.workflow.targets import EXPORTED_AS, SECTION_OF, check_targets
     from semihard.workflow.user_files import check_files, files_of, leave_out_absent_benchmarks
 
     for path in workflow.configfiles:
@@ -24,19 +27,18 @@ try:
     PLAN = Plan(config)
     left_out = leave_out_absent_benchmarks(PLAN)
     if workflow.is_main_process:
-        print(*left_out, sep="\n", end="\n" * bool(left_out), file=sys.stderr)
+        for line in [*left_out, *remarks(PLAN.config, PLAN.needed)]:
+            print(line, file=sys.stderr)
         check_files(PLAN)
 except InputError as error:
     sys.exit(f"The configuration cannot be used:\n{error}")
 
+try:  # by the command line, as Snakemake tells a workflow its targets only when it has been read
+    check_targets(PLAN, sys.argv[1:] if workflow.is_main_process else ())
+except InputError as error:
+    sys.exit(f"This is not part of the study:\n{error}")
+
 STUDY = PLAN.study
-SECTION_OF = {
-    "faceset": "facesets",
-    "embedder": "embedders",
-    "generator": "generators",
-    "recognizer": "recognizers",
-    "benchmark": "benchmarks",
-}
 
 
 wildcard_constraints:
@@ -84,6 +86,12 @@ def made_by(rule):
 def data_of(section, wildcard):
     """The input function for the user's own files that an entry reads."""
     return lambda wildcards: [str(path) for path in files_of(PLAN, section, wildcards[wildcard])]
+
+
+def listing(section, wildcard):
+    """The parameter function that tells an overwritten file of a folder. Where nothing is listed, it gives what Snakemake
+    does not record, so that what was imported before there were listings stays as it is."""
+    return lambda wildcards: listing_of(files_of(PLAN, section, wildcards[wildcard])) or Ellipsis
 
 
 def embedder_model(wildcards):

@@ -26,6 +26,7 @@ rule import_faces:
     params:
         settings=settings("faceset"),
         code=code("import_faces", "faceset"),
+        files=listing("facesets", "faceset"),
     script:
         "../workflow_scripts/import_faces.py"
 
@@ -159,6 +160,7 @@ rule import_benchmark:
     params:
         settings=settings("benchmark"),
         code=code("import_benchmark", "benchmark"),
+        files=listing("benchmarks", "benchmark"),
     script:
         "../workflow_scripts/import_benchmark.py"
 

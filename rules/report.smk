@@ -41,7 +41,7 @@ rule export_faces:
     log:
         "<results>/logs/export_faces/{faceset}/{form}.log",
     wildcard_constraints:
-        form="folder|recordio|webdataset",
+        form="|".join(EXPORTED_AS),
     conda:
         "../envs/faces.yaml"
     params:

@@ -16,10 +16,11 @@ from semihard.sources.lmdb_faces import read_lmdb
 from semihard.sources.pairs import parse_pairs
 from semihard.sources.readers.recordio import read_faces
 from semihard.sources.recordio import HEADER, PREFIX, open_recordio
+from semihard.sources.recordio_writer import encode_record
 from semihard.sources.text_file import read_lines
 from tests.unit.test_lmdb_faces import write_lmdb
 from tests.unit.test_pairs import write_list
-from tests.unit.test_recordio import write_exported
+from tests.unit.test_recordio import picture, write_exported
 
 # ── RecordIO ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -50,7 +51,7 @@ def test_two_keys_at_one_place_are_refused(exported):
         open_recordio(exported)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -3.0, 0.0])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -3.0, 0.0, 6.5])
 def test_a_header_that_is_no_count_is_refused(exported, value):
     rec = bytearray((exported / "train.rec").read_bytes())
     rec[PREFIX.size + HEADER.size : PREFIX.size + HEADER.size + 4] = struct.pack("<f", value)
@@ -68,6 +69,55 @@ def test_a_header_alone_is_no_training_set(exported):
     (exported / "train.idx").write_text(f"{lines[0]}\n")
     with pytest.raises(InputError, match="holds 1 records and no image"):
         open_recordio(exported)
+
+
+@pytest.mark.parametrize("value", [2.0**24, 1e30])
+def test_a_header_that_promises_far_more_is_refused(exported, value):
+    rec = bytearray((exported / "train.rec").read_bytes())
+    rec[PREFIX.size + HEADER.size : PREFIX.size + HEADER.size + 4] = struct.pack("<f", value)
+    (exported / "train.rec").write_bytes(rec)
+    with pytest.raises(InputError, match=r"its header promises \d+ images, 6 are there"):
+        open_recordio(exported)
+
+
+def header(first: float, labels: int = 2) -> bytes:
+    return HEADER.pack(labels, 0, 0, 0) + struct.pack(f"<{labels}f", *[first, first + 1][:labels])
+
+
+def image(key: int) -> bytes:
+    return HEADER.pack(0, key - 1, key, 0) + picture(key)
+
+
+def empty(key: int) -> bytes:
+    return HEADER.pack(0, key - 1, key, 0)
+
+
+@pytest.mark.parametrize("with_index", [True, False])
+@pytest.mark.parametrize(
+    ("payloads", "message"),
+    [
+        ([header(7)], "promises 6 images, 0 are there and record 1 is the first missing one"),
+        ([header(1)], "holds 1 records and no image"),
+        ([header(0, labels=0), image(1)], "says that identities begin at 0"),
+        ([header(3), empty(1), empty(2)], "record 1 holds no readable image"),
+        ([header(3), image(1), empty(2)], "record 2 holds no readable image"),
+        ([header(3), image(1), b""], r"record 2 at byte \d+ has 0 bytes, too few for its label header"),
+        ([b""], "record 0 at byte 0 has 0 bytes"),
+        ([b"", b"", b""], "record 0 at byte 0 has 0 bytes"),
+        ([b"abc", image(1)], "record 0 at byte 0 has 3 bytes"),
+        ([struct.pack("<IfQQ", 2**32 - 1, 0, 0, 0), image(1)], "record 0 at byte 0 has 24 bytes"),
+        ([image(1), empty(2)], "record 1 holds no readable image"),
+        ([empty(1), empty(2)], "record 0, says that identities begin at 0"),
+    ],
+)
+def test_records_without_an_image_are_told(tmp_path, payloads, message, with_index):
+    records = [encode_record(payload) for payload in payloads]
+    (tmp_path / "train.rec").write_bytes(b"".join(records))
+    if with_index:
+        offsets = np.cumsum([0, *map(len, records)])[:-1]
+        (tmp_path / "train.idx").write_text("".join(f"{key}\t{offset}\n" for key, offset in enumerate(offsets)))
+    with pytest.raises(InputError, match=message):
+        list(read_faces(tmp_path, labelled=False))
 
 
 # ── text ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from semihard.errors import InputError
 from semihard.settings.paths import expand_path
 from semihard.workflow.configuration import expand_sweeps, read_yaml
+from semihard.workflow.consistency_checks import remarks
 from semihard.workflow.figures import pictures
 from semihard.workflow.study import Plan
 from semihard.workflow.user_files import check_files, files_of, leave_out_absent_benchmarks
@@ -27,7 +28,7 @@ BASE = {
     },
     "embedders": {"guide": {"source": "recognizer", "recognizer": "r", "trained_on": "real"}},
     "generators": {"g": {"trained_on": "real", "embedder": "guide", "network": "tiny", "image_size": 32}},
-    "recognizers": {"r": {"backbone": "tiny"}},
+    "recognizers": {"r": {"backbone": "tiny", "batch": 16}},
     "benchmarks": {"held_out": {"source": "rendered"}},
     "study": {
         "real": "real",
@@ -164,6 +165,109 @@ def test_mistakes(path, value, message):
     with pytest.raises(InputError) as caught:
         check_files(Plan(config))
     assert message in str(caught.value)
+
+
+RENDERED = {"source": "rendered", "identities": 3, "per_identity": 4}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"more": RENDERED, "row": {"source": "union", "sets": ["real", "more"]}}, None),
+        (
+            {"row": {"source": "union", "sets": ["real", "synthetic"]}},
+            "facesets.row.sets: 'synthetic' has images of 32 pixels, 'real' of 112; only face sets of one size",
+        ),
+        (
+            {
+                "part": {"source": "subset", "of": "synthetic", "identities": 2},
+                "both": {"source": "union", "sets": ["part", "synthetic"]},
+                "more": RENDERED,
+                "row": {"source": "union", "sets": ["more", "both"]},
+            },
+            "facesets.row.sets: 'both' has images of 32 pixels, 'more' of 112",
+        ),
+        ({"row": {"source": "union", "sets": ["real", "real"]}}, "facesets.row.sets: names 'real' twice"),
+        ({"row": RENDERED}, "recognizers.r.batch: 16 is more than the images that 'row' has, 12 at most"),
+        (
+            {"row": {"source": "subset", "of": "real", "identities": 3, "per_identity": 5}},
+            "recognizers.r.batch: 16 is more than the images that 'row' has, 15 at most",
+        ),
+        ({"row": {"source": "subset", "of": "real", "identities": 4, "per_identity": 4}}, None),
+        ({"row": {"source": "subset", "of": "real", "identities": 1}}, None),  # whose images may be many
+        (
+            {"row": BASE["facesets"]["synthetic"] | {"inquiry_copies": 1}},
+            "recognizers.r.batch: 16 is more than the images that 'row' has, 12 at most",
+        ),
+        ({"row": BASE["facesets"]["synthetic"] | {"inquiry_copies": 2}}, None),
+        (
+            {
+                "strange": RENDERED,
+                "row": {"source": "union", "sets": ["strange", "few"]},
+                "few": RENDERED | {"identities": 1},
+            },
+            None,  # 12 + 4 images
+        ),
+    ],
+)
+def test_what_is_known_of_sizes_is_checked_before_anything_is_made(more, message):
+    config = changed("study.compare", ["row"])
+    config["facesets"] |= more
+    if message is None:
+        Plan(config)
+    else:
+        with pytest.raises(InputError) as caught:
+            Plan(config)
+        assert message in str(caught.value)
+
+
+def test_the_training_set_of_an_embedder_is_checked_too():
+    config = changed("facesets.few", RENDERED)
+    config["embedders"]["guide"]["trained_on"] = "few"
+    with pytest.raises(InputError, match="batch: 16 is more than the images that 'few' has, 12 at most"):
+        Plan(config)
+
+
+def test_sizes_of_photographs_are_known_when_they_are_read():
+    config = changed("study.compare", ["row"])
+    config["facesets"] |= {
+        "own": {"source": "folder", "path": "own"},
+        "row": {"source": "union", "sets": ["real", "own", "synthetic"]},
+    }
+    with pytest.raises(InputError, match="'synthetic' has images of 32 pixels, 'real' of 112"):
+        Plan(config)
+    config["facesets"]["row"]["sets"] = ["own", "synthetic"]
+    Plan(config)
+    config["facesets"]["own"]["align"] = "mtcnn"
+    with pytest.raises(InputError, match="'synthetic' has images of 32 pixels, 'own' of 112"):
+        Plan(config)
+
+
+def test_a_similarity_that_no_training_has_seen_is_said():
+    config = changed("generators.g.m_max", 0.5)
+    plan = Plan(config)
+    assert remarks(plan.config, plan.needed) == []
+    config["facesets"]["synthetic"] |= {"similarity": 0.75, "mixed_similarities": [0.5, -1.0, 1.0]}
+    plan = Plan(config)
+    assert remarks(plan.config, plan.needed) == [
+        "facesets.synthetic: 'g' is trained on similarities -1 … 0.5, and asked for 0.75, 1"
+    ]
+
+
+def test_the_inception_file_is_looked_at_before_anything_is_made(tmp_path):
+    config = changed("study.fidelity", {"inception": str(tmp_path / "weights.pth")})
+    with pytest.raises(InputError, match=r"study.fidelity.inception: .*/weights.pth not found. Get https://"):
+        check_files(Plan(config))
+    (tmp_path / "weights.pth").write_bytes(b"another file")
+    with pytest.raises(
+        InputError, match=r"study.fidelity.inception: .*/weights.pth: SHA-256 [0-9a-f]{64}, expected 6726"
+    ):
+        check_files(Plan(config))
+    config["study"]["compare"] = []
+    check_files(Plan(config))  # nothing is measured
+    config = changed("study.fidelity", {"inception": "$SEMIHARD_NOT_SET/weights.pth"})
+    with pytest.raises(InputError, match=r"study.fidelity.inception: .* SEMIHARD_NOT_SET is not set"):
+        check_files(Plan(config))
 
 
 def test_every_mistake_has_a_line():

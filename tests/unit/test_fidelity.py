@@ -9,6 +9,7 @@ import torch
 from prdc import compute_prdc
 
 from semihard.audit import inception
+from semihard.audit import inception_file as file_of_inception
 from semihard.audit.fidelity import MEASURES, compare, frechet_distance, halves, measure_fidelity, prdc
 from semihard.audit.settings import FidelityAudit
 from semihard.errors import InputError
@@ -113,7 +114,7 @@ def inception_file(tmp_path_factory):
 
 
 def test_inception_features_are_compared_too(inception_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(inception, "SHA256", hashlib.sha256(inception_file.read_bytes()).hexdigest())
+    monkeypatch.setattr(file_of_inception, "SHA256", hashlib.sha256(inception_file.read_bytes()).hexdigest())
     values = np.random.default_rng(0).normal(size=(32, 8)).astype(np.float32)
     real, made = face_set(tmp_path, "real", values), face_set(tmp_path, "made", values[:12])
     given = FidelityAudit(inception=str(inception_file), nearest=3)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from semihard.errors import InputError
+from semihard.errors import InputError, NonFiniteLossError
 from semihard.workflow import job as job_module
 from semihard.workflow.job import job, take_gpus
 
@@ -18,11 +18,16 @@ class Wildcards(SimpleNamespace):
         return getattr(self, name, None)
 
 
-def snakemake(folder, **wildcards):
-    params = SimpleNamespace(settings={"a": 1}, code="abc")
+class Params(SimpleNamespace):
+    def items(self):
+        return vars(self).items()
+
+
+def snakemake(folder, attempt=1, inputs=(), **wildcards):
+    params = Params(settings={"a": 1}, code="abc")
     return SimpleNamespace(
-        rule="train", log=[str(folder / "logs" / "x.log")], threads=1, resources=SimpleNamespace(), params=params,
-        wildcards=Wildcards(**wildcards),
+        rule="train", log=[str(folder / "logs" / "x.log")], threads=1, resources=SimpleNamespace(attempt=attempt),
+        params=params, wildcards=Wildcards(**wildcards), input=[str(path) for path in inputs],
     )  # fmt: skip
 
 
@@ -47,6 +52,54 @@ def test_bad_input_is_one_line(tmp_path):
     assert stopped.value.code == 1
     lines = (tmp_path / "logs" / "x.log").read_text().splitlines()
     assert len(lines) == 1 and lines[0].endswith("train: file.rec: record 3 is no image")
+
+
+@pytest.mark.parametrize(
+    "error", [InputError("file.rec: record 3 is no image"), NonFiniteLossError("step 7: loss is nan")]
+)
+def test_what_will_come_again_is_not_tried_again(tmp_path, error):
+    """A retry on the same input repeats the sentence; a first attempt, or one on changed input, works."""
+    tried, data = [], tmp_path / "file.rec"
+    data.write_text("a")
+
+    def run(attempt: int) -> str:
+        with pytest.raises(SystemExit) as stopped, job(snakemake(tmp_path, attempt, [data])):
+            tried.append(attempt)
+            raise error
+        assert stopped.value.code == 1
+        return (tmp_path / "logs" / "x.log").read_text().splitlines()[-1]
+
+    assert run(1).endswith(f"train: {error}")
+    assert run(2).endswith(f"train: {error} (as before; not tried again)") and tried == [1]
+    assert run(1).endswith(f"train: {error}") and tried == [1, 1]
+    data.write_text("mended")
+    assert run(2).endswith(f"train: {error}") and tried == [1, 1, 2]
+    assert run(3).endswith("(as before; not tried again)") and tried == [1, 1, 2]
+    with job(snakemake(tmp_path, 1, [data])):
+        tried.append("well")
+    assert tried[-1] == "well" and not list((tmp_path / "logs").glob("*.failed"))
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("Stale file handle"), RuntimeError("CUDA error"), OSError(28, "No space left")]
+)
+def test_what_may_go_well_is_tried_again(tmp_path, error):
+    for attempt in (1, 2):
+        with pytest.raises(SystemExit), job(snakemake(tmp_path, attempt)):
+            raise error
+        assert "not tried again" not in (tmp_path / "logs" / "x.log").read_text()
+
+
+def test_no_free_gpu_is_tried_again(tmp_path, monkeypatch):
+    def busy(count):
+        raise InputError("0 of the 2 GPUs of this machine are free")
+
+    monkeypatch.setattr(job_module, "take_gpus", busy)
+    with pytest.raises(SystemExit), job(snakemake(tmp_path)):
+        pass
+    monkeypatch.undo()
+    with job(snakemake(tmp_path, 2)):
+        pass
 
 
 def test_a_failure_keeps_its_trace_in_the_log(tmp_path):

@@ -6,14 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from semihard.audit.inception_file import check_inception_file
 from semihard.compute.device import best_device
 from semihard.compute.progress import progress
-from semihard.errors import InputError
-from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSet
 
-SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-RELEASE = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 BATCH = 64
 FEATURES = "2048"
 
@@ -24,11 +21,7 @@ def inception_features(path: Path | str) -> Callable[[FaceSet, np.ndarray], torc
     path: torch-fidelity's weight file; images are brought to 299 pixels by the network itself, as TensorFlow does.
     Raises InputError where the file is another one: its bytes are looked at before it is unpickled.
     """
-    if (checksum := sha256_of(path)) != SHA256:
-        raise InputError(
-            f"{path}: SHA-256 {checksum}, expected {SHA256}: not FID's Inception weights. Get {RELEASE}, or remove the file to "
-            "leave these columns out"
-        )
+    check_inception_file(path)
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     device = best_device()

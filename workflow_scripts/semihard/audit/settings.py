@@ -40,7 +40,7 @@ class FidelityAudit(Settings):
     inception: str = Field(
         "~/.cache/torch/hub/checkpoints/weights-inception-2015-12-05-6726825d.pth",
         description=(
-            "FID's Inception weights, where torch-fidelity and torchmetrics put them; where they are not there, "
-            "those columns are left out."
+            "FID's Inception weights. The default is where torch-fidelity and torchmetrics put them; where that is "
+            "not there, those columns are left out."
         ),
     )

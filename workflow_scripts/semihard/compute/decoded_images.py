@@ -130,7 +130,10 @@ def scratch_folder(beside: Path) -> Path:
 def is_memory(folder: Path) -> bool:
     """True where a folder lies in memory (tmpfs), as /tmp does on many clusters."""
     try:
-        mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text(errors="replace").splitlines()]
+        mounts = [
+            line.split()[1:3]
+            for line in Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+        ]
     except OSError:  # no Linux
         return False
     above = [(point, kind) for point, kind in mounts if folder.resolve().is_relative_to(point)]

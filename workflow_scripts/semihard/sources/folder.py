@@ -14,6 +14,7 @@ import numpy as np
 from semihard.errors import InputError
 from semihard.sources.alignment import FaceAligner, read_photo
 from semihard.sources.face import Face
+from semihard.sources.text_file import name_within
 from semihard.storage.pixels import decode_image, upright
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -57,7 +58,7 @@ def read_folder(
     left out; these, empty identity folders and files that are no JPEG, PNG, BMP or WebP by name are appended to
     `skipped` as (key, reason). Hidden files are not looked at. Raises InputError for a missing folder, one without
     identity folders or images, an unreadable image, a file that is no grid of `tiles` faces in a row (1: each file is a
-    face), and sizes that differ where nothing aligns them.
+    face), a name that is not UTF-8, and sizes that differ where nothing aligns them.
     """
     root = Path(path)
     if not root.is_dir():
@@ -71,11 +72,13 @@ def read_folder(
     for identity in identities:
         of_identity = _images(root / identity)
         images += of_identity
-        skipped += [(f"{identity}/{name}", UNREAD) for name in _unread(root / identity)]
+        skipped += [(name_within(path, root), UNREAD) for path in _unread(root / identity)]
         if not of_identity:
-            skipped.append((f"{identity}/", "no image in this folder"))
+            skipped.append((f"{name_within(root / identity, root)}/", "no image in this folder"))
     if not images:
         raise InputError(f"{root}: no image in its {len(identities)} folders: expected root/<identity>/<image>.jpg")
+    for path in images:
+        name_within(path, root)
     if tiles > 1:
         return _faces_of_grids(root, images, aligner, skipped, tiles)
     return _faces(root, images, aligner, skipped)
@@ -87,10 +90,10 @@ def _images(folder: Path) -> list[Path]:
     )
 
 
-def _unread(folder: Path) -> list[str]:
-    """Names of the files that are not looked at: what a reader must be told of, a folder of HEIC photographs for one."""
+def _unread(folder: Path) -> list[Path]:
+    """The files that are not looked at: what a reader must be told of, a folder of HEIC photographs for one."""
     return sorted(
-        file.name
+        file
         for file in folder.iterdir()
         if file.is_file() and file.suffix.lower() not in SUFFIXES and not file.name.startswith(".")
     )
@@ -101,11 +104,11 @@ def _faces(
 ) -> Iterator[Face]:
     contents = aligner.align_files(images) if aligner else zip(images, read_aligned(images), strict=True)
     for path, content in contents:
-        key = path.relative_to(root).as_posix()
+        key = name_within(path, root)
         if content is None:
             skipped.append((key, NO_FACE))
         else:
-            yield Face(content, path.parent.name, key)
+            yield Face(content, key.split("/")[0], key)
 
 
 def _faces_of_grids(
@@ -113,7 +116,8 @@ def _faces_of_grids(
 ) -> Iterator[Face]:
     first: tuple[Path, int] | None = None
     for path in images:
-        identity = path.stem if path.parent == root else path.parent.name
+        name = name_within(path, root)
+        identity = name.removesuffix(path.suffix) if path.parent == root else name.split("/")[0]
         grid = _cut(path, tiles)
         side = grid.shape[1]
         first = first or (path, side)
@@ -125,7 +129,7 @@ def _faces_of_grids(
         numbers = np.flatnonzero(grid.any((1, 2, 3)))
         faces = list(grid[numbers])
         for number, face in zip(numbers, aligner.align(faces) if aligner else faces, strict=True):
-            key = f"{path.relative_to(root).as_posix()}#{number}"
+            key = f"{name}#{number}"
             if face is None:
                 skipped.append((key, NO_FACE))
             else:

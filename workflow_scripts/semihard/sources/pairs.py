@@ -17,7 +17,7 @@ from semihard.errors import InputError
 from semihard.sources.alignment import FaceAligner, center_crop, read_photo
 from semihard.sources.face import Face
 from semihard.sources.folder import read_aligned
-from semihard.sources.text_file import read_lines
+from semihard.sources.text_file import name_within, path_within, read_lines
 
 FOLDS = 10
 SUFFIXES = (".jpg", ".png")
@@ -157,7 +157,7 @@ def read_pairs(
     center_cropped: list[str] = []
     contents = _aligned(list(paths.values()), folder, aligner, center_cropped)
     faces = [
-        Face(content, name, path.relative_to(folder).as_posix())
+        Face(content, name, name_within(path, folder))
         for content, ((name, _), path) in zip(contents, paths.items(), strict=True)
     ]
     if center_cropped:
@@ -169,7 +169,7 @@ def read_pairs(
 
 
 def _find_image(folder: Path, name: str, number: int) -> Path | None:
-    candidates = (folder / name / f"{name}_{number:04d}{suffix}" for suffix in SUFFIXES)
+    candidates = (path_within(folder, f"{name}/{name}_{number:04d}{suffix}") for suffix in SUFFIXES)
     return next((path for path in candidates if path.is_file()), None)
 
 
@@ -182,6 +182,6 @@ def _aligned(
         return
     for path, crop in aligner.align_files(paths):
         if crop is None:
-            center_cropped.append(path.relative_to(folder).as_posix())
+            center_cropped.append(name_within(path, folder))
             crop = center_crop(read_photo(path), aligner.size)
         yield crop

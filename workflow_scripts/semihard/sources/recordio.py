@@ -92,7 +92,7 @@ def open_recordio(path: Path | str) -> RecordFile:
     _check_coverage(data, path, keys, offsets)
     if keys[0] == 0 and empty[0]:
         images = images[~empty]
-        if not (np.isfinite(labels[0]) and labels[0] >= 1):
+        if not (np.isfinite(labels[0]) and labels[0] >= 1 and labels[0] == np.floor(labels[0])):
             raise InputError(
                 f"{path}: its header, record 0, says that identities begin at {labels[0]:g}, expected the number of images "
                 "plus 1: the file is damaged or no training set; copy it again"
@@ -106,6 +106,11 @@ def open_recordio(path: Path | str) -> RecordFile:
                     f"{path}: its header promises {first_identity - 1} images, {len(images)} are there and record "
                     f"{missing} is the first missing one: copy the .rec and the .idx again"
                 )
+        elif len(images) and abs(len(images) + 1 - first_identity) > first_identity / EXACT_FLOAT:
+            raise InputError(
+                f"{path}: its header promises {first_identity - 1} images, {len(images)} are there: copy the .rec and the "
+                ".idx again"
+            )
     if not len(images):
         raise InputError(f"{path}: holds {len(keys)} records and no image; copy it again")
     return RecordFile(path, data, keys, offsets, labels, images)

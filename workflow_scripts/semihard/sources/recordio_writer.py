@@ -53,7 +53,7 @@ class RecordIOWriter:
     def __enter__(self) -> Self:
         self.partial.mkdir(parents=True)
         self.rec = (self.partial / "train.rec").open("w+b")
-        self.idx = (self.partial / "train.idx").open("w")
+        self.idx = (self.partial / "train.idx").open("w", encoding="utf-8")
         self._append((0.0, 0.0))  # its counts are known at the end
         return self
 
@@ -106,5 +106,6 @@ class RecordIOWriter:
             return
         names = "".join(f"{name}\n" for name in self.labels)
         (self.partial / "identity_names.txt").write_text(names, encoding="utf-8")
-        (self.partial / "property").write_text(f"{len(self.labels)},{self.image_size[0]},{self.image_size[1]}")
+        about = f"{len(self.labels)},{self.image_size[0]},{self.image_size[1]}"
+        (self.partial / "property").write_text(about, encoding="utf-8")
         self.partial.replace(self.folder)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from semihard.settings.base import (
     ALIGN,
@@ -128,6 +128,13 @@ class UnionFaces(FaceSetSettings):
     made_by: ClassVar = ("unite_faces",)
     source: Literal["union"]
     sets: tuple[FaceSetName, ...] = Field(min_length=2, description="The face sets, images of one size and codec.")
+
+    @field_validator("sets")
+    @classmethod
+    def _once(cls, sets: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := [name for name in dict.fromkeys(sets) if sets.count(name) > 1]:
+            raise ValueError(f"names {twice[0]!r} twice; each image would count double, so name it once")
+        return sets
 
 
 class BinBenchmark(BenchmarkSettings):

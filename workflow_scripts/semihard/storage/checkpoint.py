@@ -42,13 +42,13 @@ class Resume:
             self._put_aside(before, key)
         if self._key() != key:  # written once and whole: half a key would drop all that was finished
             with atomic_path(self.directory / KEY) as temporary:
-                temporary.write_text(json.dumps(key))
+                temporary.write_text(json.dumps(key), encoding="utf-8")
         if anyway.exists():
             anyway.unlink()
 
     def _key(self) -> dict | None:
         try:
-            return json.loads((self.directory / KEY).read_text())
+            return json.loads((self.directory / KEY).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
@@ -73,7 +73,7 @@ class Resume:
             return None
         state, digests = self.directory / STATE, self.directory / DIGESTS
         try:
-            if sha256_of(state) not in digests.read_text().split():
+            if sha256_of(state) not in digests.read_text(encoding="utf-8").split():
                 raise ValueError("its bytes have changed since they were written")
             return dict(torch.load(state, map_location="cpu", weights_only=True))
         except Exception as error:  # whatever torch makes of damaged bytes
@@ -94,9 +94,9 @@ class Resume:
                 torch.save(state, file)
                 file.flush()
                 os.fsync(file.fileno())
-            before = digests.read_text().split()[:1] if digests.exists() else []
+            before = digests.read_text(encoding="utf-8").split()[:1] if digests.exists() else []
             with atomic_path(digests) as listed:
-                listed.write_text("\n".join([sha256_of(temporary), *before]))
+                listed.write_text("\n".join([sha256_of(temporary), *before]), encoding="utf-8")
 
     def discard(self) -> None:
         """Remove the directory, at once for who looks: the output is complete."""

@@ -6,13 +6,17 @@ from semihard.errors import InputError
 from semihard.generator.operator import operators
 from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces
 from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
+from semihard.sources.settings import UnionFaces
+from semihard.workflow.known_sizes import image_size, most_images
 from semihard.workflow.settings import Config, Study
 
 
-def check_uses(config: Config, study: Study, needed: Iterable[tuple[str, str]]) -> None:
+def check_uses(
+    config: Config, study: Study, needed: Iterable[tuple[str, str]], trainings: Iterable[tuple[str, str]]
+) -> None:
     """Raise InputError where an entry that the study needs is used for what it cannot do.
 
-    needed: (section, name) of every entry the study needs.
+    needed: (section, name) of every entry the study needs; trainings: (recognizer, face set) of every training.
     """
     for section, name in sorted(needed):
         entry = getattr(config, section)[name]
@@ -24,12 +28,54 @@ def check_uses(config: Config, study: Study, needed: Iterable[tuple[str, str]]) 
             )
         if isinstance(entry, SimilarityBinFaces) and entry.center == "class_weight":
             _check_class_weight(config, f"facesets.{name}", entry.embedder, entry.of)
+        if isinstance(entry, UnionFaces):
+            _check_union(config, f"facesets.{name}.sets", entry)
     if not any(config.benchmarks[name].gives_accuracy for name in study.benchmarks):
         raise InputError(
             "study.benchmarks: templates (ijb) have no accuracy, so there would be no AVG; name a benchmark of pairs, too"
         )
     if study.center == "class_weight":
         _check_class_weight(config, "study", study.embedder, study.real)
+    for recognizer, faceset in trainings:
+        _check_batch(config, recognizer, faceset)
+
+
+def remarks(config: Config, needed: Iterable[tuple[str, str]]) -> list[str]:
+    """What is allowed and yet not meant, most likely, a line each. needed: as of `check_uses`."""
+    lines = []
+    for section, name in sorted(needed):
+        entry = getattr(config, section)[name]
+        generator = config.generators[entry.generator] if isinstance(entry, SyntheticFaces) else None
+        if not hasattr(generator, "m_min"):
+            continue
+        least, greatest = generator.m_min, generator.m_max
+        asked = dict.fromkeys((entry.similarity, *entry.mixed_similarities))
+        if outside := [f"{m:g}" for m in asked if not least <= m <= greatest]:
+            lines.append(
+                f"{section}.{name}: {entry.generator!r} is trained on similarities {least:g} … {greatest:g}, and asked for "
+                f"{', '.join(outside)}"
+            )
+    return lines
+
+
+def _check_union(config: Config, where: str, entry: UnionFaces) -> None:
+    sizes = {name: size for name in entry.sets if (size := image_size(config, name))}
+    first, *others = sizes or [None]
+    for other in others:
+        if sizes[other] != sizes[first]:
+            raise InputError(
+                f"{where}: {other!r} has images of {sizes[other]} pixels, {first!r} of {sizes[first]}; only face sets of one "
+                "size can be united"
+            )
+
+
+def _check_batch(config: Config, recognizer: str, faceset: str) -> None:
+    batch, most = config.recognizers[recognizer].batch, most_images(config, faceset)
+    if most is not None and batch > most:
+        raise InputError(
+            f"recognizers.{recognizer}.batch: {batch} is more than the images that {faceset!r} has, {most} at most; lower it "
+            "or take more images"
+        )
 
 
 def _check_labels(config: Config, where: str, faceset: str, why: str) -> None:

@@ -57,6 +57,9 @@ file depends on who made it, and so on its code. Trusted to change no result, wh
 `errors`, `compute.progress`, `storage.provenance`, `generator.cost` and `recognizer.memory`; of other packages, their
 versions (the lock file) are yours to watch.
 
+Of your own files, the time of change counts; of a folder of up to 50,000 files also each file's name, size and time, so
+that a photograph overwritten in place is imported again. In a larger folder that is not seen, only what comes or goes.
+
 An edit whose output is the same to the byte does not stop there: Snakemake decides what runs before the first job
 starts, and compares checksums of inputs (up to 1 MB) only then. A digest beside each artifact would stop the *next* run,
 not this one, and two runs that disagree on what is up to date are worse than one that does a little too much.

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import hashlib
 import logging
 import os
 import signal
@@ -22,22 +23,30 @@ def job(snakemake) -> Iterator[Provenance]:
 
     Logs to the rule's log file and to stderr, takes a GPU of its own where several are in the machine and nobody has
     assigned one, and turns bad input or a full disk into one sentence and exit status 1. (Snakemake itself limits the threads.)
-    Yields the provenance that the artifacts of this job carry.
+    What will end so again, bad input or a loss that is not finite, is kept beside the log: a further attempt of the same
+    run (resource `attempt`) on the same input repeats the sentence at once. Yields the provenance that the artifacts of
+    this job carry.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if snakemake.log:
         Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(snakemake.log[0]))
+        handlers.append(logging.FileHandler(snakemake.log[0], encoding="utf-8", errors="backslashreplace"))
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
     )
     log = logging.getLogger("semihard")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: sys.exit(128 + number))  # unwinds: temporary files are removed
+    failure = _Failure(snakemake)
+    if sentence := failure.before():
+        log.error("%s: %s (as before; not tried again)", snakemake.rule, sentence)
+        sys.exit(1)
     gpus: list[IO] = []
+    started = False
     seed = snakemake.wildcards.get("seed")
     try:
         gpus = take_gpus(getattr(snakemake.resources, "gpu", 0))
+        started = True  # from here on: that no GPU is free may change
         yield Provenance(
             snakemake.rule, dict(snakemake.params.settings), snakemake.params.code, None if seed is None else int(seed)
         )
@@ -46,12 +55,43 @@ def job(snakemake) -> Iterator[Provenance]:
             log.error("%s: %s; nothing finished was lost: free space and run again", snakemake.rule, reason)
         elif isinstance(error, InputError | NonFiniteLossError | OSError):
             log.error("%s: %s", snakemake.rule, error)
+            if started and isinstance(error, InputError | NonFiniteLossError):
+                failure.keep(str(error))
         else:
             log.exception("%s failed", snakemake.rule)
         sys.exit(1)
     finally:
         for gpu in gpus:
             gpu.close()
+
+
+class _Failure:
+    """Why this job failed where it will fail so again: a file beside the log, which outlives it, of the state of the job's
+    parameters and inputs and of the sentence. Snakemake has no way to tell it not to retry."""
+
+    def __init__(self, snakemake):
+        self.file = Path(f"{snakemake.log[0]}.failed") if snakemake.log else None
+        self.is_retry = int(getattr(snakemake.resources, "attempt", 1)) > 1
+        self.state = hashlib.sha256(repr(list(snakemake.params.items())).encode("utf-8", "surrogateescape"))
+        for path in map(str, snakemake.input):
+            stat = Path(path).stat() if Path(path).exists() else None
+            self.state.update(repr(stat and (path, stat.st_size, stat.st_mtime_ns)).encode("utf-8", "surrogateescape"))
+
+    def before(self) -> str | None:
+        """The sentence of the attempt before this one, where nothing has changed since; a first attempt forgets it."""
+        if self.file is None or not self.file.exists():
+            return None
+        state, _, sentence = self.file.read_text(encoding="utf-8").partition("\n")
+        if self.is_retry and state == self.state.hexdigest():
+            return sentence
+        self.file.unlink()
+        return None
+
+    def keep(self, sentence: str) -> None:
+        """Keep it for the next attempt."""
+        if self.file is not None:
+            text = f"{self.state.hexdigest()}\n{sentence}"
+            self.file.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def disk_full(error: BaseException | None) -> str | None:
@@ -79,7 +119,7 @@ def take_gpus(count: int) -> list[IO]:
     taken: dict[str, IO] = {}
     for device in devices:
         if len(taken) < count:
-            lock = Path(tempfile.gettempdir(), f"semihard-{os.getuid()}-{device.name}.lock").open("w")  # noqa: SIM115
+            lock = Path(tempfile.gettempdir(), f"semihard-{os.getuid()}-{device.name}.lock").open("wb")  # noqa: SIM115
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 taken[device.name.removeprefix("nvidia")] = lock

@@ -29,7 +29,7 @@ class Plan:
         self.study = self._with_sweeps_resolved(self.config.study)
         self._check_references()
         self.set_study(self.study)
-        check_uses(self.config, self.study, self.needed)
+        check_uses(self.config, self.study, self.needed, self.trainings())
 
     # ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -92,6 +92,13 @@ class Plan:
                 update={"recognizer": recognizer, "extra_benchmarks": further}
             )
         return list(merged.values())
+
+    def trainings(self) -> list[tuple[str, str]]:
+        """(recognizer, face set) of every training of the study, each once: of its rows and of its embedders."""
+        rows = [(row.recognizer, row.faceset) for row in self.comparisons()]
+        embedders = (self._entry(section, name) for section, name in self.needed if section == "embedders")
+        rows += [(one.recognizer, one.trained_on) for one in embedders if isinstance(one, RecognizerEmbedder)]
+        return sorted(set(rows))
 
     def references(self) -> list[Reference]:
         """The embedders of the table."""

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from semihard.audit.inception_file import RELEASE, check_inception_file
 from semihard.errors import InputError
 from semihard.settings.base import Settings, UserFile
 from semihard.settings.paths import expand_path
 from semihard.sources.settings import FolderFaces, IJBBenchmark, PairsBenchmark, RecordIOFaces
+from semihard.sources.text_file import name_within
 from semihard.workflow.study import Plan
 
 ORIGIN_OF_CASIA = (
@@ -31,14 +33,14 @@ def data_path(where: str, entry: Settings) -> list[Path]:
         case FolderFaces():
             what = "one file of tiles, or one subfolder of them," if entry.tiles > 1 else "one subfolder of images"
             expected = f"a folder with {what} per identity is expected"
-            return _with_subfolders(_existing(f"{where}.path", entry.path, expected))
+            return _with_subfolders(f"{where}.path", _existing(f"{where}.path", entry.path, expected))
         case IJBBenchmark():
             expected = "the folder that holds loose_crop and meta, as insightface distributes it, is expected"
             return _ijb_files(f"{where}.path", _existing(f"{where}.path", entry.path, expected), entry.name)
         case PairsBenchmark():
             expected = "the folder of name/name_0001.jpg, e.g. lfw_funneled as scikit-learn saves it, is expected"
             folder = _existing(f"{where}.folder", entry.folder, expected)
-            return [*_marked(where, entry), *_with_subfolders(folder)]
+            return [*_marked(where, entry), *_with_subfolders(f"{where}.folder", folder)]
     return _marked(where, entry)
 
 
@@ -82,9 +84,20 @@ def _record_files(where: str, path: Path) -> list[Path]:
     return [records[0], *(file for file in beside if file.is_file())]
 
 
-def _with_subfolders(folder: Path) -> list[Path]:
-    """A folder and its subfolders: their times tell when an image was added or removed; images are too many to list."""
-    return [folder, *sorted(path for path in folder.iterdir() if path.is_dir())] if folder.is_dir() else [folder]
+def _with_subfolders(where: str, folder: Path) -> list[Path]:
+    """A folder and its subfolders: their times tell when an image was added or removed; images are too many to list.
+
+    Raises InputError where the name of one, an identity's, is not UTF-8.
+    """
+    if not folder.is_dir():
+        return [folder]
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
+    try:
+        for path in subfolders:
+            name_within(path, folder)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    return [folder, *subfolders]
 
 
 def files_of(plan: Plan, section: str, name: str) -> list[Path]:
@@ -129,12 +142,31 @@ def leave_out_absent_benchmarks(plan: Plan) -> list[str]:
 
 
 def check_files(plan: Plan) -> None:
-    """Look for the files of every entry the study needs. Raises InputError listing all that are missing, one line each."""
+    """Look for the files of every entry the study needs, and for FID's Inception weights, whose bytes are looked at, too,
+    as they are used only when all is trained.
+
+    Raises InputError listing all that are missing or are others, one line each.
+    """
     problems = []
     for section, name in sorted(plan.needed):
         try:
             files_of(plan, section, name)
         except InputError as error:
             problems.append(str(error))
+    try:
+        _check_inception(plan)
+    except InputError as error:
+        problems.append(f"study.fidelity.inception: {error}")
     if problems:
         raise InputError("\n".join(problems))
+
+
+def _check_inception(plan: Plan) -> None:
+    settings = plan.study.fidelity
+    if not plan.measured_facesets():
+        return
+    path = expand_path(settings.inception)
+    if path.is_file():
+        check_inception_file(path)
+    elif "inception" in settings.model_fields_set:
+        raise NotThere(f"{path} not found. Get {RELEASE}, or leave the key out to do without these columns.")

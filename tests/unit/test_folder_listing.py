@@ -1,0 +1,64 @@
+"""What the digest of a folder of files notices, and what it costs."""
+
+import os
+import time
+
+import pytest
+
+from semihard.workflow import folder_listing
+from semihard.workflow.folder_listing import listing_of
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for identity in "ab":
+        (tmp_path / identity).mkdir()
+        (tmp_path / identity / "0.jpg").write_bytes(b"x")
+    return [tmp_path, tmp_path / "a", tmp_path / "b"]
+
+
+def listed(paths) -> str | None:
+    folder_listing._listing.cache_clear()
+    return listing_of(paths)
+
+
+def test_what_is_noticed(folders):
+    before = [listed(folders)]
+    (folders[1] / "0.jpg").write_bytes(b"xy")
+    before.append(listed(folders))
+    os.utime(folders[1] / "0.jpg", ns=(0, 5))
+    before.append(listed(folders))
+    (folders[2] / "0.jpg").rename(folders[2] / "1.jpg")
+    before.append(listed(folders))
+    (folders[2] / os.fsdecode(b"caf\xe9.jpg")).touch()
+    before.append(listed(folders))
+    assert len(set(before)) == len(before)
+    (folders[2] / ".DS_Store").touch()
+    (folders[2] / "gone.jpg").symlink_to("nowhere")
+    assert listed(folders) == before[-1]
+
+
+def test_files_alone_are_not_listed(folders):
+    assert listed([folders[1] / "0.jpg"]) is None
+    assert listed([folders[1] / "0.jpg", folders[1]]) == listed([folders[1]])
+
+
+def test_a_process_looks_once(folders):
+    before = listed(folders)
+    (folders[1] / "0.jpg").write_bytes(b"xy")
+    assert listing_of(folders) == before
+
+
+def test_large_folders_are_left_to_their_own_times(folders, monkeypatch):
+    monkeypatch.setattr(folder_listing, "LISTED_AT_MOST", 1)
+    assert listed(folders) is None
+    monkeypatch.setattr(folder_listing, "LISTED_AT_MOST", 2)
+    assert listed(folders)
+
+
+def test_fifty_thousand_files_take_a_second(tmp_path):
+    for number in range(5_000):
+        (tmp_path / f"{number}.jpg").touch()
+    began = time.process_time()
+    assert listed([tmp_path])
+    assert time.process_time() - began < 0.4, "ten times as many are allowed"
