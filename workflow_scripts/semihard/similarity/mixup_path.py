@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semihard.compute.device import best_device
 from semihard.errors import InputError
 from semihard.similarity.embedders import load_embedder
 from semihard.similarity.embedding import unit_embeddings
@@ -44,7 +43,7 @@ def write_path(
     """
     paths, steps = images.shape[:2]
     batches = (torch.from_numpy(path).permute(0, 3, 1, 2) for path in images)
-    unit = unit_embeddings(load_embedder(model, best_device()), batches, paths * steps).reshape(paths, steps, -1)
+    unit = unit_embeddings(load_embedder(model), batches, paths * steps).reshape(paths, steps, -1)
     ends = torch.stack([unit[:, -1], unit[:, 0]], 2)  # [R, D, 2]
     data = {"phi": PHI, "identity": list(identity), "partner": list(partner), "images": images}
     write_artifact(output, schemas.MIXUP_PATH, data | {"similarity": (unit @ ends).numpy()}, provenance)
