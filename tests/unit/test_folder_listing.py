@@ -5,8 +5,10 @@ import time
 
 import pytest
 
+from semihard.sources.settings import FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark
 from semihard.workflow import folder_listing
 from semihard.workflow.folder_listing import listing_of
+from semihard.workflow.user_files import data_path
 
 
 @pytest.fixture
@@ -36,6 +38,28 @@ def test_what_is_noticed(folders):
     (folders[2] / ".DS_Store").touch()
     (folders[2] / "gone.jpg").symlink_to("nowhere")
     assert listed(folders) == before[-1]
+
+
+@pytest.mark.parametrize(
+    ("entry", "file"),
+    [
+        (FolderFaces(source="folder", path="set"), "set/a/0.jpg"),
+        (FolderFaces(source="folder", path="set", tiles=4), "set/0.jpg"),
+        (LMDBFaces(source="lmdb", path="set"), "set/data.mdb"),
+        (PairsBenchmark(source="pairs", pairs="pairs.txt", folder="set"), "set/a/a_0001.jpg"),
+        (IJBBenchmark(source="ijb", path=".", name="ijbb"), "loose_crop/1.jpg"),
+    ],
+    ids=lambda value: getattr(value, "source", None),
+)
+def test_every_source_of_files_in_folders(tmp_path, monkeypatch, entry, file):
+    monkeypatch.chdir(tmp_path)
+    lists = [f"meta/ijbb_{kind}.txt" for kind in ("face_tid_mid", "template_pair_label", "name_5pts_score")]
+    for name in (file, "pairs.txt", *lists):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    before = listed(data_path("x", entry))
+    (tmp_path / file).write_bytes(b"xy")
+    assert before and listed(data_path("x", entry)) != before
 
 
 def test_files_alone_are_not_listed(folders):
