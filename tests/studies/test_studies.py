@@ -4,14 +4,17 @@ The fast ones are part of `make test`; all of them: `make studies`.
 """
 
 import csv
+from collections.abc import Iterator
 
 import pytest
 import yaml
 
 from semihard.workflow.configuration import read_yaml
+from semihard.workflow.figures import pictures
 from semihard.workflow.study import Plan
 from tests.studies.reduced import reduced
 from tests.studies.stand_ins import write_all
+from tests.studies.warm_python import warm_python
 from tests.workflow.conftest import ROOT, Project, copy_project
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml")) + sorted((ROOT / "configs" / "miniature").glob("*.yaml"))
@@ -19,11 +22,12 @@ FAST = {"configs/lfw_discovery"}  # one-image bins, class weights, two seeds
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory) -> Project:
+def project(tmp_path_factory) -> Iterator[Project]:
     """A copy of the project with the files of all studies."""
     project = copy_project(tmp_path_factory.mktemp("studies"))
     write_all(project.folder)
-    return project
+    with warm_python(tmp_path_factory.mktemp("python")) as project.python:
+        yield project
 
 
 def _named(path) -> str:
@@ -45,6 +49,12 @@ def test_it_runs_to_its_table(project: Project, path, monkeypatch):
     (project.folder / name).write_text(yaml.safe_dump(small, sort_keys=False))
     project.snakemake("--cores", "2", "--max-threads", "1", "--configfile", name)
     plan = Plan(small)
-    with (project.folder / plan.path("scores table")).open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["label"] for row in rows] == plan.labels()
+    text = (project.folder / plan.path("scores", form="csv")).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    lines = [row for row in rows if not row["published"]] if plan.study.published else rows
+    assert [row["label"] for row in lines] == [
+        *plan.labels(),
+        *(f"{row.embedder} (reference)" for row in plan.references()),
+    ]
+    assert all(float(row["AVG"]) > 0 and int(row["images"]) > 0 for row in lines if row["faceset"])
+    assert all((project.folder / picture).stat().st_size > 0 for picture in pictures(plan))

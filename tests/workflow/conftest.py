@@ -16,13 +16,17 @@ PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "report",
 
 @dataclass
 class Project:
-    """A working copy and its configuration file."""
+    """A working copy and its configuration file; python: what runs the scripts of jobs, where not this Python."""
 
     folder: Path
+    python: Path | None = None
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
         """Run Snakemake in the copy; returns what it printed."""
         command = [sys.executable, "-m", "snakemake", *arguments]
+        if self.python:
+            start = "import sys; sys.executable = sys.argv.pop(1); from snakemake.cli import main; main()"
+            command[1:3] = ["-c", start, str(self.python)]
         done = subprocess.run(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert not check or done.returncode == 0, done.stdout[-8000:]
         return done.stdout
