@@ -79,8 +79,12 @@ def _face_set(entry: dict, typed: object) -> dict:
 
 
 def _generator(entry: dict, typed: object) -> dict:
-    sizes = {"network": "tiny", "image_size": DRAWN, "batch": 16, "processes": 1, "accumulation": 1, "epochs": 1}
-    return sizes | {"keep_every": min(typed.keep_every, 1), "compile": False, "precision": "fp32"}
+    sizes = {"network": "tiny", "image_size": DRAWN, "batch": 16, "processes": 1, "accumulation": 1}
+    return (
+        sizes
+        | {"epochs": 1 if typed.keep_every else 0.25}
+        | {"keep_every": min(typed.keep_every, 1), "compile": False, "precision": "fp32"}
+    )
 
 
 def _recognizer(entry: dict, typed: object) -> dict:

@@ -125,7 +125,7 @@ def write_all(folder: Path) -> None:
     what SEMIHARD_FACES and HOME name."""
     webface, faces = folder / "data" / "faces_webface_112x112", folder / "faces"
     write_recordio(webface, CASIA, 10_000)
-    for number, name in enumerate(("lfw", "cfp_fp", "agedb_30", "calfw")):  # there is no cplfw.bin
+    for number, name in enumerate(("lfw", "cfp_fp")):  # the other three are not there
         write_benchmark(webface / f"{name}.bin", 60, 20_000 + 100 * number)
     write_recordio(folder / "data" / "faces_vgg_112x112", ((20, 10),), 25_000)
     write_recordio(folder / "data" / "flickr_112x112", ((160, 1),), 26_000, gap=True)
