@@ -70,7 +70,7 @@ def _face_set(entry: dict, typed: object) -> dict:
     if getattr(typed, "images", None):
         changes["images"] = _hundredth(typed.images, 128)
     if typed.source in ("rendered", "synthesis"):
-        changes["per_identity"] = min(typed.per_identity, 6)
+        changes["per_identity"] = min(typed.per_identity, 10 if typed.source == "rendered" else 6)
     if hasattr(typed, "sampler"):
         changes |= {"steps": 2, "batch": 32, "shards": min(typed.shards, 2), "compile": False, "precision": "fp32"}
     if typed.source == "synthesis":

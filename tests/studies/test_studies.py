@@ -19,7 +19,10 @@ from tests.studies.warm_python import warm_python
 from tests.workflow.conftest import ROOT, Project, copy_project
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml")) + sorted((ROOT / "configs" / "miniature").glob("*.yaml"))
-FAST = {"configs/lfw_discovery"}  # one-image bins, class weights, two seeds
+FAST = {
+    "configs/lfw_discovery",
+    "configs/external",
+}  # bins of one image, class weights, two seeds; every form of face sets
 
 
 @pytest.fixture(scope="session")
