@@ -7,7 +7,7 @@ from semihard.generator.operator import operators
 from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces
 from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
 from semihard.sources.settings import UnionFaces
-from semihard.workflow.known_sizes import image_size, most_images
+from semihard.workflow.known_sizes import codec, image_size, most_images
 from semihard.workflow.settings import Config, Study
 
 
@@ -66,6 +66,14 @@ def _check_union(config: Config, where: str, entry: UnionFaces) -> None:
             raise InputError(
                 f"{where}: {other!r} has images of {sizes[other]} pixels, {first!r} of {sizes[first]}; only face sets of one "
                 "size can be united"
+            )
+    stored = {name: codec(config, name) for name in entry.sets}
+    first, *others = stored
+    for other in others:
+        if stored[other] != stored[first]:
+            raise InputError(
+                f"{where}: {other!r} is stored as {stored[other]}, {first!r} as {stored[first]}; only face sets of one codec "
+                "can be united"
             )
 
 
