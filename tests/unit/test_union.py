@@ -36,6 +36,7 @@ def test_labels_of_mixed_identities_and_the_mark_of_copies_are_kept(tmp_path):
     ]
     unite_faces(paths, tmp_path / "out.h5", Provenance())
     out = FaceSet(tmp_path / "out.h5")
+    assert out.identity_names == ["carl", "anna", "bert"]
     names = np.array([*out.identity_names, ""], object)
     assert names[out.identity].tolist() == ["carl", "carl", "anna", "bert", "bert"]
     assert names[out.column("partner")].tolist() == ["", "", "bert", "anna", ""]

@@ -73,8 +73,8 @@ def train(
     batch_of: the image indices of a step, named when its loss is not finite. Returns the history: "step" int64 `[S]` and
     the mean of each loss over the processes and the `window` steps before it, float64 `[S]`.
 
-    Raises InputError where the checkpoint does not fit `state`; NonFiniteLossError, in every process at once; SystemExit(143) after SIGTERM, 130 after SIGINT (Ctrl-C), with a
-    checkpoint written after the current step.
+    Raises InputError where the checkpoint does not fit `state`; NonFiniteLossError, in every process at once;
+    SystemExit(143) after SIGTERM, 130 after SIGINT (Ctrl-C), with a checkpoint written after the current step.
     """
     history: list[dict[str, float]] = []
     rows: list[dict[str, float]] = []  # the losses of the window that is open

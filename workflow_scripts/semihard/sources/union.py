@@ -40,6 +40,7 @@ def unite_faces(paths: Sequence[Path | str], output: Path | str, provenance: Pro
     with FaceSetWriter(output, first.image_size, first.codec, provenance, attrs) as writer:
         for faces in sets:
             names = np.array([*faces.identity_names, ""], object)
+            writer.classes(faces.identity_names)  # labels in the order of the sets, though a partner may come first
             for rows in faces.blocks(ROWS_PER_CHUNK):
                 indices = range(rows.start, rows.stop)
                 columns = {name: faces.column(name)[rows] for name in shared}
