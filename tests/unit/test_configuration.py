@@ -211,6 +211,21 @@ RENDERED = {"source": "rendered", "identities": 3, "per_identity": 4}
             "facesets.row.sets: 'part' is stored as png, 'synthetic' as jpeg; only face sets of one codec",
         ),
         ({"row": {"source": "union", "sets": ["real", "real"]}}, "facesets.row.sets: names 'real' twice"),
+        (
+            {
+                "others": BASE["facesets"]["synthetic"] | {"inquiry_threshold": 0.1},
+                "row": {"source": "union", "sets": ["synthetic", "others"]},
+            },
+            "facesets.row.sets: 'synthetic' and 'others' are of other inquiries but of one seed",
+        ),
+        (
+            {
+                "nearer": BASE["facesets"]["synthetic"] | {"similarity": 0.1},
+                "others": BASE["facesets"]["synthetic"] | {"inquiry_threshold": 0.1, "seed": 1},
+                "row": {"source": "union", "sets": ["synthetic", "nearer", "others"]},
+            },
+            None,  # the same people at two similarities, and others
+        ),
         ({"row": RENDERED}, "recognizers.r.batch: 16 is more than the images that 'row' has, 12 at most"),
         (
             {"row": {"source": "subset", "of": "real", "identities": 3, "per_identity": 5}},

@@ -10,6 +10,8 @@ from semihard.sources.settings import UnionFaces
 from semihard.workflow.known_sizes import codec, image_size, most_images
 from semihard.workflow.settings import Config, Study
 
+DECIDE_WHO = ("inquiries", "center", "inquiry_embedder", "inquiry_threshold", "inquiry_novelty", "quality_quantile")
+
 
 def check_uses(
     config: Config, study: Study, needed: Iterable[tuple[str, str]], trainings: Iterable[tuple[str, str]]
@@ -74,6 +76,17 @@ def _check_union(config: Config, where: str, entry: UnionFaces) -> None:
             raise InputError(
                 f"{where}: {other!r} is stored as {stored[other]}, {first!r} as {stored[first]}; only face sets of one codec "
                 "can be united"
+            )
+    named: dict[int, tuple[str, tuple]] = {}
+    for name in entry.sets:
+        if not isinstance(drawn := config.facesets[name], SyntheticFaces):
+            continue
+        people = (config.generators[drawn.generator].embedder, *(getattr(drawn, key) for key in DECIDE_WHO))
+        before, others_people = named.setdefault(drawn.seed, (name, people))
+        if people != others_people:
+            raise InputError(
+                f"{where}: {before!r} and {name!r} are of other inquiries but of one seed, which names identities, so that two "
+                "people would become one; give one of them another seed"
             )
 
 
