@@ -85,6 +85,17 @@ def write_faces(path, identity: list[str]) -> None:
         writer.add(images, identity, {"source_key": [f"key {i}" for i in range(len(identity))]})
 
 
+def test_identities_of_one_image_are_in_no_bin_of_thresholds(tmp_path):
+    with FaceSetWriter(tmp_path / "f.h5", (4, 4), "raw") as writer:
+        writer.add(np.zeros((2, 4, 4, 3), np.uint8), ["a", "b"])
+    write_artifact(tmp_path / "e.h5", schemas.EMBEDDINGS, {"embedding": np.eye(2, dtype=np.float32)})
+    find_identity_centers(tmp_path / "f.h5", tmp_path / "e.h5", "mean", None, tmp_path / "c.h5")
+    with pytest.raises(
+        UnmeasurableError, match="no image falls into a bin of threshold-0.3; identities need two images"
+    ):
+        bin_similarity(tmp_path / "c.h5", tmp_path / "f.h5", "threshold-0.3", tmp_path / "b.h5")
+
+
 def test_one_image_has_no_similarity_to_its_own_mean_but_to_a_class_weight(tmp_path, caplog):
     write_faces(tmp_path / "f.h5", ["a", "b", "a", ""])
     embeddings_of(tmp_path / "e.h5", 4)

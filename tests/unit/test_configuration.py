@@ -119,7 +119,22 @@ def changed(path: str, value: object) -> dict:
         (
             "facesets.real",
             {"source": "recordio", "path": "/no/such"},
-            "facesets.real.path: /no/such not found. CASIA-WebFace",
+            "facesets.real.path: /no/such not found. A folder with train.rec and train.idx, or a .rec file, is expected",
+        ),
+        (
+            "facesets.real",
+            {"source": "recordio", "path": "/no/faces_webface_112x112"},
+            "facesets.real.path: /no/faces_webface_112x112 not found. CASIA-WebFace",
+        ),
+        (
+            "facesets.real",
+            {"source": "rendered", "vary": ["pose", "pose"]},
+            "facesets.real.vary: names 'pose' twice",
+        ),
+        (
+            "facesets.real",
+            {"source": "rendered", "identities": 1, "identity_mixup": True},
+            "facesets.real: identity_mixup needs another identity",
         ),
         (
             "facesets.real",
@@ -187,7 +202,30 @@ RENDERED = {"source": "rendered", "identities": 3, "per_identity": 4}
             },
             "facesets.row.sets: 'both' has images of 32 pixels, 'more' of 112",
         ),
+        (
+            {
+                "exact": BASE["facesets"]["synthetic"] | {"codec": "png"},
+                "part": {"source": "subset", "of": "exact"},
+                "row": {"source": "union", "sets": ["synthetic", "part"]},
+            },
+            "facesets.row.sets: 'part' is stored as png, 'synthetic' as jpeg; only face sets of one codec",
+        ),
         ({"row": {"source": "union", "sets": ["real", "real"]}}, "facesets.row.sets: names 'real' twice"),
+        (
+            {
+                "others": BASE["facesets"]["synthetic"] | {"inquiry_threshold": 0.1},
+                "row": {"source": "union", "sets": ["synthetic", "others"]},
+            },
+            "facesets.row.sets: 'synthetic' and 'others' are of other inquiries but of one seed",
+        ),
+        (
+            {
+                "nearer": BASE["facesets"]["synthetic"] | {"similarity": 0.1},
+                "others": BASE["facesets"]["synthetic"] | {"inquiry_threshold": 0.1, "seed": 1},
+                "row": {"source": "union", "sets": ["synthetic", "nearer", "others"]},
+            },
+            None,  # the same people at two similarities, and others
+        ),
         ({"row": RENDERED}, "recognizers.r.batch: 16 is more than the images that 'row' has, 12 at most"),
         (
             {"row": {"source": "subset", "of": "real", "identities": 3, "per_identity": 5}},
@@ -388,7 +426,7 @@ def test_an_image_added_to_a_folder_is_seen(tmp_path):
 
 def test_any_record_file_of_a_folder_is_found(tmp_path):
     config = changed("facesets.real", {"source": "recordio", "path": str(tmp_path)})
-    with pytest.raises(InputError, match="holds no .rec file. CASIA-WebFace"):
+    with pytest.raises(InputError, match="holds no .rec file. A folder with train.rec"):
         check_files(Plan(config))
     (tmp_path / "other.rec").touch()
     (tmp_path / "other.idx").touch()

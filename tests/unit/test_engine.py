@@ -18,16 +18,18 @@ from torch import distributed
 from semihard.compute import engine
 from semihard.compute.engine import batch_indices, train
 from semihard.compute.processes import launch
-from semihard.errors import NonFiniteLossError
+from semihard.errors import InputError, NonFiniteLossError
 from semihard.storage.checkpoint import Resume
 from semihard.storage.provenance import Provenance
 
 STEPS = 90
 
 
-def run(folder: Path, interfere=lambda i: None, settings: dict | None = None) -> tuple[torch.Tensor, dict]:
+def run(
+    folder: Path, interfere=lambda i: None, settings: dict | None = None, width: int = 8
+) -> tuple[torch.Tensor, dict]:
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
+    model = torch.nn.Sequential(torch.nn.Linear(4, width), torch.nn.Dropout(0.3), torch.nn.Linear(width, 1))
     optimizer = torch.optim.AdamW(model.parameters(), 0.01)
     data = torch.arange(40.0).reshape(10, 4) / 40
 
@@ -117,6 +119,17 @@ def test_checkpoint_of_other_settings_is_put_aside_and_can_be_gone_on_with(tmp_p
     resume = Resume(tmp_path / "out", Provenance("rule", {"lr": 0.02}, "other code"), [])
     assert resume.load()["step"] > 0 and not (resume.directory / "go_on_anyway").exists()
     assert Resume(tmp_path / "out", Provenance("rule", {"lr": 0.02}, "other code"), []).exists()
+
+
+def test_a_checkpoint_of_another_network_cannot_be_gone_on_with(tmp_path):
+    with pytest.raises(SystemExit):
+        run(tmp_path, lambda i: os.kill(os.getpid(), signal.SIGTERM))
+    (tmp_path / "out.resume/go_on_anyway").touch()
+    for _ in range(2):
+        with pytest.raises(InputError, match="test: the checkpoint is of another network or optimizer") as error:
+            run(tmp_path, settings={"width": 9}, width=9)
+    subprocess.run(str(error.value).partition("start over with: ")[2], shell=True, check=True)
+    run(tmp_path, settings={"width": 9}, width=9)
 
 
 def test_what_differs_is_said_part_by_part(tmp_path, caplog):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from semihard.errors import InputError
-from semihard.sources.alignment import FaceAligner, arcface_template
+from semihard.sources.alignment import FaceAligner, arcface_template, read_photo
 from semihard.sources.folder import UNREAD, read_folder
 from semihard.sources.importing import import_faces
 from semihard.sources.settings import FolderFaces
@@ -225,3 +225,22 @@ def test_a_photograph_lying_on_its_side_is_turned_and_formats_may_be_mixed(tmp_p
     import_faces(FolderFaces(source="folder", path=str(tmp_path)), tmp_path / "f.h5", Provenance())
     images = FaceSet(tmp_path / "f.h5").images(range(3)).astype(int)
     assert all(np.abs(image - pixels).mean() < 3 for image in images)
+
+
+@pytest.mark.parametrize("align", [False, True])
+@pytest.mark.parametrize("kind", ["link", "loop", "folder", "pipe"])
+def test_what_is_named_like_an_image_and_is_no_file_is_told(tmp_path, kind, align):
+    path = tmp_path / "anna" / "0.jpg"
+    path.parent.mkdir()
+    match kind:
+        case "link":
+            path.symlink_to("nowhere.jpg")
+        case "loop":
+            path.symlink_to(path)
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+    said = "a link to nothing" if path.is_symlink() else "not a file"
+    with pytest.raises(InputError, match=rf"anna/0.jpg is no readable image \({said}\): replace or remove it"):
+        read_photo(path) if align else list(read_folder(tmp_path))

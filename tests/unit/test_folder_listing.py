@@ -37,6 +37,7 @@ def test_what_is_noticed(folders):
     assert len(set(before)) == len(before)
     (folders[2] / ".DS_Store").touch()
     (folders[2] / "gone.jpg").symlink_to("nowhere")
+    (folders[2] / "loop.jpg").symlink_to("loop.jpg")
     assert listed(folders) == before[-1]
 
 

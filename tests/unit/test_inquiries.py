@@ -321,6 +321,8 @@ def test_candidates_near_to_the_training_set_are_left_out_and_counted(faces, tmp
     assert ((u[chosen] @ known.T).max(1) < limit).all()
     counts = read_attributes(output, schemas.INQUIRIES)
     assert counts["known"] > 5 and counts["candidates"] >= 8 + counts["known"]
-    with pytest.raises(InputError, match=r"\d+ for being near to the training set, 0 of the others"):
+    with pytest.raises(
+        InputError, match=r"\d+ for being near to the training set, 0 of the others .* raise inquiry_novelty, "
+    ):
         nobody = entry(identities=8, inquiry_novelty=-1.0)
         select_inquiries(nobody, faces_path, embeddings_path, output, Provenance(), known_path=tmp_path / "k.h5")

@@ -8,6 +8,7 @@ Of several processes that share a batch (DistributedDataParallel) each calls `tr
 """
 
 import logging
+import shlex
 import signal
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from torch import distributed
 from semihard.compute.processes import Agreement, is_first_process
 from semihard.compute.progress import progress
 from semihard.compute.seeds import seed_for
-from semihard.errors import NonFiniteLossError
+from semihard.errors import InputError, NonFiniteLossError
 from semihard.storage.checkpoint import Resume
 
 log = logging.getLogger("semihard")
@@ -72,8 +73,8 @@ def train(
     batch_of: the image indices of a step, named when its loss is not finite. Returns the history: "step" int64 `[S]` and
     the mean of each loss over the processes and the `window` steps before it, float64 `[S]`.
 
-    Raises NonFiniteLossError, in every process at once; SystemExit(143) after SIGTERM, 130 after SIGINT (Ctrl-C), with a
-    checkpoint written after the current step.
+    Raises InputError where the checkpoint does not fit `state`; NonFiniteLossError, in every process at once;
+    SystemExit(143) after SIGTERM, 130 after SIGINT (Ctrl-C), with a checkpoint written after the current step.
     """
     history: list[dict[str, float]] = []
     rows: list[dict[str, float]] = []  # the losses of the window that is open
@@ -81,8 +82,16 @@ def train(
     start = 0
     if saved := resume.load():
         start, history, rows = saved["step"], saved["history"], saved["rows"]
-        for name, part in state.items():
-            part.load_state_dict(saved[name])
+        try:
+            for name, part in state.items():
+                part.load_state_dict(saved[name])
+        except torch.OutOfMemoryError:
+            raise
+        except (KeyError, RuntimeError, ValueError):  # shapes, names or groups of parameters that are not these
+            raise InputError(
+                f"{what}: the checkpoint is of another network or optimizer, so it cannot be gone on with; set the "
+                f"configuration back, or start over with: rm -rf {shlex.quote(str(resume.directory))}"
+            ) from None
         log.info("%s: going on from step %d of %d", what, start, steps)
 
     def settle(done: int) -> None:

@@ -134,6 +134,7 @@ class Search:
             return
         settings, counts, labelled = self.settings, self.counts, self.faces.identity_names
         known = "" if self.known is None else f", {counts['known']} for being near to the training set"
+        novelty = "raise inquiry_novelty, " if counts["known"] else ""
         more = "or take a larger face set" if labelled else "or draw more images"
         if labelled and counts["rounds"] == settings.inquiry_rounds:
             more = f"raise inquiry_rounds, {more}"
@@ -141,7 +142,7 @@ class Search:
             f"{self.faces.path}: {settings.identities} identities asked for; of {counts['candidates']} candidates in "
             f"{counts['rounds']} of {settings.inquiry_rounds} rounds {counts['gated']} were left out for their quality{known}, "
             f"{len(self.chosen)} of the others are mutually below cosine {settings.inquiry_threshold}; ask for fewer, raise "
-            f"inquiry_threshold, lower quality_quantile, {more}"
+            f"inquiry_threshold, lower quality_quantile, {novelty}{more}"
         )
 
 

@@ -73,9 +73,10 @@ def bin_similarity(
     chosen = bin_ >= 0
     count = np.bincount(bin_[chosen], minlength=bins)
     if not chosen.any():
-        raise UnmeasurableError(
-            f"{faces_path}: no image falls into a bin of {binning}; identities need as many images as bins"
+        least = (
+            "as many images as bins" if kind == "quantile" else "two images, of one there is no similarity to its mean"
         )
+        raise UnmeasurableError(f"{faces_path}: no image falls into a bin of {binning}; identities need {least}")
     total = np.bincount(bin_[chosen], similarity[chosen].astype(np.float64), bins)
     highest, lowest = _extremes(similarity[chosen], faces.identity[chosen], bin_[chosen], bins)
     data = {

@@ -4,6 +4,7 @@ Points are (x right, y down) in pixels, pixel centers at whole numbers, in the o
 nose, image-left and image-right corner of the mouth.
 """
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -98,10 +99,22 @@ def choose_face(boxes: np.ndarray, size: tuple[int, int]) -> int:
     return int(np.argmax(extent.prod(1) - 2 * (offset**2).sum(1)))
 
 
+def read_image_file(path: Path) -> bytes:
+    """The bytes of an image file. Raises InputError where it is a folder, a pipe, a link to nothing, or may not be read."""
+    if not path.is_file():
+        kind = "a link to nothing" if path.is_symlink() else "not a file"
+        raise InputError(f"{path} is no readable image ({kind}): replace or remove it")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} is no readable image ({error.strerror}): replace or remove it") from None
+
+
 def read_photo(path: Path) -> np.ndarray:
     """A photograph as uint8 RGB `[h, w, 3]`, upright by its EXIF orientation. Raises InputError if unreadable."""
+    blob = read_image_file(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(blob)) as image:
             return to_rgb(ImageOps.exif_transpose(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} is no readable image ({error}): replace or remove it") from None

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.sources.alignment import FaceAligner, read_photo
+from semihard.sources.alignment import FaceAligner, read_image_file, read_photo
 from semihard.sources.face import Face
 from semihard.sources.text_file import name_within
 from semihard.storage.pixels import decode_image, upright
@@ -31,7 +31,7 @@ def read_aligned(paths: Iterable[Path]) -> Iterator[bytes | np.ndarray]:
     """
     first: tuple[Path, tuple[int, ...]] | None = None
     for path in paths:
-        blob = path.read_bytes()
+        blob = read_image_file(path)
         try:
             stored, turned = decode_image(blob), upright(blob)
         except ValueError as error:

@@ -99,6 +99,19 @@ class RenderedFaces(FaceSetSettings):
     )
     seed: int = SEED
 
+    @field_validator("vary")
+    @classmethod
+    def _each_once(cls, vary: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := [name for name in dict.fromkeys(vary) if vary.count(name) > 1]:
+            raise ValueError(f"names {twice[0]!r} twice; name it once")
+        return vary
+
+    @model_validator(mode="after")
+    def _partner(self) -> "RenderedFaces":
+        if self.identity_mixup and self.identities < 2:
+            raise ValueError("identity_mixup needs another identity, so identities: 2 at least")
+        return self
+
 
 class SubsetFaces(FaceSetSettings):
     """Some identities and images of another face set."""

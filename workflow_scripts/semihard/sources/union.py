@@ -6,16 +6,18 @@ from pathlib import Path
 import numpy as np
 
 from semihard.errors import InputError
-from semihard.storage.faceset import ROWS_PER_CHUNK, FaceSet, FaceSetWriter
+from semihard.storage.faceset import COPY, ROWS_PER_CHUNK, FaceSet, FaceSetWriter
 from semihard.storage.provenance import Provenance
+
+ABSENT = {"partner": np.int32(-1), "phi": np.float32(1), COPY: np.int8(0)}  # what an image without the column has
 
 
 def unite_faces(paths: Sequence[Path | str], output: Path | str, provenance: Provenance) -> None:
     """Write the face sets one after the other: bytes and names are kept, identities of one name become one.
 
-    Columns that all sets have with one shape and type are kept; `partner`, a class index, is not, where the numbers of classes
-    change. The licences and alignments are all named. Raises InputError where the images are of different sizes or
-    codecs.
+    Columns that all sets have with one shape and type are kept. Labels of mixed identities and the mark of copies of inquiries
+    are kept where any set has them: others' images have no partner, and are no copies. The licences and alignments are all
+    named. Raises InputError where the images are of different sizes or codecs.
     """
     sets = [FaceSet(path) for path in paths]
     first = sets[0]
@@ -31,13 +33,20 @@ def unite_faces(paths: Sequence[Path | str], output: Path | str, provenance: Pro
         return column.dtype.kind, column.shape[1:]
 
     shared = [name for name in first.column_names if all(name in faces.column_names for faces in sets)]
-    shared = [name for name in shared if len({kind(faces, name) for faces in sets}) == 1 and name != "partner"]
+    shared = [name for name in shared if len({kind(faces, name) for faces in sets}) == 1 and name not in ABSENT]
+    completed = [name for name in ABSENT if any(name in faces.column_names for faces in sets)]
     told = ("alignment", "source", "licence")
     attrs = {name: ", ".join(dict.fromkeys(str(faces.attrs[name]) for faces in sets)) for name in told}
     with FaceSetWriter(output, first.image_size, first.codec, provenance, attrs) as writer:
         for faces in sets:
             names = np.array([*faces.identity_names, ""], object)
+            writer.classes(faces.identity_names)  # labels in the order of the sets, though a partner may come first
             for rows in faces.blocks(ROWS_PER_CHUNK):
                 indices = range(rows.start, rows.stop)
                 columns = {name: faces.column(name)[rows] for name in shared}
+                for name in completed:
+                    known = name in faces.column_names
+                    columns[name] = faces.column(name)[rows] if known else np.full(len(indices), ABSENT[name])
+                if "partner" in columns:  # a class index: it follows its name
+                    columns["partner"] = writer.classes(names[columns["partner"]])
                 writer.add([faces.encoded(i) for i in indices], names[faces.identity[rows]], columns)

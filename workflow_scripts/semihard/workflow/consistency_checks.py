@@ -7,8 +7,10 @@ from semihard.generator.operator import operators
 from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces
 from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
 from semihard.sources.settings import UnionFaces
-from semihard.workflow.known_sizes import image_size, most_images
+from semihard.workflow.known_sizes import codec, image_size, most_images
 from semihard.workflow.settings import Config, Study
+
+DECIDE_WHO = ("inquiries", "center", "inquiry_embedder", "inquiry_threshold", "inquiry_novelty", "quality_quantile")
 
 
 def check_uses(
@@ -66,6 +68,25 @@ def _check_union(config: Config, where: str, entry: UnionFaces) -> None:
             raise InputError(
                 f"{where}: {other!r} has images of {sizes[other]} pixels, {first!r} of {sizes[first]}; only face sets of one "
                 "size can be united"
+            )
+    stored = {name: codec(config, name) for name in entry.sets}
+    first, *others = stored
+    for other in others:
+        if stored[other] != stored[first]:
+            raise InputError(
+                f"{where}: {other!r} is stored as {stored[other]}, {first!r} as {stored[first]}; only face sets of one codec "
+                "can be united"
+            )
+    named: dict[int, tuple[str, tuple]] = {}
+    for name in entry.sets:
+        if not isinstance(drawn := config.facesets[name], SyntheticFaces):
+            continue
+        people = (config.generators[drawn.generator].embedder, *(getattr(drawn, key) for key in DECIDE_WHO))
+        before, others_people = named.setdefault(drawn.seed, (name, people))
+        if people != others_people:
+            raise InputError(
+                f"{where}: {before!r} and {name!r} are of other inquiries but of one seed, which names identities, so that two "
+                "people would become one; give one of them another seed"
             )
 
 

@@ -25,14 +25,14 @@ def _listing(paths: tuple[str, ...]) -> str | None:
     for folder in folders:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.is_dir():
+                try:
+                    if entry.name.startswith(".") or entry.is_dir():
+                        continue
+                    stat = entry.stat()
+                except OSError:  # a link to nothing or to itself, or deleted a moment ago
                     continue
                 if len(lines) == LISTED_AT_MOST:
                     return None
-                try:
-                    stat = entry.stat()
-                except FileNotFoundError:  # a link to nothing, or deleted a moment ago
-                    continue
                 name = f"{Path(folder).name}/{entry.name}"
                 lines.append(os.fsencode(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n"))
     return hashlib.sha256(b"".join(sorted(lines))).hexdigest()[:16] if folders else None

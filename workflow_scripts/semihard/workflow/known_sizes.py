@@ -1,4 +1,4 @@
-"""What the configuration alone tells of a face set's size, before any is made."""
+"""What the configuration alone tells of a face set's size and form, before any is made."""
 
 from semihard.generator.settings import SyntheticFaces, UnconditionalFaces
 from semihard.similarity.settings import SimilarityBinFaces
@@ -43,3 +43,15 @@ def image_size(config: Config, faceset: str) -> int | None:
         case entry if getattr(entry, "align", "none") == "mtcnn":
             return ALIGNED
     return None
+
+
+def codec(config: Config, faceset: str) -> str | None:
+    """How the face set's images are stored; None where that is not known from its entry."""
+    match config.facesets[faceset]:
+        case SyntheticFaces() | UnconditionalFaces() as entry:
+            return entry.codec
+        case SubsetFaces() | SimilarityBinFaces() as entry:
+            return codec(config, entry.of)
+        case UnionFaces() as entry:
+            return next((known for name in entry.sets if (known := codec(config, name))), None)
+    return "jpeg"  # as imports and renderings are stored

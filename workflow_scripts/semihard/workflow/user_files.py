@@ -14,6 +14,7 @@ ORIGIN_OF_CASIA = (
     "CASIA-WebFace aligned at 112 pixels is InsightFace's `faces_webface_112x112` (490,623 images, 10,572 identities; "
     "linked from the dataset page of its recognition package; non-commercial research only)"
 )
+RECORDS = "a folder with train.rec and train.idx, or a .rec file, is expected"
 
 
 class NotThere(InputError):
@@ -28,7 +29,7 @@ def data_path(where: str, entry: Settings) -> list[Path]:
     """
     match entry:
         case RecordIOFaces():
-            path = _existing(f"{where}.path", entry.path, f"{ORIGIN_OF_CASIA}; put it there or change the path")
+            path = _existing(f"{where}.path", entry.path, f"{_origin(where, entry)}; put it there or change the path")
             return _record_files(f"{where}.path", path)
         case FolderFaces():
             what = "one file of tiles, or one subfolder of them," if entry.tiles > 1 else "one subfolder of images"
@@ -42,6 +43,12 @@ def data_path(where: str, entry: Settings) -> list[Path]:
             folder = _existing(f"{where}.folder", entry.folder, expected)
             return [*_marked(where, entry), *_with_subfolders(f"{where}.folder", folder)]
     return _marked(where, entry)
+
+
+def _origin(where: str, entry: RecordIOFaces) -> str:
+    """What is expected where a RecordIO set is not there, and for CASIA-WebFace by its name or path where it comes from."""
+    said = f"{where} {entry.path}".lower()
+    return ORIGIN_OF_CASIA if "casia" in said or "faces_webface_112x112" in said else RECORDS
 
 
 def _marked(where: str, entry: Settings) -> list[Path]:
@@ -76,7 +83,7 @@ def _record_files(where: str, path: Path) -> list[Path]:
     """The .rec file, and what lies beside it and is read too."""
     records = sorted(path.glob("*.rec"), key=lambda record: record.name != "train.rec") if path.is_dir() else [path]
     if not records:
-        raise NotThere(f"{where}: {path} holds no .rec file. {ORIGIN_OF_CASIA}.")
+        raise NotThere(f"{where}: {path} holds no .rec file. {RECORDS[0].upper()}{RECORDS[1:]}.")
     beside = (
         records[0].with_suffix(".idx"),
         *(records[0].with_name(name) for name in ("identity_names.txt", "list.txt")),

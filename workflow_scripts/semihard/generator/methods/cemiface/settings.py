@@ -20,7 +20,7 @@ class CemiFaceGenerator(Diffusion):
     )
     lambda_: float = Field(0.05, ge=0, alias="lambda", description="Weight λ of L_SimMat (CemiFace Eq. 14, Table 14).")
     m_min: Similarity = Field(
-        -1.0, description="Least similarity trained on (CemiFace Table 5: [−1, 1] is best, then [0, 1], then 0 alone)."
+        -1.0, description="Least similarity trained on (CemiFace Table 2: [−1, 1] is best, then [0, 1], then 0 alone)."
     )
     m_max: Similarity = Field(1.0, description="Greatest similarity trained on.")
     m_step: float = Field(
