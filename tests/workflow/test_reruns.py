@@ -34,6 +34,7 @@ PLOTS_OF_ALL = {
     "plot_fidelity",
     "plot_similarity_histogram",
     "plot_recognizer_curves",
+    "plot_feature_map",
 }
 PLOTS_OF_SYNTHETIC = {"plot_leakage", "plot_attributes"}
 
