@@ -14,7 +14,7 @@ test: .venv/test.stamp  ## the whole test suite
 	.venv/bin/python -m pytest
 
 studies: .venv/test.stamp  ## every configuration of configs/ at a hundredth of its size, on rendered stand-ins of its files
-	.venv/bin/python -m pytest -m studies
+	.venv/bin/python -m pytest tests/studies -m ""
 
 lint: .venv/test.stamp  ## what CI checks beside the tests
 	.venv/bin/ruff check .
