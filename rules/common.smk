@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 from semihard.errors import InputError
 
 try:
+    from semihard.settings.base import CENTERS
     from semihard.settings.binning import BINNING
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
@@ -47,11 +48,16 @@ wildcard_constraints:
     generator="[^/]+",
     recognizer="[^/]+",
     benchmark="[^/]+",
-    center="class_weight|mean",
+    center="|".join(CENTERS),
     binning=BINNING,
     seed=r"\d+",
     shard=r"\d+",
     shards=r"\d+",
+
+
+# of a synthetic face set: what only the selection of inquiries and the gathering of shards depend on
+NOT_DRAWN_BY = ("inquiry_threshold", "inquiry_embedder", "inquiry_novelty", "inquiry_rounds", "quality_quantile")
+NOT_DRAWN_BY += ("inquiry_copies",)
 
 
 def settings(wildcard, *leave_out):
@@ -135,7 +141,7 @@ def inquiry_inputs(wildcards):
     generator = entry("generator", faceset.generator)
     which = {"embedder": generator.embedder, "faceset": faceset.inquiries}
     inputs = {"faces": PLAN.path("faces", faceset=faceset.inquiries), "embeddings": PLAN.path("embeddings", **which)}
-    if faceset.center in ("class_weight", "mean"):
+    if faceset.center in CENTERS:
         inputs["centers"] = PLAN.path("centers", **which, center=faceset.center)
     if other := faceset.inquiry_embedder:
         inputs["told_apart_by"] = PLAN.path("embeddings", embedder=other, faceset=faceset.inquiries)

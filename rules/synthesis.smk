@@ -47,10 +47,7 @@ rule synthesize:
         mem_mb=16000,
         runtime=1440,
     params:
-        # what only the selection before and the gathering after depend on is left out
-        settings=settings(
-            "faceset", "inquiry_threshold", "inquiry_embedder", "inquiry_rounds", "quality_quantile", "inquiry_copies"
-        ),
+        settings=settings("faceset", *NOT_DRAWN_BY),
         code=code("synthesize", "faceset"),
     script:
         "../workflow_scripts/synthesize.py"
@@ -98,16 +95,7 @@ rule synthesize_mixup_path:
         mem_mb=16000,
         runtime=60,
     params:
-        # what moves none of these images is left out
-        settings=settings(
-            "faceset",
-            "inquiry_threshold",
-            "inquiry_embedder",
-            "inquiry_rounds",
-            "quality_quantile",
-            "inquiry_copies",
-            "shards",
-        ),
+        settings=settings("faceset", *NOT_DRAWN_BY, "shards"),
         code=code("synthesize_mixup_path", "faceset"),
     script:
         "../workflow_scripts/synthesize_mixup_path.py"

@@ -51,11 +51,16 @@ def test_two_keys_at_one_place_are_refused(exported):
         open_recordio(exported)
 
 
+def promise(folder: Path, value: float) -> None:
+    """Let the header, record 0 of train.rec, say that identities begin at `value`."""
+    rec = bytearray((folder / "train.rec").read_bytes())
+    rec[PREFIX.size + HEADER.size : PREFIX.size + HEADER.size + 4] = struct.pack("<f", value)
+    (folder / "train.rec").write_bytes(rec)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -3.0, 0.0, 6.5])
 def test_a_header_that_is_no_count_is_refused(exported, value):
-    rec = bytearray((exported / "train.rec").read_bytes())
-    rec[PREFIX.size + HEADER.size : PREFIX.size + HEADER.size + 4] = struct.pack("<f", value)
-    (exported / "train.rec").write_bytes(rec)
+    promise(exported, value)
     with pytest.raises(InputError, match=r"its header, record 0, says that identities begin at "):
         open_recordio(exported)
 
@@ -63,9 +68,8 @@ def test_a_header_that_is_no_count_is_refused(exported, value):
 def test_a_header_alone_is_no_training_set(exported):
     rec, lines = (exported / "train.rec").read_bytes(), (exported / "train.idx").read_text().splitlines()
     end = int(lines[1].split()[1])
-    header = bytearray(rec[:end])
-    header[PREFIX.size + HEADER.size : PREFIX.size + HEADER.size + 4] = struct.pack("<f", 1)
-    (exported / "train.rec").write_bytes(header)
+    (exported / "train.rec").write_bytes(rec[:end])
+    promise(exported, 1)
     (exported / "train.idx").write_text(f"{lines[0]}\n")
     with pytest.raises(InputError, match="holds 1 records and no image"):
         open_recordio(exported)
@@ -73,9 +77,7 @@ def test_a_header_alone_is_no_training_set(exported):
 
 @pytest.mark.parametrize("value", [2.0**24, 1e30])
 def test_a_header_that_promises_far_more_is_refused(exported, value):
-    rec = bytearray((exported / "train.rec").read_bytes())
-    rec[PREFIX.size + HEADER.size : PREFIX.size + HEADER.size + 4] = struct.pack("<f", value)
-    (exported / "train.rec").write_bytes(rec)
+    promise(exported, value)
     with pytest.raises(InputError, match=r"its header promises \d+ images, 6 are there"):
         open_recordio(exported)
 

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from semihard.generator.operator import Operator
 from semihard.generator.sizes import SIZES
 from semihard.settings.base import (
+    CENTERS,
     COMPILE,
     PRECISION,
     SEED,
@@ -259,7 +260,7 @@ class SyntheticFaces(SampledFaces):
             "better than none). 0 keeps photographs of the inquiries out of the set."
         ),
     )
-    center: Literal["class_weight", "mean", "random"] | None = Field(
+    center: Literal[*CENTERS, "random"] | None = Field(
         None,
         description=(
             "Condition on the identity centers of the labelled inquiries' face set, not on one image of each, or "

@@ -28,6 +28,7 @@ GeneratorName = Annotated[Name, Names("generators")]
 RecognizerName = Annotated[Name, Names("recognizers")]
 BenchmarkName = Annotated[Name, Names("benchmarks")]
 Precision = Literal["auto", "bf16", "fp32"]
+CENTERS = ("class_weight", "mean")  # how the center of an identity is found
 Similarity = Annotated[float, Field(ge=-1, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -44,6 +45,13 @@ ALIGN = Field(
         "the ArcFace template at 112 pixels."
     ),
 )
+
+
+def each_once(names: tuple[str, ...], why: str) -> tuple[str, ...]:
+    """The names. Raises ValueError, ending in `why`, where one of them is there twice."""
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"names {twice[0]!r} twice; {why}")
+    return names
 
 
 class Settings(BaseModel):

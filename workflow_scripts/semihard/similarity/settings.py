@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from semihard.settings.base import (
+    CENTERS,
     EmbedderName,
     EmbedderSettings,
     FaceSetName,
@@ -58,7 +59,7 @@ class SimilarityBinFaces(FaceSetSettings):
     source: Literal["similarity_bin"]
     of: FaceSetName = Field(description="The face set to split.")
     embedder: EmbedderName = Field(description="The embedder that measures similarity.")
-    center: Literal["class_weight", "mean"] = Field(
+    center: Literal[*CENTERS] = Field(
         "class_weight",
         description=(
             "Identity center: the class weight of the recognizer trained on the set (CemiFace Sec. 3.1) or the "

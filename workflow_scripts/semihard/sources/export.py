@@ -46,6 +46,7 @@ class LabelledFaces:
 
     def __post_init__(self):
         faces = self.faces
+        self.names = [*faces.identity_names, ""]
         self.label, self.other = faces.identity.astype(np.int64), np.full(len(faces), -1)
         self.weight = np.ones(len(faces))
         self.is_mixed = {"partner", "phi"} <= set(faces.column_names)
@@ -66,11 +67,10 @@ class LabelledFaces:
 
     def labels(self, i: int) -> dict[str, object]:
         """What is said of image `i`, by name; the same names for every image of a set."""
-        names = [*self.faces.identity_names, ""]
-        said: dict[str, object] = {"label": int(self.label[i]), "identity": names[self.label[i]]}
+        said: dict[str, object] = {"label": int(self.label[i]), "identity": self.names[self.label[i]]}
         if self.is_mixed:
             said |= {"weight": round(float(self.weight[i]), 6), "other_label": int(self.other[i])}
-            said |= {"other_identity": names[self.other[i]]}
+            said |= {"other_identity": self.names[self.other[i]]}
         if self.copy is not None:
             said[COPY] = int(self.copy[i])
         return said

@@ -122,7 +122,8 @@ def write_faces(
             known = {name: values[rows] for name, values in (columns or {}).items()}
             known["source_key"] = np.array([face.key for face in block], object)
             images = [
-                face.image if isinstance(face.image, bytes) else encode_image(face.image, "jpeg") for face in block
+                face.image if isinstance(face.image, bytes) else encode_image(face.image, writer.codec)
+                for face in block
             ]
             writer.add(images, [face.identity for face in block], known)
             advance(len(block))

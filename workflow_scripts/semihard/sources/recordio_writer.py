@@ -95,8 +95,9 @@ class RecordIOWriter:
         with self.rec, self.idx:
             if error is None:
                 starts = [self.key]
-                for label in reversed(range(len(self.labels))):
-                    starts.insert(0, self.first_images.get(label, starts[0]))
+                for label in reversed(range(len(self.labels))):  # one without images begins where the next one does
+                    starts.append(self.first_images.get(label, starts[-1]))
+                starts.reverse()
                 for first, last in itertools.pairwise(starts):
                     self._append((first, last))
                 self.rec.seek(PREFIX.size + HEADER.size)

@@ -14,6 +14,7 @@ from semihard.settings.base import (
     FaceSetSettings,
     Positive,
     UserFile,
+    each_once,
 )
 
 ORIGIN_OF_BENCHMARKS = (
@@ -102,9 +103,7 @@ class RenderedFaces(FaceSetSettings):
     @field_validator("vary")
     @classmethod
     def _each_once(cls, vary: tuple[str, ...]) -> tuple[str, ...]:
-        if twice := [name for name in dict.fromkeys(vary) if vary.count(name) > 1]:
-            raise ValueError(f"names {twice[0]!r} twice; name it once")
-        return vary
+        return each_once(vary, "name it once")
 
     @model_validator(mode="after")
     def _partner(self) -> "RenderedFaces":
@@ -145,9 +144,7 @@ class UnionFaces(FaceSetSettings):
     @field_validator("sets")
     @classmethod
     def _once(cls, sets: tuple[str, ...]) -> tuple[str, ...]:
-        if twice := [name for name in dict.fromkeys(sets) if sets.count(name) > 1]:
-            raise ValueError(f"names {twice[0]!r} twice; each image would count double, so name it once")
-        return sets
+        return each_once(sets, "each image would count double, so name it once")
 
 
 class BinBenchmark(BenchmarkSettings):

@@ -41,12 +41,14 @@ def unite_faces(paths: Sequence[Path | str], output: Path | str, provenance: Pro
         for faces in sets:
             names = np.array([*faces.identity_names, ""], object)
             writer.classes(faces.identity_names)  # labels in the order of the sets, though a partner may come first
+            columns = {name: faces.column(name) for name in shared}
+            for name in completed:
+                known = name in faces.column_names
+                columns[name] = faces.column(name) if known else np.full(len(faces), ABSENT[name])
+            if "partner" in columns:  # a class index: it follows its name
+                columns["partner"] = writer.classes(names[columns["partner"]])
             for rows in faces.blocks(ROWS_PER_CHUNK):
-                indices = range(rows.start, rows.stop)
-                columns = {name: faces.column(name)[rows] for name in shared}
-                for name in completed:
-                    known = name in faces.column_names
-                    columns[name] = faces.column(name)[rows] if known else np.full(len(indices), ABSENT[name])
-                if "partner" in columns:  # a class index: it follows its name
-                    columns["partner"] = writer.classes(names[columns["partner"]])
-                writer.add([faces.encoded(i) for i in indices], names[faces.identity[rows]], columns)
+                images = [faces.encoded(i) for i in range(rows.start, rows.stop)]
+                writer.add(
+                    images, names[faces.identity[rows]], {name: values[rows] for name, values in columns.items()}
+                )

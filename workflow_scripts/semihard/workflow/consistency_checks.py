@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from semihard.errors import InputError
 from semihard.generator.operator import operators
 from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces
+from semihard.settings.base import CENTERS
 from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
 from semihard.sources.settings import UnionFaces
 from semihard.workflow.known_sizes import codec, image_size, most_images
@@ -62,21 +63,9 @@ def remarks(config: Config, needed: Iterable[tuple[str, str]]) -> list[str]:
 
 def _check_union(config: Config, where: str, entry: UnionFaces) -> None:
     sizes = {name: size for name in entry.sets if (size := image_size(config, name))}
-    first, *others = sizes or [None]
-    for other in others:
-        if sizes[other] != sizes[first]:
-            raise InputError(
-                f"{where}: {other!r} has images of {sizes[other]} pixels, {first!r} of {sizes[first]}; only face sets of one "
-                "size can be united"
-            )
+    _check_alike(sizes, where + ": {!r} has images of {} pixels, {!r} of {}; only face sets of one size can be united")
     stored = {name: codec(config, name) for name in entry.sets}
-    first, *others = stored
-    for other in others:
-        if stored[other] != stored[first]:
-            raise InputError(
-                f"{where}: {other!r} is stored as {stored[other]}, {first!r} as {stored[first]}; only face sets of one codec "
-                "can be united"
-            )
+    _check_alike(stored, where + ": {!r} is stored as {}, {!r} as {}; only face sets of one codec can be united")
     named: dict[int, tuple[str, tuple]] = {}
     for name in entry.sets:
         if not isinstance(drawn := config.facesets[name], SyntheticFaces):
@@ -88,6 +77,13 @@ def _check_union(config: Config, where: str, entry: UnionFaces) -> None:
                 f"{where}: {before!r} and {name!r} are of other inquiries but of one seed, which names identities, so that two "
                 "people would become one; give one of them another seed"
             )
+
+
+def _check_alike(known: dict[str, object], sentence: str) -> None:
+    for name, value in known.items():
+        first = next(iter(known))
+        if value != known[first]:
+            raise InputError(sentence.format(name, value, first, known[first]))
 
 
 def _check_batch(config: Config, recognizer: str, faceset: str) -> None:
@@ -128,7 +124,7 @@ def _check_synthesis(config: Config, where: str, entry: SyntheticFaces | Uncondi
             f"{where}.center: no photograph shows a random center; give inquiry_copies: 0 and a generator that is conditioned "
             "on embeddings"
         )
-    if entry.center in ("class_weight", "mean"):
+    if entry.center in CENTERS:
         _check_labels(config, f"{where}.inquiries", entry.inquiries, "and center takes those of identities")
     if entry.center and entry.inquiry_embedder:
         raise InputError(

@@ -45,13 +45,13 @@ def image_size(config: Config, faceset: str) -> int | None:
     return None
 
 
-def codec(config: Config, faceset: str) -> str | None:
-    """How the face set's images are stored; None where that is not known from its entry."""
+def codec(config: Config, faceset: str) -> str:
+    """How the face set's images are stored."""
     match config.facesets[faceset]:
         case SyntheticFaces() | UnconditionalFaces() as entry:
             return entry.codec
         case SubsetFaces() | SimilarityBinFaces() as entry:
             return codec(config, entry.of)
         case UnionFaces() as entry:
-            return next((known for name in entry.sets if (known := codec(config, name))), None)
+            return codec(config, entry.sets[0])
     return "jpeg"  # as imports and renderings are stored

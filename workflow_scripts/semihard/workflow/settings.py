@@ -10,6 +10,7 @@ from semihard.generator import settings as of_generator
 from semihard.recognizer.settings import Recognizer
 from semihard.settings import registry
 from semihard.settings.base import (
+    CENTERS,
     BenchmarkName,
     BenchmarkSettings,
     EmbedderName,
@@ -118,9 +119,7 @@ class Study(Settings):
     )
     show: tuple[FaceSetName, ...] = Field((), description="Further face sets to make and to show in the report.")
     embedder: EmbedderName = Field(description="Measures similarity, diversity, attributes and leakage for the report.")
-    center: Literal["class_weight", "mean"] = Field(
-        "mean", description="Identity center of the report's similarity histograms."
-    )
+    center: Literal[*CENTERS] = Field("mean", description="Identity center of the report's similarity histograms.")
     binning: str = Field(
         "quantile-5", pattern=f"^({BINNING})$", description="Similarity bins of the real set that the report shows."
     )
