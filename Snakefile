@@ -27,6 +27,7 @@ include: "rules/generator.smk"
 include: "rules/synthesis.smk"
 include: "rules/recognizer.smk"
 include: "rules/verification.smk"
+include: "rules/attributes.smk"
 include: "rules/audit.smk"
 include: "rules/report.smk"
 
@@ -39,4 +40,4 @@ rule all:
     default_target: True
     input:
         pictures(PLAN),
-        at("scores", form="csv"),
+        [at("scores", form="csv")] if PLAN.runs() else [],

@@ -1,73 +1,9 @@
 """
-The audit of every compared face set: attributes, leakage, diversity, fidelity.
+The audit of every examined face set: leakage, diversity, fidelity.
 
 REQUIRED INPUTS: <results>/facesets/{faceset}.h5 and its embeddings by the study's embedder
-OUTPUTS: <results>/audit/{attributes,divergence,leakage,diversity,fidelity}/{faceset}.h5 or .csv,
-         <results>/audit/attribute_classifier.safetensors
+OUTPUTS: <results>/audit/{leakage,diversity,fidelity}/{faceset}.h5
 """
-
-
-rule train_attribute_classifier:
-    """The attribute classifier on embeddings, trained once for all sets (Neto et al., FG 2024; Terhörst et al., TIFS 2021)."""
-    input:
-        labelled=lambda wildcards: PLAN.path("faces", faceset=STUDY.attributes.labelled),
-        embeddings=lambda wildcards: PLAN.path("embeddings", embedder=STUDY.embedder, faceset=STUDY.attributes.labelled),
-    output:
-        classifier=at("attribute classifier"),
-    log:
-        "<results>/logs/train_attribute_classifier.log",
-    conda:
-        "../envs/training.yaml"
-    threads: 4
-    resources:
-        mem_mb=8000,
-        runtime=60,
-    params:
-        settings=STUDY.attributes.model_dump(mode="json", exclude={"reliability"}) if STUDY.attributes else {},
-        code=code("train_attribute_classifier"),
-    script:
-        "../workflow_scripts/train_attribute_classifier.py"
-
-
-rule annotate_attributes:
-    """Attributes of a face set by that classifier, undefined where it is not sure."""
-    input:
-        classifier=at("attribute classifier"),
-        labelled=lambda wildcards: PLAN.path("faces", faceset=STUDY.attributes.labelled),
-        faces=at("faces"),
-        embeddings=at("embeddings", embedder=STUDY.embedder),
-    output:
-        attributes=at("attributes"),
-    log:
-        "<results>/logs/annotate_attributes/{faceset}.log",
-    conda:
-        "../envs/training.yaml"
-    resources:
-        mem_mb=8000,
-        runtime=60,
-    params:
-        settings=STUDY.attributes.model_dump(mode="json") if STUDY.attributes else {},
-        code=code("annotate_attributes"),
-    script:
-        "../workflow_scripts/annotate_attributes.py"
-
-
-rule compare_attributes:
-    """Attribute distributions of a synthetic set against the real one, divergence in both directions."""
-    input:
-        real=at("attributes", faceset=STUDY.real),
-        synthetic=at("attributes"),
-    output:
-        table=at("divergence"),
-    log:
-        "<results>/logs/compare_attributes/{faceset}.log",
-    conda:
-        "../envs/report.yaml"
-    params:
-        settings={},
-        code=code("compare_attributes"),
-    script:
-        "../workflow_scripts/compare_attributes.py"
 
 
 rule audit_leakage:

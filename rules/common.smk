@@ -48,6 +48,7 @@ wildcard_constraints:
     generator="[^/]+",
     recognizer="[^/]+",
     benchmark="[^/]+",
+    classifier="[^/]+",
     center="|".join(CENTERS),
     binning=BINNING,
     seed=r"\d+",
@@ -102,6 +103,10 @@ def listing(section, wildcard):
 
 def embedder_model(wildcards):
     return PLAN.embedder_model(wildcards.embedder)
+
+
+def study_embedder_model(wildcards):
+    return PLAN.embedder_model(STUDY.embedder)
 
 
 def guide_of(generator, name):
@@ -198,6 +203,14 @@ def center_inputs(wildcards):
     return model | {
         "faces": PLAN.path("faces", faceset=wildcards.faceset),
         "embeddings": PLAN.path("embeddings", **which),
+    }
+
+
+def classifier_inputs(wildcards):
+    e = entry("classifier", wildcards.classifier)
+    return {
+        "faces": [PLAN.path("faces", faceset=name) for name in e.labelled],
+        "embeddings": [PLAN.path("embeddings", embedder=e.embedder, faceset=name) for name in e.labelled],
     }
 
 

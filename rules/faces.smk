@@ -55,7 +55,7 @@ rule render_faces:
 rule render_mixup_path:
     """Rendered faces along φ from one identity to another, all else being the same (SynFace, ICCV 2021)."""
     input:
-        model=PLAN.embedder_model(STUDY.embedder),
+        model=study_embedder_model,
     output:
         path=at("mixup path"),
     log:

@@ -52,6 +52,16 @@ rule embed_faces:
         "../workflow_scripts/embed_faces.py"
 
 
+use rule embed_faces as embed_benchmark with:
+    input:
+        faces=at("benchmark faces"),
+        model=embedder_model,
+    output:
+        embeddings=at("benchmark embeddings"),
+    log:
+        "<results>/logs/embed_benchmark/{embedder}/{benchmark}.log",
+
+
 rule find_identity_centers:
     """Identity centers and the cosine of every image to its own (CemiFace, Sec. 3.1)."""
     input:

@@ -80,7 +80,7 @@ rule synthesize_mixup_path:
     input:
         generator=lambda wildcards: PLAN.path("generator", generator=entry("faceset", wildcards.faceset).generator),
         inquiries=at("inquiries"),
-        model=PLAN.embedder_model(STUDY.embedder),
+        model=study_embedder_model,
     output:
         path=at("mixup path"),
     log:

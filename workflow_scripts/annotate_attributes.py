@@ -1,10 +1,10 @@
 """Attribute classifier → attributes of a face set."""
 
-from semihard.audit.attributes import annotate_attributes
-from semihard.audit.settings import AttributeStudy
+from semihard.attributes.annotation import annotate_attributes
+from semihard.attributes.settings import Annotation
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
-    inputs, settings = snakemake.input, AttributeStudy(**snakemake.params.settings)
-    given = (inputs.classifier, inputs.labelled, inputs.faces, inputs.embeddings)
-    annotate_attributes(settings, *given, snakemake.output.attributes, provenance)
+    inputs = snakemake.input
+    given = (inputs.classifier, inputs.faces, inputs.embeddings)
+    annotate_attributes(Annotation(**snakemake.params.settings), *given, snakemake.output.attributes, provenance)

@@ -1,7 +1,10 @@
-"""Attributes of two face sets → their divergence, both ways."""
+"""Attributes of several face sets → what they differ in."""
 
-from semihard.audit.divergence import compare_attributes
+from semihard.attributes.comparison import compare_attributes
 from semihard.workflow.job import job
 
 with job(snakemake):
-    compare_attributes(snakemake.input.real, snakemake.input.synthetic, snakemake.output.table)
+    settings = snakemake.params.settings
+    annotations = dict(zip(settings["names"], snakemake.input.attributes, strict=True))
+    asked = (settings["real"], settings["joint"], settings["resamples"])
+    compare_attributes(annotations, *asked, dict(snakemake.output.items()))

@@ -1,8 +1,10 @@
-"""Labelled faces → the attribute classifier."""
+"""Labelled face sets and their embeddings → an attribute classifier and its card."""
 
-from semihard.audit.attributes import train_attribute_classifier
+from semihard.attributes.settings import TrainedClassifier
+from semihard.attributes.training import train_attribute_classifier
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
-    inputs = snakemake.input
-    train_attribute_classifier(inputs.labelled, inputs.embeddings, snakemake.output.classifier, provenance)
+    inputs, outputs = snakemake.input, snakemake.output
+    settings = TrainedClassifier(**snakemake.params.settings)
+    train_attribute_classifier(settings, inputs.faces, inputs.embeddings, outputs.classifier, outputs.card, provenance)

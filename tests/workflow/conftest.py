@@ -120,6 +120,7 @@ SMALL = {
         },
     },
     "embedders": {"weights": {"source": "weights", "path": "iresnet18.pt", "layout": "iresnet18"}},
+    "attribute_classifiers": {"mac": {"source": "labels", "labelled": ["real"], "embedder": "weights"}},
     "generators": {
         "tiny": {
             "trained_on": "real",
@@ -162,6 +163,6 @@ SMALL = {
         "compare": ["synthetic", "other", "easy", {"faceset": "synthetic", "recognizer": "mixed"}],
         "references": [{"embedder": "weights", "extra_benchmarks": ["ijbc"]}],
         "published": ["cemiface_table1"],
-        "attributes": {"labelled": "real"},
+        "attributes": {"classifier": "mac"},
     },
 }

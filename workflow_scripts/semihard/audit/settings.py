@@ -2,16 +2,7 @@
 
 from pydantic import Field
 
-from semihard.settings.base import EmbedderName, FaceSetName, Positive, Settings
-
-
-class AttributeStudy(Settings):
-    """The attribute study: a classifier on embeddings, annotation of every set, divergence both ways (Neto et al., FG 2024)."""
-
-    labelled: FaceSetName = Field(description="The face set whose attribute columns teach the classifier.")
-    reliability: float = Field(
-        0.75, ge=0.5, le=1, description="Least probability of the predicted side; below it a label is undefined."
-    )
+from semihard.settings.base import EmbedderName, Positive, Settings
 
 
 class LeakageAudit(Settings):

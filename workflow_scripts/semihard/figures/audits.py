@@ -1,4 +1,4 @@
-"""What the audits found: attributes, leakage, separability of identities."""
+"""What the audits found: leakage, separability of identities, fidelity."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,6 @@ import pandas as pd
 from semihard.figures.style import (
     BIN_WIDTH,
     BLUE,
-    INK,
     MUTED,
     REAL,
     VERMILLION,
@@ -32,65 +31,7 @@ from semihard.figures.style import (
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact, read_attributes
 
-FEWEST_LABELS = 50  # fewer defined labels say nothing of a set
-UNRELIABLE = 0.8  # balanced accuracy: below it MAAD-Face's authors found labels poor
 PANELS_PER_ROW = 3
-
-
-def plot_attributes(comparisons: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:
-    """Draw the prevalence of each attribute, real and synthetic, and the divergence in both directions beside it.
-
-    comparisons: synthetic face set → CSV of `compare_attributes` with the same real set. Attributes are ordered by
-    real prevalence; those with fewer than 50 defined labels in a set are left out; grey ones were told apart with a
-    balanced accuracy below 0.8 on held-out identities. CSV: faceset and all columns of the comparisons.
-    """
-    tables = {name: pd.read_csv(path).set_index("attribute") for name, path in comparisons.items()}
-    told = [table[["real_defined", "synthetic_defined"]].min(axis=1) >= FEWEST_LABELS for table in tables.values()]
-    first = next(iter(tables.values())).sort_values("real_prevalence", kind="stable")
-    if (drawn := pd.concat(told, axis=1).all(axis=1)[first.index]).any():  # a miniature has too few of all
-        first = first[drawn]
-    place = pd.Series(np.arange(len(first)), first.index)
-    offset = dict(zip(tables, np.linspace(0.22, -0.22, len(tables)) if len(tables) > 1 else [0.0], strict=True))
-    with style():
-        figure = new_figure(0.9 + 0.19 * len(first), WIDTH)
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.35, 1))
-        for axes in (left, right):
-            bare(axes, "x")
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
-        values = pd.concat(
-            [first["real_prevalence"], *(table["synthetic_prevalence"] for table in tables.values())], axis=1
-        )
-        left.hlines(
-            place, values.min(axis=1)[place.index], values.max(axis=1)[place.index], color="#c9c9c9", linewidth=1.6
-        )
-        left.plot(
-            first["real_prevalence"], place, "|", color=REAL, markersize=8, markeredgewidth=2, label="real", zorder=4
-        )
-        for name, look in looks(tables).items():
-            table = tables[name].loc[place.index]
-            left.plot(table["synthetic_prevalence"], place, "o", color=look["color"], markersize=4.6, label=name)
-            height = 0.62 / len(tables)
-            rows = place + offset[name]
-            right.barh(rows, -table["bits_synthetic_coded_as_real"], height, color=look["color"], alpha=0.55)
-            right.barh(rows, table["bits_real_coded_as_synthetic"], height, color=look["color"])
-        left.set_yticks(place, [words(name) for name in place.index])
-        for tick, accuracy in zip(left.get_yticklabels(), first["held_out_accuracy"], strict=True):
-            tick.set_color(INK if accuracy >= UNRELIABLE else "#a0a0a0")
-        left.set_ylim(-0.7, len(first) - 0.3)
-        left.set_xlim(-0.02, 1.02)
-        percent(left.xaxis)
-        left.set_xlabel("prevalence")
-        right.axvline(0, color=MUTED, linewidth=0.6)
-        reach = max(abs(bound) for bound in right.get_xlim())
-        right.set_xlim(-reach, reach)
-        right.xaxis.set_major_formatter(lambda bits, _: f"{abs(bits):g}")
-        right.set_xlabel("divergence (bits per image)")
-        right.set_title("synthetic\ncoded as real", loc="left", fontsize=7.5)
-        right.set_title("real coded\nas synthetic", loc="right", fontsize=7.5)
-        legend_above(figure, left)
-        numbers = pd.concat(table.reset_index().assign(faceset=name) for name, table in tables.items())
-        save(figure, svg, numbers[["faceset", *numbers.columns.drop("faceset")]], csv)
 
 
 def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:

@@ -11,6 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from semihard.figures.style import COLOURS, MUTED, REAL, WIDTH, new_figure, save, save_nothing, style
 from semihard.similarity.embedding_pairs import open_embeddings
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
 from semihard.storage.faceset import FaceSet
 
 MOST, MOST_OF_ALL = 500, 4000  # images of a set, and of all sets together
@@ -18,6 +20,8 @@ COMPONENTS = 50  # that t-SNE's authors keep (van der Maaten and Hinton, JMLR 20
 PERPLEXITY = 30.0
 FEWEST = 5  # images that t-SNE can place
 PANELS_PER_ROW = 4
+PANELS_BY_ATTRIBUTE = 12
+MARKERS, MARKER_NAMES = "o^sDvP", ("circle", "triangle", "square", "diamond", "wedge", "cross")
 HEADER = ["faceset", "image", "x", "y"]
 
 
@@ -69,6 +73,53 @@ def plot_feature_map(
             axes.set_aspect("equal", adjustable="box")
         figure.supxlabel(f"black: {real}", x=0.01, ha="left", fontsize=7, color=MUTED)
         save(figure, picture, table, csv)
+
+
+def plot_attribute_map(
+    map_csv: Path | str,
+    attributes: Sequence[Path | str],
+    picture: Path | str,
+    csv: Path | str,
+    names: Sequence[str],
+) -> None:
+    """Draw the same map by attribute: a panel for each of the twelve whose presence is most even among the images on it, those
+    with it coloured, those without grey, undefined ones left out; the sets' images have a marker each.
+
+    map_csv: the CSV of `plot_feature_map`; attributes: artifacts of the face sets `names`, in the same order. CSV: faceset,
+    image, x, y, then a column per attribute drawn, of 1, 0 and −1 for undefined.
+    """
+    table = pd.read_csv(map_csv)
+    found = []
+    for name, path in zip(names, attributes, strict=True):
+        annotation = read_artifact(path, schemas.ATTRIBUTES)
+        own = table[table["faceset"] == name]
+        columns = pd.DataFrame(annotation["label"][own["image"]], own.index, annotation["name"])
+        found.append(pd.concat([own, columns], axis=1))
+    drawn = pd.concat(found, ignore_index=True) if found else table
+    known = [name for name in drawn.columns[len(HEADER) :] if (drawn[name] >= 0).any()]
+    share = {name: (drawn[name] == 1).sum() / (drawn[name] >= 0).sum() for name in known}
+    enough = {name: min(s, 1 - s) * (drawn[name] >= 0).mean() for name, s in share.items()}
+    shown = sorted((name for name in known if enough[name] > 0), key=lambda name: -enough[name])[:PANELS_BY_ATTRIBUTE]
+    if not shown:
+        return save_nothing(picture, csv, HEADER, {"map by attribute": "no attribute is defined for any image on it"})
+    rows = -(-len(shown) // PANELS_PER_ROW)
+    with style():
+        figure = new_figure(0.4 + 1.9 * rows, WIDTH)
+        panels = figure.subplots(rows, PANELS_PER_ROW, squeeze=False, sharex=True, sharey=True)
+        for axes in panels.flat:
+            axes.set_axis_off()
+        for axes, attribute in zip(panels.flat, shown, strict=False):
+            for number, name in enumerate(names):
+                part = drawn[(drawn["faceset"] == name) & (drawn[attribute] >= 0)].sort_values(attribute)
+                colour = np.where(part[attribute] == 1, COLOURS[1], "#c4c4c4")
+                axes.scatter(part["x"], part["y"], c=colour, s=5, linewidths=0, marker=MARKERS[number % len(MARKERS)])
+            axes.set_title(attribute.replace("_", " "), fontsize=7)
+            axes.set_aspect("equal", adjustable="box")
+        key = ", ".join(f"{MARKER_NAMES[i % len(MARKERS)]}: {name}" for i, name in enumerate(names))
+        figure.supxlabel(
+            f"coloured: present, grey: absent; {key}", x=0.01, ha="left", fontsize=7, color=MUTED, wrap=True
+        )
+        save(figure, picture, drawn[[*HEADER, *shown]], csv)
 
 
 def feature_map(features: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ Tensors `backbone.*` and, where the recognizer has a head, `head.weight` `[K, D]
 metadata, under one key, so that the same model gives the same bytes.
 """
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -91,6 +92,16 @@ def load_model(path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
 def identities_of(path: Path | str) -> list[str]:
     """Names of the identities that a recognizer was trained on; none for weights from elsewhere."""
     return list(_read(path)[0].get("identity_names", ()))
+
+
+def weights_digest(path: Path | str) -> str:
+    """SHA-256 of the backbone's weights and what it does to pixels, in hex: the same whoever wrote the file, and when."""
+    about, tensors = _read(path)
+    digest = hashlib.sha256(json.dumps(about["spec"], sort_keys=True).encode())
+    for name in sorted(name for name in tensors if name.startswith("backbone.")):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_class_centers(path: Path | str) -> tuple[Tensor, list[str]]:

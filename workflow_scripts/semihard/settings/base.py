@@ -27,6 +27,7 @@ EmbedderName = Annotated[Name, Names("embedders")]
 GeneratorName = Annotated[Name, Names("generators")]
 RecognizerName = Annotated[Name, Names("recognizers")]
 BenchmarkName = Annotated[Name, Names("benchmarks")]
+ClassifierName = Annotated[Name, Names("attribute_classifiers")]
 Precision = Literal["auto", "bf16", "fp32"]
 CENTERS = ("class_weight", "mean")  # how the center of an identity is found
 Similarity = Annotated[float, Field(ge=-1, le=1)]
@@ -87,3 +88,9 @@ class EmbedderSettings(Settings):
     """An embedder of the configuration; each `source` has a model of its own. made_by: the rules that make it."""
 
     made_by: ClassVar[tuple[str, ...]] = ("import_embedder",)
+
+
+class ClassifierSettings(Settings):
+    """An attribute classifier of the configuration; each `source` has a model of its own. made_by: the rules that make it."""
+
+    made_by: ClassVar[tuple[str, ...]]

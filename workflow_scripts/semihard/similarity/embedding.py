@@ -13,6 +13,7 @@ from torch import nn
 from semihard.compute.device import best_device
 from semihard.compute.progress import progress
 from semihard.errors import InputError
+from semihard.recognizer.model_file import weights_digest
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import create_artifact
@@ -68,6 +69,7 @@ def embed_faces(
     faces_path: Path | str, model_path: Path | str, output: Path | str, provenance: Provenance | None = None
 ) -> None:
     """Write the artifact "embeddings" of a face set by the embedder in `model_path`; memory is bounded by two blocks.
+    Its attribute `embedder` is the digest of that embedder's weights.
 
     Finished blocks are kept in `<output>.resume/features`, float32 rows one after the other: interrupted at any moment,
     the next call goes on behind them, on CPU to the very same bytes.
@@ -90,7 +92,8 @@ def embed_faces(
                 os.fsync(file.fileno())
                 advance(rows.stop - rows.start)
         file.seek(0)
-        with create_artifact(output, schemas.EMBEDDINGS, provenance) as writer:
+        about = {"embedder": weights_digest(model_path)}
+        with create_artifact(output, schemas.EMBEDDINGS, provenance, about) as writer:
             embedding = writer.create("embedding", (len(faces), embedder.embedding_dim))
             for rows in faces.blocks():
                 part = file.read((rows.stop - rows.start) * row_bytes)

@@ -1,6 +1,6 @@
 """What the audits share: unit embeddings, who differs from whom, and pairs of images drawn fairly."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 
 from semihard.errors import InputError
 from semihard.storage import schemas
-from semihard.storage.artifacts import open_artifact
+from semihard.storage.artifacts import open_artifact, read_attributes
 from semihard.storage.faceset import FaceSet
 
 PAIRS_AT_ONCE = 1 << 16
@@ -33,6 +33,18 @@ def unit_embeddings(path: Path | str, faces: FaceSet) -> torch.Tensor:
     """The embeddings of `faces` scaled to length 1: float32 `[N, D]`, on the CPU. Raises what open_embeddings does."""
     with open_embeddings(path, len(faces)) as h5:
         return torch.nn.functional.normalize(torch.from_numpy(h5["embedding"][:]))
+
+
+def embedder_of_all(paths: Sequence[Path | str]) -> str:
+    """The digest of the embedder that all these embeddings are by. Raises InputError where they are by several."""
+    by = [str(read_attributes(path, schemas.EMBEDDINGS).get("embedder", "")) for path in paths]
+    for path, embedder in zip(paths, by, strict=True):
+        if embedder != by[0]:
+            raise InputError(
+                f"{path}: is by the embedder {embedder[:12] or 'not stated'}, {paths[0]} by {by[0][:12] or 'not stated'}: a "
+                "cosine across two embedders means nothing; embed both with one"
+            )
+    return by[0]
 
 
 def identity_of_each(faces: FaceSet) -> np.ndarray:

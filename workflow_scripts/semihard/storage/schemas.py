@@ -211,13 +211,25 @@ ATTRIBUTES = Schema(
     {
         "name": Dataset("str", "A", meaning="attribute names"),
         "label": Dataset("int8", "N,A", meaning="1 present, 0 absent, −1 undefined (prediction not reliable enough)"),
-        "probability": Dataset("float32", "N,A", meaning="probability of presence"),
-        "own": Dataset("bool", "N", meaning="False for a copy of an inquiry, which no comparison counts"),
-        "held_out_accuracy": Dataset(
-            "float64", "A", meaning="balanced accuracy of the classifier on held-out identities; NaN for ground truth"
+        "probability": Dataset(
+            "float16", "N,A", meaning="calibrated probability of presence, the two being equally likely before"
         ),
+        "reliability": Dataset(
+            "float16",
+            "N,A",
+            meaning="what decides whether a label is defined: reliability, or the probability of its side",
+        ),
+        "identity": Dataset("int64", "N", meaning="identity of each image; an unlabelled one has a number of its own"),
+        "own": Dataset("bool", "N", meaning="False for a copy of an inquiry, which no comparison counts"),
+        "accuracy": Dataset("float64", "A", meaning="the classifier's balanced accuracy on held-out people"),
+        "kept_accuracy": Dataset(
+            "float64", "A", meaning="the same of the labels that its reliability keeps; NaN: none"
+        ),
+        "sensitivity": Dataset("float64", "A", meaning="share of the present found, of held-out labels kept"),
+        "specificity": Dataset("float64", "A", meaning="share of the absent refused, of held-out labels kept"),
+        "columns/*": Dataset("any", "N", meaning="m and phi of a synthetic image, as in its face set"),
     },
-    version=2,
+    version=3,
 )
 LEAKAGE = Schema(
     "leakage",

@@ -17,7 +17,7 @@ from semihard.errors import InputError
 from semihard.settings.base import Settings
 from semihard.workflow.settings import Config
 
-SECTIONS = ("facesets", "embedders", "generators", "recognizers", "benchmarks")
+SECTIONS = ("facesets", "embedders", "generators", "recognizers", "benchmarks", "attribute_classifiers")
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -141,7 +141,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def _sentence(problem: dict) -> str:
     """One pydantic error as one line: path in the YAML, what is wrong, the value."""
     location = [str(part) for part in problem["loc"]]
-    if len(location) > 2 and location[0] in ("facesets", "embedders", "generators", "benchmarks"):
+    if len(location) > 2 and location[0] in SECTIONS and location[0] != "recognizers":
         del location[2]  # pydantic names the kind of entry here; the YAML has no such level
     location = [part for part in location if part not in ("constrained-str", "Comparison", "Reference")]
     where = ".".join(location)

@@ -33,11 +33,11 @@ def check_uses(
             _check_class_weight(config, f"facesets.{name}", entry.embedder, entry.of)
         if isinstance(entry, UnionFaces):
             _check_union(config, f"facesets.{name}.sets", entry)
-    if not any(config.benchmarks[name].gives_accuracy for name in study.benchmarks):
+    if study.benchmarks and not any(config.benchmarks[name].gives_accuracy for name in study.benchmarks):
         raise InputError(
             "study.benchmarks: templates (ijb) have no accuracy, so there would be no AVG; name a benchmark of pairs, too"
         )
-    if study.center == "class_weight":
+    if study.center == "class_weight" and study.real:
         _check_class_weight(config, "study", study.embedder, study.real)
     for recognizer, faceset in trainings:
         _check_batch(config, recognizer, faceset)

@@ -7,6 +7,7 @@ writes, and its settings by name; a caption in report/; a line here.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from semihard.generator.settings import SyntheticFaces
 from semihard.sources.settings import RenderedFaces
 from semihard.workflow.study import Plan
 
@@ -83,8 +84,8 @@ def centers_of_compared(plan: Plan, wildcards: object) -> dict[str, list[str]]:
 
 
 def faces_and_embeddings(plan: Plan, wildcards: object) -> dict[str, list[str]]:
-    """Every compared set and its embeddings by the study's embedder, in the same order."""
-    names, embedder = plan.compared_facesets(), plan.study.embedder
+    """Every examined set and its embeddings by the study's embedder, in the same order."""
+    names, embedder = plan.examined_facesets(), plan.study.embedder
     return {
         "faces": [plan.path("faces", faceset=name) for name in names],
         "embeddings": [plan.path("embeddings", embedder=embedder, faceset=name) for name in names],
@@ -149,7 +150,7 @@ def mixed_facesets(plan: Plan) -> list[dict[str, str]]:
 def varied_facesets(plan: Plan) -> dict[str, str]:
     """Face set → what varies in it: of the rendered sets with one factor varied, and those else the same in which
     everything is; before them the real set, without. Empty where no set has one factor varied."""
-    shown = {name: plan.config.facesets[name] for name in (*plan.compared_facesets(), *plan.study.show)}
+    shown = {name: plan.config.facesets[name] for name in (*plan.examined_facesets(), *plan.study.show)}
     rendered = {name: entry for name, entry in shown.items() if isinstance(entry, RenderedFaces)}
     rest = {name: entry.model_copy(update={"vary": ()}) for name, entry in rendered.items()}
     varied = {rest[name] for name, entry in rendered.items() if entry.vary}
@@ -160,6 +161,45 @@ def varied_facesets(plan: Plan) -> dict[str, str]:
         if found
         else {}
     )
+
+
+def compared_attributes(*tables: str) -> Callable:
+    """CSV of what the attributes of the study's sets differ in."""
+    return lambda plan, wildcards: {name: plan.path("compared attributes", table=name) for name in tables}
+
+
+def over_m(plan: Plan) -> list[dict]:
+    """Sets with attributes that differ in m alone: title, and face sets with their m, rising."""
+    found: dict[str, dict] = {}
+    for name in plan.attribute_sets():
+        entry = plan.config.facesets[name]
+        if not isinstance(entry, SyntheticFaces) or not plan.config.generators[entry.generator].takes_similarity:
+            continue
+        line = found.setdefault(str(sorted(entry.model_dump(exclude={"similarity"}).items())), {})
+        line.setdefault("title", f"drawn by {entry.generator}, from {name.partition('-')[0]}")
+        line.setdefault("sets", []).append((entry.similarity, name))
+    rising = [(line["title"], sorted(line["sets"])) for line in found.values() if len(line["sets"]) > 1]
+    return [{"title": title, "facesets": [n for _, n in sets], "m": [m for m, _ in sets]} for title, sets in rising]
+
+
+def varied_attributes(plan: Plan) -> bool:
+    """Whether m or φ varies over the study's sets, or within one of them."""
+    entries = [plan.config.facesets[name] for name in plan.attribute_sets()]
+    within = (getattr(e, "identity_mixup", False) or getattr(e, "mixed_similarities", ()) for e in entries)
+    return bool(over_m(plan)) or any(within)
+
+
+def mapped_attributes(plan: Plan) -> list[str]:
+    """The annotated sets that are on the map of features, where there is one."""
+    sets = plan.examined_facesets() if plan.measured_facesets() else []
+    return [name for name in sets if name in plan.attribute_sets()]
+
+
+def map_and_annotations(plan: Plan, wildcards: object) -> dict:
+    """The numbers of the map of features, and the annotations of the sets on it."""
+    which = {"classifier": plan.study.attributes.classifier}
+    annotations = [plan.path("attributes", **which, faceset=name) for name in mapped_attributes(plan)]
+    return {"map": f"{plan.results}/figures/features.csv", "attributes": annotations}
 
 
 def where(condition: Callable[[Plan], object]) -> Callable[[Plan], list[dict[str, str]]]:
@@ -194,19 +234,21 @@ FIGURES = [
     Figure(
         "plot_similarity_histogram", "similarity:plot_similarity_histogram", "similarity.svg", "similarity", "Similarity",
         {"figure": "similarity to center"}, centers_of_compared,
+        shown=where(Plan.compared_facesets),
         settings=lambda plan, wildcards: {"labels": plan.compared_facesets(), "real": plan.study.real},
     ),
     Figure(
         "plot_bins", "similarity:plot_bins", "bins.svg", "bins", "Similarity", {"figure": "similarity bins"}, bins_of_real,
+        where(Plan.compared_facesets),
     ),
     Figure(
         "plot_diversity", "audits:plot_diversity", "diversity.svg", "diversity", "Audit", {"figure": "diversity"},
-        **of_facesets("diversity", Plan.compared_facesets),
+        shown=where(Plan.examined_facesets), **of_facesets("diversity", Plan.examined_facesets),
     ),
     Figure(
         "plot_feature_map", "features:plot_feature_map", "features.png", "features", "Similarity",
         {"figure": "map of features"}, faces_and_embeddings, where(Plan.measured_facesets),
-        lambda plan, wildcards: {"names": plan.compared_facesets(), "real": plan.study.real},
+        lambda plan, wildcards: {"names": plan.examined_facesets(), "real": plan.study.real},
     ),
     Figure(
         "plot_mixup_path", "sheets:plot_mixup_path", "mixup_paths/{faceset}.png", "mixup_path", "Face sets",
@@ -220,12 +262,13 @@ FIGURES = [
     ),
     Figure(
         "plot_recognizer_curves", "training:plot_training_curves", "recognizers.svg", "training", "Recognizers",
-        {"figure": "training"}, recognizer_histories,
+        {"figure": "training"}, recognizer_histories, where(Plan.comparisons),
         settings=lambda plan, wildcards: {"labels": plan.labels(), "real": plan.study.real},
     ),
     Figure(
         "plot_accuracy", "verification:plot_accuracy_table", "accuracy.svg", "scores", "Results",
         {"figure": "accuracy and gap to real"}, lambda plan, wildcards: {"scores": plan.path("scores", form="csv")},
+        where(Plan.runs),
     ),
     Figure(
         "plot_accuracy_over_similarity", "discovery:plot_accuracy_over_similarity", "accuracy_over_similarity.svg",
@@ -249,8 +292,26 @@ FIGURES = [
         shown=where(Plan.synthetic_facesets), **of_facesets("leakage", Plan.synthetic_facesets),
     ),
     Figure(
-        "plot_attributes", "audits:plot_attributes", "attributes.svg", "attributes", "Audit", {"figure": "attributes"},
-        shown=where(lambda plan: plan.study.attributes and plan.synthetic_facesets()),
-        **of_facesets("divergence", Plan.synthetic_facesets),
+        "plot_attributes", "attributes:plot_attributes", "attributes.svg", "attributes", "Attributes",
+        {"figure": "prevalence, undefined, consistency"}, compared_attributes("sets"), where(Plan.attribute_sets),
+    ),
+    Figure(
+        "plot_attribute_divergence", "attributes:plot_attribute_divergence", "attribute_divergence.svg",
+        "attribute_divergence", "Attributes", {"figure": "divergence both ways"}, compared_attributes("pairs"),
+        where(Plan.attribute_sets),
+    ),
+    Figure(
+        "plot_attribute_heat", "attributes:plot_attribute_heat", "attribute_heat.svg", "attribute_heat", "Attributes",
+        {"figure": "attribute by set"}, compared_attributes("sets"), where(Plan.attribute_sets),
+    ),
+    Figure(
+        "plot_attribute_curves", "attributes:plot_attribute_curves", "attribute_curves.svg", "attribute_curves",
+        "Attributes", {"figure": "over m and φ"}, compared_attributes("sets", "along"), where(varied_attributes),
+        lambda plan, wildcards: {"series": over_m(plan)},
+    ),
+    Figure(
+        "plot_attribute_map", "features:plot_attribute_map", "attribute_map.png", "attribute_map", "Attributes",
+        {"figure": "map of features by attribute"}, map_and_annotations, where(mapped_attributes),
+        lambda plan, wildcards: {"names": mapped_attributes(plan)},
     ),
 ]  # fmt: skip

@@ -5,7 +5,9 @@ from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from semihard.audit.settings import AttributeStudy, FidelityAudit, LeakageAudit
+from semihard.attributes import settings as of_attributes
+from semihard.attributes.settings import AttributeStudy
+from semihard.audit.settings import FidelityAudit, LeakageAudit
 from semihard.generator import settings as of_generator
 from semihard.recognizer.settings import Recognizer
 from semihard.settings import registry
@@ -13,6 +15,7 @@ from semihard.settings.base import (
     CENTERS,
     BenchmarkName,
     BenchmarkSettings,
+    ClassifierSettings,
     EmbedderName,
     EmbedderSettings,
     FaceSetName,
@@ -56,6 +59,7 @@ GeneratorEntry = Annotated[
 FaceSetEntry = entries_of(FaceSetSettings, of_sources, of_similarity, of_generator)
 BenchmarkEntry = entries_of(BenchmarkSettings, of_sources)
 EmbedderEntry = entries_of(EmbedderSettings, of_similarity)
+ClassifierEntry = entries_of(ClassifierSettings, of_attributes)
 
 
 class Comparison(Settings):
@@ -84,15 +88,21 @@ class Reference(Settings):
 class Study(Settings):
     """What is compared with what."""
 
-    real: FaceSetName = Field(description="The real face set: the reference of the gap to real.")
+    real: FaceSetName | None = Field(
+        None,
+        description="The real face set: the reference of the gap to real, and of every measure against real faces.",
+    )
     compare: tuple[FaceSetName | Comparison, ...] = Field(
         (), description="Face sets (or face set and recognizer) to compare with it."
     )
-    recognizer: RecognizerName = Field(description="The recognizer trained on each.")
+    recognizer: RecognizerName | None = Field(
+        None,
+        description="The recognizer trained on each; without one, nothing is trained on the sets and no table is made of them.",
+    )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0,), min_length=1, description="Training seeds; the table gives mean and spread over them."
     )
-    benchmarks: tuple[BenchmarkName, ...] = Field(min_length=1, description="What each recognizer is verified on.")
+    benchmarks: tuple[BenchmarkName, ...] = Field((), description="What each recognizer is verified on.")
     thresholds: Literal["grid", "exact"] = Field(
         "grid",
         description=(
@@ -118,7 +128,13 @@ class Study(Settings):
         (), description="Embedders verified as they are, for the eye."
     )
     show: tuple[FaceSetName, ...] = Field((), description="Further face sets to make and to show in the report.")
-    embedder: EmbedderName = Field(description="Measures similarity, diversity, attributes and leakage for the report.")
+    audit: tuple[FaceSetName, ...] = Field(
+        (),
+        description="Face sets to audit besides those that a generator of the study drew: anybody's; each gets a page.",
+    )
+    embedder: EmbedderName | None = Field(
+        None, description="Measures similarity, diversity and leakage for the report: of all face sets that it shows."
+    )
     center: Literal[*CENTERS] = Field("mean", description="Identity center of the report's similarity histograms.")
     binning: str = Field(
         "quantile-5", pattern=f"^({BINNING})$", description="Similarity bins of the real set that the report shows."
@@ -135,6 +151,35 @@ class Study(Settings):
                 raise ValueError(f"{name} names one of {list(values)} twice")
         return self
 
+    @model_validator(mode="after")
+    def _complete(self) -> "Study":
+        """Every part is needed only by what uses it."""
+        trained, shown = self.compare or self.recognizer, self.compare or self.audit or self.recognizer
+        verified = self.references or trained
+        needed = (
+            ("real", trained, "which the gap of every training set refers to"),
+            (
+                "recognizer",
+                self.compare,
+                "which is trained on every set of compare; to measure sets untrained, name them in audit",
+            ),
+            ("benchmarks", verified, "on which recognizers and references are verified"),
+            ("embedder", shown, "by which face sets are measured"),
+            (
+                "references",
+                self.benchmarks and not trained,
+                "the embedders to verify, or real and recognizer, to train some",
+            ),
+        )
+        for name, wanted, why in needed:
+            if wanted and not getattr(self, name):
+                raise ValueError(f"{name} is missing, {why}")
+        if not (verified or self.audit or self.show):
+            raise ValueError(
+                "asks for nothing: name face sets in compare (to train on them), audit or show, or embedders in references"
+            )
+        return self
+
 
 class Config(Settings):
     """The whole configuration: named entries and the study that uses them."""
@@ -147,8 +192,9 @@ class Config(Settings):
     facesets: dict[Name, FaceSetEntry] = Field(description="Face sets.")
     embedders: dict[Name, EmbedderEntry] = Field(description="Embedders.")
     generators: dict[Name, GeneratorEntry] = Field({}, description="Generators.")
-    recognizers: dict[Name, Recognizer] = Field(description="Recognizers.")
-    benchmarks: dict[BenchmarkName, BenchmarkEntry] = Field(description="Benchmarks.")
+    recognizers: dict[Name, Recognizer] = Field({}, description="Recognizers.")
+    benchmarks: dict[BenchmarkName, BenchmarkEntry] = Field({}, description="Benchmarks.")
+    attribute_classifiers: dict[Name, ClassifierEntry] = Field({}, description="Attribute classifiers.")
     study: Study = Field(description="The study.")
 
     @field_validator("results")

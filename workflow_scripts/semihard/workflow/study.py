@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator
 
+from semihard.attributes.settings import Annotation
 from semihard.errors import InputError
 from semihard.generator.settings import SyntheticFaces
 from semihard.settings.base import Settings
@@ -44,7 +45,7 @@ class Plan:
                 else:
                     yield from self.sweeps.get(value, [value])
 
-        swept = ("compare", "benchmarks", "references", "show")
+        swept = ("compare", "benchmarks", "references", "show", "audit")
         return study.model_copy(update={field: tuple(names(getattr(study, field))) for field in swept})
 
     def _entry(self, section: str, name: str) -> Settings:
@@ -80,7 +81,10 @@ class Plan:
     # ── what the study consists of ───────────────────────────────────────────────────────────────────────────────────
 
     def comparisons(self) -> list[Comparison]:
-        """The rows of the table: the real set first, each with its recognizer, what is named twice once."""
+        """The rows of the table: the real set first, each with its recognizer, what is named twice once. None where nothing
+        is trained."""
+        if not self.study.recognizer:
+            return []
         rows = [Comparison(faceset=self.study.real)]
         rows += [row if isinstance(row, Comparison) else Comparison(faceset=row) for row in self.study.compare]
         merged: dict[tuple[str, str], Comparison] = {}
@@ -117,13 +121,47 @@ class Plan:
         """Their files, by face set."""
         return {name: self.path("faces", faceset=name) for name in self.compared_facesets()}
 
+    def examined_facesets(self) -> list[str]:
+        """Those, and the sets to audit: all that are measured, the real one first."""
+        real = [self.study.real] if self.study.real else []
+        return list(dict.fromkeys([*real, *self.compared_facesets(), *self.study.audit]))
+
     def measured_facesets(self) -> list[str]:
-        """Those of them that are measured against the real one."""
-        return [name for name in self.compared_facesets() if name != self.study.real]
+        """Those of them that are measured against the real one; none where there is no real one."""
+        return [name for name in self.examined_facesets() if name != self.study.real] if self.study.real else []
+
+    def attribute_sets(self) -> list[str]:
+        """The face sets whose attributes are compared: those examined, and the controls behind the real one."""
+        if not self.study.attributes:
+            return []
+        first, *rest = self.examined_facesets()
+        return list(dict.fromkeys([first, *self.study.attributes.controls, *rest]))
+
+    def annotations(self) -> list[str]:
+        """Their artifacts "attributes", in the same order."""
+        classifier = self.study.attributes and self.study.attributes.classifier
+        return [self.path("attributes", classifier=classifier, faceset=name) for name in self.attribute_sets()]
+
+    def annotation(self) -> dict:
+        """When a label is undefined, as plain values."""
+        asked = self.study.attributes or Annotation()
+        return {name: getattr(asked, name) for name in Annotation.model_fields}
+
+    def attribute_comparison(self) -> dict:
+        """What compares the attributes of the study's sets, as plain values."""
+        asked = self.study.attributes
+        settings = {"joint": list(asked.joint), "resamples": asked.resamples} if asked else {}
+        return {"names": self.attribute_sets(), "real": self.real_sets()} | settings
+
+    def real_sets(self) -> list[str]:
+        """Those of them that are real people."""
+        real = [self.study.real] if self.study.real else []
+        return [*real, *(self.study.attributes.controls if self.study.attributes else ())]
 
     def fidelities(self) -> dict[str, str]:
-        """The artifacts "fidelity" of those that are measured against the real one, by face set."""
-        return {name: self.path("fidelity", faceset=name) for name in self.measured_facesets()}
+        """The artifacts "fidelity" of those of the table that are measured against the real one, by face set."""
+        compared = self.compared_facesets()
+        return {name: self.path("fidelity", faceset=name) for name in self.measured_facesets() if name in compared}
 
     def fidelity_embedder(self) -> str:
         """Whose features fidelity is measured on."""
@@ -136,7 +174,7 @@ class Plan:
 
     def synthetic_facesets(self) -> list[str]:
         """Those of them that a generator made."""
-        return [name for name in self.compared_facesets() if isinstance(self.config.facesets[name], SyntheticFaces)]
+        return [name for name in self.examined_facesets() if isinstance(self.config.facesets[name], SyntheticFaces)]
 
     def generators(self) -> list[str]:
         """The generators the study needs."""
@@ -144,7 +182,12 @@ class Plan:
 
     def made_by(self, rule: str) -> list[str]:
         """Names of the entries that `rule` makes."""
-        sections = (self.config.facesets, self.config.embedders, self.config.benchmarks)
+        sections = (
+            self.config.facesets,
+            self.config.embedders,
+            self.config.benchmarks,
+            self.config.attribute_classifiers,
+        )
         return [name for section in sections for name, entry in section.items() if rule in entry.made_by]
 
     def calibrated_generators(self) -> list[str]:
@@ -153,7 +196,7 @@ class Plan:
 
     def other_embedders(self, generator: str) -> list[str]:
         """What measures a generator's similarity besides its own embedder: the study's embedder and its references."""
-        named = [self.study.embedder, *(reference.embedder for reference in self.references())]
+        named = filter(None, [self.study.embedder, *(reference.embedder for reference in self.references())])
         own = self.embedder_model(self.config.generators[generator].embedder)
         return [model for model in dict.fromkeys(map(self.embedder_model, named)) if model != own]
 

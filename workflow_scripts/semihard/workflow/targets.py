@@ -15,6 +15,7 @@ SECTION_OF = {
     "generator": "generators",
     "recognizer": "recognizers",
     "benchmark": "benchmarks",
+    "classifier": "attribute_classifiers",
 }
 EXPORTED_AS = ("folder", "recordio", "webdataset")
 
