@@ -91,6 +91,15 @@ def faces_and_embeddings(plan: Plan, wildcards: object) -> dict[str, list[str]]:
     }
 
 
+def leakage_and_faces(plan: Plan, wildcards: object) -> dict[str, str]:
+    """A leakage audit and the two face sets that it is of."""
+    names = {"faceset": wildcards.faceset, "reference": wildcards.reference}
+    faces = {
+        key: plan.path("faces", faceset=name) for key, name in zip(("faces", "reference"), names.values(), strict=True)
+    }
+    return {"leakage": plan.path("leakage", **names), **faces}
+
+
 def bins_of_real(plan: Plan, wildcards: object) -> dict[str, str]:
     """The bins of the real set and the centers they are made from."""
     study = plan.study
@@ -245,8 +254,18 @@ FIGURES = [
         shown=where(Plan.measured_facesets), **of_facesets("fidelity", Plan.measured_facesets),
     ),
     Figure(
-        "plot_leakage", "audits:plot_leakage", "leakage.svg", "leakage", "Audit", {"figure": "leakage"},
-        shown=where(Plan.synthetic_facesets), **of_facesets("leakage", Plan.synthetic_facesets),
+        "plot_leakage", "leakage:plot_leakage", "leakage.svg", "leakage", "Audit", {"figure": "leakage"},
+        lambda plan, wildcards: {"audits": [plan.path("leakage", **which) for which in plan.leakages()]},
+        where(Plan.leakages),
+        lambda plan, wildcards: {"labels": ["{faceset} | {reference}".format(**which) for which in plan.leakages()]},
+    ),
+    Figure(
+        "plot_nearest_sheet", "leakage_sheet:plot_nearest_sheet", "leakage/{faceset}/{reference}.png", "nearest", "Audit",
+        {"face set": "{faceset}", "reference": "{reference}", "figure": "nearest images"}, leakage_and_faces, Plan.leakages,
+    ),
+    Figure(
+        "plot_duplicates", "leakage:plot_duplicates", "duplicates.svg", "duplicates", "Audit",
+        {"figure": "near-duplicates"}, **of_facesets("duplicates", Plan.compared_facesets),
     ),
     Figure(
         "plot_attributes", "audits:plot_attributes", "attributes.svg", "attributes", "Audit", {"figure": "attributes"},

@@ -12,6 +12,7 @@ from semihard.workflow import code_entries, references
 from semihard.workflow.configuration import SECTIONS, check, did_you_mean, expand_sweeps
 from semihard.workflow.consistency_checks import check_uses
 from semihard.workflow.fingerprint import fingerprint
+from semihard.workflow.leakage_references import leakage_references
 from semihard.workflow.paths import path_of
 from semihard.workflow.settings import Comparison, Reference, Study
 
@@ -30,6 +31,7 @@ class Plan:
         self._check_references()
         self.set_study(self.study)
         check_uses(self.config, self.study, self.needed, self.trainings())
+        self.leakages()  # for the sake of its checks
 
     # ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -137,6 +139,19 @@ class Plan:
     def synthetic_facesets(self) -> list[str]:
         """Those of them that a generator made."""
         return [name for name in self.compared_facesets() if isinstance(self.config.facesets[name], SyntheticFaces)]
+
+    def audited_facesets(self) -> list[str]:
+        """The face sets that are held against references."""
+        return self.synthetic_facesets()
+
+    def leakage_references(self, faceset: str) -> dict[str, str]:
+        """What a face set is held against, and as what. Raises InputError as `leakage_references` does."""
+        return leakage_references(self.config, faceset, self.study.leakage)
+
+    def leakages(self) -> list[dict[str, str]]:
+        """faceset and reference of every leakage audit."""
+        names = [(name, of) for name in self.audited_facesets() for of in self.leakage_references(name)]
+        return [{"faceset": name, "reference": reference} for name, reference in names]
 
     def generators(self) -> list[str]:
         """The generators the study needs."""
