@@ -224,22 +224,16 @@ LEAKAGE = Schema(
     {
         "name": Dataset("str", "S", meaning="quantity (audit.leakage)"),
         "value": Dataset("float64", "S", meaning="its value"),
-        "interval": Dataset(
-            "float64", "S,2", meaning="its 95 % bootstrap interval over identities; NaN where it has none"
-        ),
+        "interval": Dataset("float64", "S,2", meaning="its 95 % bootstrap interval over identities, or NaN"),
         "image": Dataset("int64", "N", meaning="image of the audited set: all but copies of inquiries"),
         "nearest_index": Dataset("int64", "N", meaning="nearest image of the reference, by cosine"),
         "nearest_similarity": Dataset("float32", "N", meaning="its cosine"),
         "threshold": Dataset(
-            "float64",
-            "",
-            meaning="cosine at the false match rate asked for, between different identities of the reference",
+            "float64", "", meaning="cosine at the false match rate, between the reference's identities"
         ),
         "null_similarity": Dataset("float32", "Q", meaning="cosine of the null's images to what is nearest to them"),
         "beyond_null": Dataset("int64", "B", meaning="images nearer to the reference than every one of the null"),
-        "compared": Dataset(
-            "int64", "C", meaning="images compared pixel by pixel with their nearest, the most similar first"
-        ),
+        "compared": Dataset("int64", "C", meaning="images whose pixels are compared, the most similar first"),
         "correlation": Dataset("float32", "C", meaning="correlation of the thumbnails, plain or mirrored"),
         "copied": Dataset("int64", "P", meaning="images that are the same photograph as their nearest"),
     },
@@ -250,9 +244,7 @@ DUPLICATES = Schema(
     {
         "name": Dataset("str", "S", meaning="quantity (audit.duplicates)"),
         "value": Dataset("float64", "S", meaning="its value"),
-        "interval": Dataset(
-            "float64", "S,2", meaning="its 95 % bootstrap interval over identities; NaN where it has none"
-        ),
+        "interval": Dataset("float64", "S,2", meaning="its 95 % bootstrap interval over identities, or NaN"),
         "threshold": Dataset("float64", "", meaning="cosine at the false match rate, between the set's own identities"),
         "image": Dataset("int64", "N", meaning="image of the set: all but copies of inquiries"),
         "other_index": Dataset("int64", "N", meaning="nearest image of another identity, by cosine"),
