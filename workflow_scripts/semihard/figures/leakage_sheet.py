@@ -31,9 +31,9 @@ PAIRS, PER_ROW = 12, 4
 def plot_nearest_sheet(
     leakage: Path | str, faces: Path | str, reference: Path | str, png: Path | str, csv: Path | str
 ) -> None:
-    """Draw the 12 images nearest to the reference, of those compared pixel by pixel, four pairs a row: the image at the left,
-    what it is nearest to at the right, below them their cosine and the correlation r of their pixels. Same photographs are
-    framed.
+    """Draw the 12 worst of the images whose pixels were compared, copied ones first, then the nearest, four pairs a row: the
+    image at the left, what it is nearest to at the right, below them their cosine and the correlation r of their pixels.
+    Same photographs are framed.
 
     leakage: artifact "leakage" of the face set `faces` against the face set `reference`. CSV: image, nearest (indices),
     cosine, correlation, copied; no line, and a sentence in the picture, where there was nothing to measure.
@@ -48,11 +48,12 @@ def plot_nearest_sheet(
         ImageDraw.Draw(sheet).text((MARGIN, MARGIN), text, INK, font)
         return save_sheet(sheet, png, pd.DataFrame(columns=header), csv)
     audited, gallery = FaceSet(faces), FaceSet(reference)
-    image = found["compared"][:PAIRS]
+    worst = np.argsort(~np.isin(found["compared"], found["copied"]), kind="stable")[:PAIRS]
+    image = found["compared"][worst]
     row = np.searchsorted(found["image"], image)
     nearest, cosine = found["nearest_index"][row], found["nearest_similarity"][row]
     copied = np.isin(image, found["copied"])
-    correlation = found["correlation"][:PAIRS]
+    correlation = found["correlation"][worst]
     numbers = pd.DataFrame(dict(zip(header, (image, nearest, cosine, correlation, copied), strict=True)))
     pictures, others = audited.images(image), gallery.images(nearest)
     width, height = tile_size(pictures[0])

@@ -9,16 +9,14 @@ from semihard.workflow.settings import Config
 
 def leakage_references(config: Config, faceset: str, leakage: LeakageAudit) -> dict[str, str]:
     """The references of a face set by name, and the role of each: the training set of its generator, its inquiries' face set,
-    then those of the study under their own names. Raises InputError as `check_references` does."""
+    then those of the study under their own names."""
     entry = config.facesets[faceset]
     inquiries, generator = getattr(entry, "inquiries", None), getattr(entry, "generator", None)
     roles = {inquiries: "inquiries"} if inquiries else {}
     if generator:
         trained_on = config.generators[generator].trained_on
         roles = {trained_on: "training set"} | {name: role for name, role in roles.items() if name != trained_on}
-    named = roles | {name: name for name in leakage.references if name not in roles}
-    check_references(faceset, named, leakage.unrelated)
-    return named
+    return roles | {name: name for name in leakage.references if name not in roles}
 
 
 def check_references(faceset: str, references: Iterable[str], unrelated: str | None) -> None:

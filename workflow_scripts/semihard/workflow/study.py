@@ -12,7 +12,7 @@ from semihard.workflow import code_entries, references
 from semihard.workflow.configuration import SECTIONS, check, did_you_mean, expand_sweeps
 from semihard.workflow.consistency_checks import check_uses
 from semihard.workflow.fingerprint import fingerprint
-from semihard.workflow.leakage_references import leakage_references
+from semihard.workflow.leakage_references import check_references, leakage_references
 from semihard.workflow.paths import path_of
 from semihard.workflow.settings import Comparison, Reference, Study
 
@@ -145,12 +145,14 @@ class Plan:
         return self.synthetic_facesets()
 
     def leakage_references(self, faceset: str) -> dict[str, str]:
-        """What a face set is held against, and as what. Raises InputError as `leakage_references` does."""
+        """What a face set is held against, and as what."""
         return leakage_references(self.config, faceset, self.study.leakage)
 
     def leakages(self) -> list[dict[str, str]]:
-        """faceset and reference of every leakage audit."""
+        """faceset and reference of every leakage audit. Raises InputError as `check_references` does."""
         names = [(name, of) for name in self.audited_facesets() for of in self.leakage_references(name)]
+        for name, of in names:
+            check_references(name, [of], self.study.leakage.unrelated)
         return [{"faceset": name, "reference": reference} for name, reference in names]
 
     def generators(self) -> list[str]:
