@@ -18,13 +18,15 @@ from semihard.audit.nearest import find_nearest, find_nearest_of_identity
 from semihard.audit.photographs import SAME_PHOTOGRAPH, photograph_correlation
 from semihard.audit.settings import LeakageAudit
 from semihard.errors import InputError, UnmeasurableError
+from semihard.figures.leakage import plot_leakage
+from semihard.figures.leakage_sheet import plot_nearest_sheet
 from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import import_embedder
 from semihard.similarity.settings import WeightsEmbedder
 from semihard.sources.importing import import_faces
 from semihard.sources.settings import RecordIOFaces
 from semihard.storage import schemas
-from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.artifacts import or_unmeasured, read_artifact, read_attributes, write_artifact
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.provenance import Provenance
 
@@ -249,6 +251,18 @@ def test_leakage_refuses_what_it_cannot_judge(tmp_path):
     assert not output.exists()
 
 
+def test_what_cannot_be_judged_is_written_down_and_drawn_as_that(tmp_path):
+    few = face_set(tmp_path / "f.h5", ["a", "b"]), embeddings(tmp_path / "e.h5", people(2, 1, 8, 0))
+    out = tmp_path / "o.h5"
+    with or_unmeasured(out, schemas.LEAKAGE, Provenance()):
+        audit_leakage(LeakageAudit(), *few, *few, out, Provenance())
+    plot_nearest_sheet(out, few[0], few[0], tmp_path / "n.png", tmp_path / "n.csv")
+    assert (tmp_path / "n.csv").read_text() == "image,nearest,cosine,correlation,copied\n"
+    assert Image.open(tmp_path / "n.png").size[0] == 800
+    plot_leakage({"f | f": out}, tmp_path / "l.svg", tmp_path / "l.csv")
+    assert "f | f: not measured: " in (tmp_path / "l.svg").read_text()
+
+
 # ── pixels and duplicates ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -332,7 +346,9 @@ def photographs(real_faces, tmp_path_factory) -> dict[str, tuple[Path, Path]]:
     for name, images in sets.items():
         files[name] = (folder / f"{name}.h5", folder / f"{name}e.h5")
         face_set(files[name][0], [""] * len(images), images)
-        embed_faces(files[name][0], model, files[name][1])
+        if name != "clean":
+            embed_faces(files[name][0], model, files[name][1])
+    embeddings(files["clean"][1], read_artifact(files["planted"][1], schemas.EMBEDDINGS)["embedding"][50:])
     return files
 
 
