@@ -76,7 +76,7 @@ rule annotate_attributes:
         mem_mb=8000,
         runtime=60,
     params:
-        settings=PLAN.annotation(),
+        settings=annotation(PLAN),
         code=code("annotate_attributes"),
     script:
         "../workflow_scripts/annotate_attributes.py"
@@ -116,7 +116,7 @@ rule export_attributes:
 rule compare_attributes:
     """Attribute distributions of every two sets, with intervals, null floors and controls (Neto et al., FG 2024)."""
     input:
-        attributes=PLAN.annotations(),
+        attributes=annotations(PLAN),
     output:
         **{table: at("compared attributes", table=table) for table in ("sets", "pairs", "together", "along")},
     log:
@@ -127,7 +127,7 @@ rule compare_attributes:
         mem_mb=8000,
         runtime=60,
     params:
-        settings=PLAN.attribute_comparison(),
+        settings=attribute_comparison(PLAN),
         code=code("compare_attributes"),
     script:
         "../workflow_scripts/compare_attributes.py"

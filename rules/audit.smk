@@ -1,37 +1,60 @@
 """
-The audit of every examined face set: leakage, diversity, fidelity.
+The audit of every examined face set: leakage, duplicates, diversity, fidelity.
 
 REQUIRED INPUTS: <results>/facesets/{faceset}.h5 and its embeddings by the study's embedder
-OUTPUTS: <results>/audit/{leakage,diversity,fidelity}/{faceset}.h5
+OUTPUTS: <results>/audit/{duplicates,diversity,fidelity}/{faceset}.h5, <results>/audit/leakage/{faceset}/{reference}.h5
 """
 
 
 rule audit_leakage:
-    """The nearest image of the generator's training set to every synthetic image."""
+    """The nearest image of a reference, such as the generator's training set, to every image of a set, beside a null."""
     input:
         unpack(leakage_inputs),
-        faces=at("faces"),
-        embeddings=at("embeddings", embedder=STUDY.embedder),
     output:
         leakage=at("leakage"),
     log:
-        "<results>/logs/audit_leakage/{faceset}.log",
+        "<results>/logs/audit_leakage/{faceset}/{reference}.log",
     conda:
         "../envs/training.yaml"
     threads: 8
     resources:
         gpu=1,
         mem_mb=16000,
-        runtime=60,
+        runtime=120,
     params:
-        settings=STUDY.leakage.model_dump(mode="json"),
+        settings=lambda wildcards: {
+            "false_match_rate": STUDY.leakage.false_match_rate,
+            "role": leakage_references(PLAN, wildcards.faceset).get(wildcards.reference, wildcards.reference),
+        },
         code=code("audit_leakage"),
     script:
         "../workflow_scripts/audit_leakage.py"
 
 
+rule find_duplicates:
+    """Near-duplicates inside a set: people under two names, photographs that are there twice."""
+    input:
+        unpack(duplicates_inputs),
+    output:
+        duplicates=at("duplicates"),
+    log:
+        "<results>/logs/find_duplicates/{faceset}.log",
+    conda:
+        "../envs/training.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=120,
+    params:
+        settings={"false_match_rate": STUDY.leakage.false_match_rate},
+        code=code("find_duplicates"),
+    script:
+        "../workflow_scripts/find_duplicates.py"
+
+
 rule measure_diversity:
-    """Consistency, uniqueness and separability of a face set's identities (DCFace, CVPR 2023)."""
+    """Consistency, uniqueness, separability (DCFace, CVPR 2023) and Vendi score of a face set's identities."""
     input:
         faces=at("faces"),
         embeddings=at("embeddings", embedder=STUDY.embedder),

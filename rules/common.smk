@@ -14,10 +14,12 @@ from semihard.errors import InputError
 try:
     from semihard.settings.base import CENTERS
     from semihard.settings.binning import BINNING
+    from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
     from semihard.workflow.figures import FIGURES, pictures
     from semihard.workflow.folder_listing import listing_of
+    from semihard.workflow.leakage_references import check_references, leakage_references, leakages
     from semihard.workflow.paths import path_of as at
     from semihard.workflow.study import Plan
     from semihard.workflow.targets import EXPORTED_AS, SECTION_OF, check_targets
@@ -30,6 +32,7 @@ try:
     if workflow.is_main_process:
         for line in [*left_out, *remarks(PLAN.config, PLAN.needed)]:
             print(line, file=sys.stderr)
+        leakages(PLAN)  # for the sake of its checks
         check_files(PLAN)
 except InputError as error:
     sys.exit(f"The configuration cannot be used:\n{error}")
@@ -44,6 +47,7 @@ STUDY = PLAN.study
 
 wildcard_constraints:
     faceset="[^/]+",
+    reference="[^/]+",
     embedder="[^/]+",
     generator="[^/]+",
     recognizer="[^/]+",
@@ -221,9 +225,28 @@ def training_inputs(wildcards):
 
 
 def leakage_inputs(wildcards):
-    """The gallery is what the generator has seen."""
-    trained_on = entry("generator", entry("faceset", wildcards.faceset).generator).trained_on
-    return {
-        "gallery": PLAN.path("faces", faceset=trained_on),
-        "gallery_embeddings": PLAN.path("embeddings", embedder=STUDY.embedder, faceset=trained_on),
+    """What is audited, the reference, and the null's people where they are named."""
+    try:
+        check_references(wildcards.faceset, wildcards.reference, STUDY.leakage.unrelated)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    return faces_and_embeddings(
+        faces=wildcards.faceset, reference=wildcards.reference, unrelated=STUDY.leakage.unrelated
+    )
+
+
+def duplicates_inputs(wildcards):
+    """A face set, and the null's people where they are named, and others."""
+    unrelated = STUDY.leakage.unrelated
+    return faces_and_embeddings(
+        faces=wildcards.faceset, unrelated=unrelated if unrelated != wildcards.faceset else None
+    )
+
+
+def faces_and_embeddings(**facesets):
+    """Each face set that is named, and its embeddings by the study's embedder."""
+    named = {key: name for key, name in facesets.items() if name}
+    return {key: PLAN.path("faces", faceset=name) for key, name in named.items()} | {
+        f"{key}_embeddings": PLAN.path("embeddings", embedder=STUDY.embedder, faceset=name)
+        for key, name in named.items()
     }

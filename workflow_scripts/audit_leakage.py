@@ -1,4 +1,4 @@
-"""Embeddings of a synthetic set and of what its generator saw → nearest neighbours."""
+"""Embeddings of a face set and of a reference → nearest neighbours, beside those of unrelated people."""
 
 from semihard.audit.leakage import audit_leakage
 from semihard.audit.settings import LeakageAudit
@@ -7,8 +7,9 @@ from semihard.storage.artifacts import or_unmeasured
 from semihard.workflow.job import job
 
 with job(snakemake) as provenance:
-    inputs, output = snakemake.input, snakemake.output.leakage
-    settings = LeakageAudit(**snakemake.params.settings)
-    gallery = (inputs.gallery, inputs.gallery_embeddings)
+    inputs, output, given = snakemake.input, snakemake.output.leakage, dict(snakemake.params.settings)
+    role, settings = given.pop("role"), LeakageAudit(**given)
+    reference = (inputs.reference, inputs.reference_embeddings)
+    unrelated = (inputs.unrelated, inputs.unrelated_embeddings) if inputs.get("unrelated") else None
     with or_unmeasured(output, schemas.LEAKAGE, provenance):
-        audit_leakage(settings, inputs.faces, inputs.embeddings, *gallery, output, provenance)
+        audit_leakage(settings, inputs.faces, inputs.faces_embeddings, *reference, output, provenance, role, unrelated)

@@ -198,8 +198,9 @@ def test_of_two_labelled_sets_the_better_one_teaches_each_attribute(tmp_path):
     annotate_attributes(Annotation(), both, *fresh, tmp_path / "out.h5", Provenance())
     found = read_artifact(tmp_path / "out.h5", schemas.ATTRIBUTES)
     for k, name in ((0, "Common"), (2, "Rare")):
-        kept = (found["label"][:, k] >= 0) & (truth[name] >= 0)
-        assert kept.any() and (found["label"][kept, k] == truth[name][kept]).mean() > 0.85
+        kept = found["label"][:, k] >= 0
+        sides = [(found["label"][kept, k] == side)[truth[name][kept] == side].mean() for side in (0, 1)]
+        assert np.mean(sides) > 0.77, "the accuracy asked for, on people of another set"
 
 
 def test_bad_input_is_refused_in_a_sentence(study, tmp_path):
@@ -235,8 +236,7 @@ def test_an_attribute_of_one_value_and_an_excluded_one_are_not_learnt(tmp_path, 
     assert "one image is taken for one person" in caplog.text
 
 
-def test_a_classifier_of_another_study_is_taken_with_its_embedder_only(study, tmp_path):
-    _, classifier, taught, *_ = study
+def test_a_classifier_of_another_study_is_taken_with_its_embedder_only(tmp_path):
     torch.manual_seed(0)
     spec = EmbedderSpec("tiny", (32, 32), 16)
     for name in ("right", "wrong"):

@@ -1,5 +1,6 @@
-"""Leakage and diversity against loops over pairs, and every way their inputs can disagree."""
+"""Diversity against loops over pairs, and every way their inputs can disagree."""
 
+import itertools
 from pathlib import Path
 
 import h5py
@@ -11,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
-from semihard.audit import leakage
 from semihard.audit.diversity import measure_diversity
-from semihard.audit.leakage import audit_leakage, find_nearest
+from semihard.audit.leakage import audit_leakage
 from semihard.audit.settings import LeakageAudit
+from semihard.audit.vendi import vendi_scores
 from semihard.errors import InputError, UnmeasurableError
 from semihard.figures.audits import plot_diversity
 from semihard.similarity.centers import find_identity_centers
 from semihard.similarity.embedding_pairs import draw_pairs, identity_of_each, pair_cosines
 from semihard.storage import schemas
-from semihard.storage.artifacts import or_unmeasured, read_artifact, read_attributes, write_artifact
+from semihard.storage.artifacts import or_unmeasured, read_artifact, write_artifact
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.provenance import Provenance
 from semihard.verification.protocol import d_prime
@@ -77,71 +78,21 @@ def test_unlabelled_images_are_identities_of_their_own(tmp_path):
     assert identity.tolist() == [0, 2, 1, 3, 0]
 
 
-# ── leakage ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def vendi(unit: np.ndarray) -> float:
+    """By its definition: of the n × n kernel."""
+    share = np.linalg.eigvalsh(unit @ unit.T / len(unit))
+    return float(np.exp(-sum(p * np.log(p) for p in share if p > 1e-12)))
 
 
-@pytest.mark.parametrize(("queries", "references"), [(2048, 16384), (3, 5)])
-def test_nearest_reference_is_that_of_a_loop(monkeypatch, queries, references):
-    monkeypatch.setattr(leakage, "QUERIES", queries)
-    monkeypatch.setattr(leakage, "GALLERY", references)
-    rng = np.random.default_rng(0)
-    q, r = unit(rng.normal(size=(17, 6))).astype(np.float32), unit(rng.normal(size=(23, 6))).astype(np.float32)
-    of_q, of_r = rng.integers(0, 4, 17), rng.integers(0, 4, 23)
-    index, cosine = find_nearest(torch.from_numpy(q), torch.from_numpy(r))
-    others, others_cosine = find_nearest(torch.from_numpy(q), torch.from_numpy(r), of_q, of_r)
-    for i in range(17):
-        best = max(range(23), key=lambda j: float(q[i] @ r[j]))
-        assert index[i] == best and cosine[i] == pytest.approx(float(q[i] @ r[best]), abs=1e-6)
-        best = max((j for j in range(23) if of_r[j] != of_q[i]), key=lambda j: float(q[i] @ r[j]))
-        assert others[i] == best and others_cosine[i] == pytest.approx(float(q[i] @ r[best]), abs=1e-6)
-
-
-def test_leakage_finds_the_copies_and_no_one_else(tmp_path):
-    known = clustered(30, 4, 64, seed=0)
-    new = clustered(10, 2, 64, seed=1)
-    copies = known[[5, 50, 119]] + 0.01
-    reference = face_set(tmp_path / "r.h5", [f"p{i // 4}" for i in range(120)])
-    synthetic = face_set(tmp_path / "s.h5", [f"s{i}" for i in range(23)])
-    paths = (
-        synthetic,
-        embeddings(tmp_path / "se.h5", np.concatenate([copies, new])),
-        reference,
-        embeddings(tmp_path / "re.h5", known),
-    )
-    audit_leakage(LeakageAudit(false_match_rate=0.01), *paths, tmp_path / "out.h5", Provenance(rule="audit_leakage"))
-    found, attrs = (
-        read_artifact(tmp_path / "out.h5", schemas.LEAKAGE),
-        read_attributes(tmp_path / "out.h5", schemas.LEAKAGE),
-    )
-    assert found["nearest_index"][:3].tolist() == [5, 50, 119]
-    assert (found["nearest_similarity"][:3] > 0.99).all()
-
-    u = unit(known.astype(np.float64))
-    impostor = np.array([u[i] @ u[j] for i in range(120) for j in range(i) if i // 4 != j // 4])
-    assert (impostor > found["threshold"] + 1e-6).mean() <= 0.01 < (impostor > found["threshold"] - 1e-3).mean() + 2e-3
-    assert attrs["matching"] == (found["nearest_similarity"] > found["threshold"]).mean() >= 3 / 23
-    real = np.array([max(u[i] @ u[j] for j in range(120) if i // 4 != j // 4) for i in range(120)])
-    assert attrs["matching_real"] == pytest.approx((real > found["threshold"]).mean(), abs=1 / 120)
-    assert attrs["rule"] == "audit_leakage" and attrs["gallery"] == "r"
-
-    audit_leakage(LeakageAudit(false_match_rate=0.01), *paths, tmp_path / "again.h5", Provenance(rule="audit_leakage"))
-    again = read_artifact(tmp_path / "again.h5", schemas.LEAKAGE)
-    assert all(np.array_equal(found[name], again[name]) for name in found)
-
-
-def test_leakage_refuses_what_it_cannot_judge(tmp_path):
-    faces, few = face_set(tmp_path / "f.h5", ["a", "b"]), embeddings(tmp_path / "e.h5", clustered(2, 1, 8, 0))
-    other = embeddings(tmp_path / "o.h5", clustered(2, 1, 9, 0))
-    long = embeddings(tmp_path / "l.h5", clustered(3, 1, 8, 0))
-    output, audit = tmp_path / "out.h5", LeakageAudit()
-    for arguments, sentence in (
-        ((faces, few, faces, few), "1 image pairs of different identities cannot tell"),
-        ((faces, other, faces, few), "use one embedder"),
-        ((faces, long, faces, few), "3 embeddings for the 2 images"),
-    ):
-        with pytest.raises(InputError, match=sentence):
-            audit_leakage(audit, *arguments, output, Provenance())
-    assert not output.exists()
+def test_vendi_score_counts_what_is_distinct():
+    identity = np.repeat([0, 1], 6)
+    same, apart = torch.eye(12)[[0] * 12], torch.eye(12)
+    of_same, of_apart = vendi_scores(same, identity), vendi_scores(apart, identity)
+    assert of_same["vendi"] == pytest.approx(1) == of_same["vendi_within"]
+    assert of_apart["vendi"] == pytest.approx(12) and of_apart["vendi_within"] == pytest.approx(5)
+    two_people = vendi_scores(torch.eye(12)[np.repeat([3, 7], 6)], identity)
+    assert two_people["vendi"] == pytest.approx(2) and two_people["vendi_within"] == pytest.approx(1)
+    assert vendi_scores(apart[:5], np.array([0, 0, 1, 1, 1]))["vendi_within_images"] == 3  # none has five
 
 
 # ── diversity ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -176,6 +127,14 @@ def test_diversity_is_that_of_loops(tmp_path):
     impostor = [u[i] @ u[j] for i in range(22) for j in range(i + 1, 22) if names[i] != names[j]]
     np.testing.assert_allclose(np.sort(found["genuine"]), np.sort(genuine), atol=1e-6)
     np.testing.assert_allclose(np.sort(found["impostor"]), np.sort(impostor), atol=1e-6)
+    several_images = [u[r[:]] for k, r in rows.items() if sizes[k] >= 5]
+    assert value["vendi_within_images"] == 5 and value["vendi_images"] == 22
+    assert value["vendi"] == pytest.approx(vendi(u[:22]), rel=1e-5)
+    five = [
+        np.mean([vendi(images[list(some)]) for some in itertools.combinations(range(len(images)), 5)])
+        for images in several_images
+    ]
+    assert value["vendi_within"] == pytest.approx(np.mean(five), rel=0.15)  # of one choice of five, not of all
     expected = abs(np.mean(genuine) - np.mean(impostor)) / np.sqrt((np.var(genuine) + np.var(impostor)) / 2)
     assert value["d_prime"] == pytest.approx(expected, rel=1e-5)
     assert value["achieved_similarity_mean"] == pytest.approx(achieved[:22].mean())
@@ -254,9 +213,12 @@ def test_copies_of_inquiries_enter_no_measure(tmp_path):
     for paths, name in ((plain, "l.h5"), (mixed, "cl.h5")):
         audit_leakage(LeakageAudit(false_match_rate=0.01), *paths, *known, tmp_path / name, Provenance())
     first, second = (read_artifact(tmp_path / name, schemas.LEAKAGE) for name in ("l.h5", "cl.h5"))
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-    first, second = (read_attributes(tmp_path / name, schemas.LEAKAGE) for name in ("l.h5", "cl.h5"))
-    assert (first["matching"], first["matching_real"]) == (second["matching"], second["matching_real"])
+    of = [dict(zip(each["name"], each["value"], strict=True)) for each in (first, second)]
+    assert of[0].pop("inquiry_copies") == 0 and of[1].pop("inquiry_copies") == 20
+    matching = of[1].pop("inquiry_copies_matching")
+    assert np.isnan(of[0].pop("inquiry_copies_matching")) and 0 <= matching <= 1
+    np.testing.assert_equal(of[0], of[1])
+    assert all(np.array_equal(first[name], second[name]) for name in set(first) - {"name", "value", "interval"})
 
     for paths, name in ((plain, "c.h5"), (mixed, "cc.h5")):
         find_identity_centers(*paths, "mean", None, tmp_path / name)

@@ -494,3 +494,33 @@ def test_kept_epochs_are_verified_on_the_studys_benchmarks():
     plan = Plan(changed("recognizers.r.keep_every", 2))
     assert all(run["epochs"].endswith(f"seed0/epochs/{run['benchmark']}.h5") for run in plan.runs() if run["faceset"])
     assert all(run["epochs"] is None for run in Plan(changed("recognizers.r.keep_every", 0)).runs())
+
+
+def test_a_synthetic_set_is_held_against_what_its_generator_saw_its_inquiries_and_what_is_named():
+    plan = Plan(changed("study.leakage", {"references": ["strangers"]}))
+    roles = {"real": "training set", "strangers": "inquiries"}
+    assert plan.leakage_references("synthetic") == roles
+    assert plan.leakages() == [{"faceset": "synthetic", "reference": name} for name in roles]
+    config = changed("facesets.synthetic.inquiries", "real")
+    config["study"]["leakage"] = {"references": ["strangers"]}
+    roles = {"real": "training set", "strangers": "strangers"}
+    assert Plan(config).leakage_references("synthetic") == roles
+
+
+@pytest.mark.parametrize(
+    ("leakage", "sentence"),
+    [
+        (
+            {"references": ["synthetic"]},
+            "'synthetic' audited against itself, where the nearest image is the image itself",
+        ),
+        (
+            {"unrelated": "strangers"},
+            "study.leakage.unrelated: 'strangers' is what 'synthetic' is audited as or against",
+        ),
+        ({"references": ["reel"]}, "study.leakage.references: 'reel' is not an entry of facesets; did you mean 'real'"),
+    ],
+)
+def test_what_leakage_cannot_be_measured_against_is_said_before_anything_runs(leakage, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Plan(changed("study.leakage", leakage))

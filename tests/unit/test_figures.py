@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from semihard.figures.audits import plot_attributes, plot_diversity, plot_leakage
+from semihard.figures.audits import plot_attributes, plot_diversity
 from semihard.figures.discovery import plot_accuracy_over_similarity
+from semihard.figures.leakage import plot_duplicates, plot_leakage
+from semihard.figures.leakage_sheet import plot_nearest_sheet
 from semihard.figures.sheets import plot_sample_sheet, plot_similarity_ladder
 from semihard.figures.similarity import plot_bins, plot_calibration, plot_similarity_histogram
 from semihard.figures.style import looks, shared_bins
@@ -25,6 +27,7 @@ M = np.linspace(-1, 1, 21)
 FIGURES = (
     "samples",
     "ladder",
+    "nearest",
     "calibration",
     "histogram",
     "bins",
@@ -33,6 +36,7 @@ FIGURES = (
     "accuracy",
     "attributes",
     "leakage",
+    "duplicates",
     "diversity",
 )
 
@@ -153,18 +157,44 @@ def comparison(path: Path, shift: float, seed: int) -> Path:
     return path
 
 
-def leakage(path: Path, mean: float) -> Path:
+def leakage(path: Path, mean: float, faceset: str, reference: str, role: str) -> Path:
     rng = np.random.default_rng(round(100 * mean))
-    nearest = np.clip(rng.normal(mean, 0.07, 4000), -1, 1).astype(np.float32)
+    nearest, null = (np.clip(rng.normal(m, 0.07, 180), -1, 1).astype(np.float32) for m in (mean, 0.29))
+    first = np.argsort(-nearest)[:20]
+    value = {"matching": (nearest > 0.42).mean(), "matching_null": (null > 0.42).mean(), "copied": 2}
     data = {
-        "image": np.arange(4000),
-        "nearest_index": rng.integers(0, 9000, 4000),
+        "name": list(value),
+        "value": list(value.values()),
+        "interval": [(value["matching"] - 0.01, value["matching"] + 0.01), *[(np.nan, np.nan)] * 2],
+        "image": np.arange(180),
+        "nearest_index": rng.integers(0, 180, 180),
         "nearest_similarity": nearest,
         "threshold": 0.42,
+        "null_similarity": null,
+        "beyond_null": first[:2],
+        "compared": first,
+        "correlation": np.linspace(0.99, 0.2, 20),
+        "copied": np.sort(first[:2]),
     }
-    write_artifact(
-        path, schemas.LEAKAGE, data, attrs={"matching": float((nearest > 0.42).mean()), "matching_real": 0.0312}
-    )
+    attributes = {"faceset": faceset, "reference": reference, "role": role, "null": "ffhq"}
+    write_artifact(path, schemas.LEAKAGE, data, attrs=attributes)
+    return path
+
+
+def duplicates(path: Path, matching: float) -> Path:
+    value = {"images": 180, "matching_other": matching, "matching_other_null": 0.04, "nearer_to_another": matching / 3}
+    value |= {"repeated": round(20 * matching), "repeated_other": 1}
+    none = np.full((180,), -1)
+    data = {
+        "name": list(value),
+        "value": list(value.values()),
+        "interval": [(np.nan, np.nan)] * len(value),
+        "threshold": 0.42,
+        "image": np.arange(180),
+        **{key: none for key in ("other_index", "other_similarity", "same_index", "same_similarity")},
+        **{key: np.zeros((0, 2), np.int64) for key in ("repeated", "repeated_other")},
+    }
+    write_artifact(path, schemas.DUPLICATES, data)
     return path
 
 
@@ -230,12 +260,18 @@ def draw_all(folder: Path, kind: str = "svg") -> dict[str, tuple[Path, Path]]:
         name: verification(made / f"v{s}.h5", s) for name, s in (("casia", 1.7), ("cemiface_m0", 2.1), ("dcface", 2.6))
     }
     compared = {"cemiface_m0": comparison(made / "a0.csv", 0.3, 1), "dcface": comparison(made / "a1.csv", 0.6, 2)}
-    leaks = {name: leakage(made / f"l{name}.h5", mean) for name, mean in (("cemiface_m0", 0.31), ("dcface", 0.36))}
+    leaks = {
+        f"{name} | {reference}": leakage(made / f"l{name}_{reference}.h5", mean, name, reference, role)
+        for name, mean in (("cemiface_m0", 0.31), ("dcface", 0.36))
+        for reference, role in (("casia", "training set"), ("lfw", "lfw"))
+    }
+    twice = {name: duplicates(made / f"t{name}.h5", share) for name, share in (("casia", 0.1), ("dcface", 0.3))}
+    face_set(made / "others.h5", [f"o{k:06d}" for k in range(20) for _ in range(9)])
     measured = {
         name: diversity(made / f"d{name}.h5", g) for name, g in (("casia", 0.5), ("cemiface_m0", 0.35), ("dcface", 0.6))
     }
     paths = {
-        name: (folder / f"{name}.{'png' if name in ('samples', 'ladder') else kind}", folder / f"{name}.csv")
+        name: (folder / f"{name}.{'png' if name in ('samples', 'ladder', 'nearest') else kind}", folder / f"{name}.csv")
         for name in FIGURES
     }
     plot_sample_sheet(made / "faces.h5", *paths["samples"])
@@ -248,6 +284,8 @@ def draw_all(folder: Path, kind: str = "svg") -> dict[str, tuple[Path, Path]]:
     plot_accuracy_table(scores(made / "scores.csv"), *paths["accuracy"])
     plot_attributes(compared, *paths["attributes"])
     plot_leakage(leaks, *paths["leakage"])
+    plot_nearest_sheet(leaks["dcface | casia"], made / "faces.h5", made / "others.h5", *paths["nearest"])
+    plot_duplicates(twice, *paths["duplicates"])
     plot_diversity(measured, *paths["diversity"])
     return paths
 
@@ -273,7 +311,7 @@ def test_the_same_artifacts_give_the_same_bytes(drawn, tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("name", FIGURES[2:])
+@pytest.mark.parametrize("name", FIGURES[3:])
 def test_charts_are_drawings_without_a_date(drawn, name):
     text = drawn[name][0].read_text()
     assert text.rstrip().endswith("</svg>") and "<dc:date>" not in text and text.count("<path") > 20
@@ -486,11 +524,26 @@ def test_audit_charts_write_what_they_read(drawn):
     part = attributes[attributes["faceset"] == "dcface"].reset_index(drop=True)
     pd.testing.assert_frame_equal(part[source.columns], source, rtol=1e-6)
 
-    leaks = numbers(drawn, "leakage").set_index(["faceset", "quantity"])["value"]
-    data = artifact(drawn, "ldcface.h5", schemas.LEAKAGE)
-    assert leaks["dcface", "matching"].item() == pytest.approx((data["nearest_similarity"] > 0.42).mean(), rel=1e-6)
-    assert leaks["dcface", "threshold"].item() == 0.42 and leaks["dcface", "matching_real"].item() == 0.0312
-    assert leaks["dcface", "share"].sum() == pytest.approx(1)
+    table = numbers(drawn, "leakage")
+    assert table.groupby("role")["reference"].unique().str[0].to_dict() == {"training set": "casia", "lfw": "lfw"}
+    leaks = table.set_index(["faceset", "reference", "quantity"])
+    data = artifact(drawn, "ldcface_casia.h5", schemas.LEAKAGE)
+    of = {
+        key: leaks.loc[[("dcface", "casia", key)]] for key in ("matching", "threshold", "share", "null share", "copied")
+    }
+    assert of["matching"]["value"].item() == pytest.approx((data["nearest_similarity"] > 0.42).mean(), rel=1e-6)
+    assert of["matching"]["low"].item() < of["matching"]["value"].item() < of["matching"]["high"].item()
+    assert of["threshold"]["value"].item() == 0.42 and of["copied"]["value"].item() == 2
+    assert of["share"]["value"].sum() == pytest.approx(1) == of["null share"]["value"].sum()
+
+    nearest = numbers(drawn, "nearest")
+    row = data["compared"][:12]
+    assert nearest["image"].tolist() == row.tolist() and nearest["copied"].tolist() == [True] * 2 + [False] * 10
+    assert nearest["nearest"].tolist() == data["nearest_index"][row].tolist()
+    assert nearest["cosine"].tolist() == pytest.approx(data["nearest_similarity"][row], abs=1e-6)
+
+    twice = numbers(drawn, "duplicates").set_index(["faceset", "quantity"])["value"]
+    assert twice["dcface", "matching_other"] == 0.3 and twice["dcface", "repeated"] == 6
 
     measured = numbers(drawn, "diversity").set_index(["faceset", "quantity"])["value"]
     assert measured["casia", "d_prime"].item() == 4 and measured["casia", "uniqueness"].item() == 0.93

@@ -20,6 +20,7 @@ AFTER_A_FACESET = {
 AFTER_A_FACESET |= {
     "compare_attributes",
     "audit_leakage",
+    "find_duplicates",
     "measure_fidelity",
     "train_recognizer",
     "verify",
@@ -31,12 +32,13 @@ PLOTS_OF_ALL = {
     "plot_accuracy_over_similarity",
     "plot_roc",
     "plot_diversity",
+    "plot_duplicates",
     "plot_fidelity",
     "plot_similarity_histogram",
     "plot_recognizer_curves",
     "plot_feature_map",
 }
-PLOTS_OF_SYNTHETIC = {"plot_leakage", "plot_attributes"}
+PLOTS_OF_SYNTHETIC = {"plot_leakage", "plot_nearest_sheet", "plot_attributes"}
 
 
 @pytest.fixture
@@ -66,7 +68,8 @@ def test_changed_similarity_reruns_its_synthesis_and_what_hangs_on_it(project):
     assert set(jobs) == {"synthesize", "gather_shards"} | AFTER_A_FACESET | PLOTS_OF_ALL | PLOTS_OF_SYNTHETIC
     assert jobs["synthesize"] == 2 and jobs["gather_shards"] == 1  # its two shards; the other set stays
     assert jobs["train_recognizer"] == 2  # plain and with domain mixup
-    assert jobs["audit_leakage"] == jobs["measure_diversity"] == 1
+    assert jobs["find_duplicates"] == jobs["measure_diversity"] == 1
+    assert jobs["audit_leakage"] == 2  # against the training set and against the inquiries' face set
 
 
 def test_edited_heads_rerun_recognizers_and_verification_only(project):

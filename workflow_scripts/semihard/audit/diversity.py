@@ -6,6 +6,8 @@
 - `uniqueness`: share of identity centers that a greedy pass keeps, each below r to all kept before it (the same).
 - `intra_class_similarity`: mean cosine of two images of one identity, exact, averaged over identities.
 - `equal_error_rate`, `d_prime`: of sampled genuine and impostor pairs; d′ = |μ_g − μ_i| / sqrt((σ_g² + σ_i²) / 2).
+- `vendi`, `vendi_within`: Vendi score of all images and mean over identities, over `vendi_images` images and over
+  `vendi_within_images` of each (Friedman and Dieng, TMLR 2023; audit.vendi); the real set's are what to compare with.
 - `achieved_similarity_mean`, `achieved_similarity_sd`: of the column `similarity`, images' cosine to their inquiry by the
   generator's embedder, where the set has it. `identity_similarity_mean`, `identity_similarity_sd`: of its mean over each
   identity, and `identities_…` how many identities have it in each range (CemiFace, NeurIPS 2024, Table 7).
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from semihard.audit.vendi import vendi_scores
 from semihard.errors import UnmeasurableError
 from semihard.similarity.embedding_pairs import draw_pairs, pair_cosines, unit_embeddings
 from semihard.similarity.greedy_selection import pack
@@ -68,6 +71,7 @@ def measure_diversity(faces: Path | str, embeddings: Path | str, output: Path | 
         "intra_class_similarity": float((pairs_sum / (size * (size - 1)))[repeated].mean()),
         "equal_error_rate": equal_error_rate(-cosine, same),
         "d_prime": d_prime(genuine, impostor),
+        **vendi_scores(unit, identity),
     }
     if "similarity" in images.column_names:
         achieved = torch.from_numpy(images.column("similarity")[labelled].astype(np.float64))

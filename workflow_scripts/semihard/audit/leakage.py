@@ -1,116 +1,155 @@
-"""Are these faces new? The nearest image of the set the generator learned from, judged at a false match rate.
+"""Are these faces new? The nearest image of a reference, such as the set a generator learned from, to every image of a set,
+judged beside what unrelated real people have (audit.match_rates) and told apart by pixels (audit.photographs).
 
-After Otroshi Shahreza and Marcel, "Unveiling Synthetic Faces" (arXiv 2410.24015): exhaustive matching. A nearest
-neighbour is a maximum over the whole gallery, so even unrelated faces often pass a threshold made for single
-pairs: the share of matching *real* faces, each against the gallery images of everyone else, says how often.
+Exhaustive matching after Otroshi Shahreza and Marcel, "Unveiling Synthetic Faces" (arXiv 2410.24015). The quantities of
+the artifact; an unlabelled image counts as an identity of its own, copies of inquiries are in nothing but the last two:
+
+- `images`, `identities`, `reference_images`, `null_images`: counts.
+- `matching`: share of images whose nearest cosine is above the threshold; `matching_null`: the same of the null, each with its
+  95 % bootstrap interval over identities; `ratio`: of the first to the second.
+- `auc`: the chance that an image is nearer to the reference than one of the null; ½ where both are alike.
+- `identities_matching`, `identities_half_matching`: share of identities of which one image, or half of them, match;
+  `identity_matching_median`: median over identities of the share of their images that do.
+- `beyond_null`: images nearer to the reference than every one of the null; `beyond_null_p`: the chance of so many were both
+  alike, images being taken for independent; `beyond_null_identities_p`: the same of one image of each identity and of the null,
+  drawn at random: it holds where images of one identity are alike, and sees less.
+- `compared`: images compared pixel by pixel with their nearest; `copied`: those of them that are the same photograph.
+- `inquiry_copies`, `inquiry_copies_matching`: photographs among the images, and the share of them that match.
 """
 
+import logging
 import math
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from semihard.audit.match_rates import (
+    area_under_curve,
+    chance_beyond,
+    match_threshold,
+    share_of_each_identity,
+    share_with_interval,
+)
+from semihard.audit.nearest import find_nearest
+from semihard.audit.photographs import SAME_PHOTOGRAPH, photograph_correlation
+from semihard.audit.samples import NULL_QUERIES, check_lengths, drawn, one_of_each
 from semihard.audit.settings import LeakageAudit
-from semihard.compute.device import best_device
-from semihard.compute.progress import progress
-from semihard.errors import InputError, UnmeasurableError
-from semihard.similarity.embedding_pairs import draw_pairs, identity_of_each, pair_cosines, unit_embeddings
+from semihard.errors import UnmeasurableError
+from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 
-QUERIES, GALLERY = 2048, 16384  # one block of cosines: 128 MiB
-MATCHES_BEHIND_THRESHOLD = 1000  # false matches that fix the threshold: 3 % standard error of its rate
-MOST_PAIRS = 20_000_000
-REAL_QUERIES = 10_000
+log = logging.getLogger("semihard")
+COMPARED_ABOVE = 0.99  # quantile of the null's nearest cosines
+LEAST_COMPARED, MOST_COMPARED = 12, 5000  # the most similar; the first for the figure, the second for time
+SAME_IMAGE = 0.9999  # cosine of an image to itself, float32 rounding left to it
+NEARLY_ALL = 0.99
 
 
 def audit_leakage(
     settings: LeakageAudit,
     faces: Path | str,
     embeddings: Path | str,
-    gallery_faces: Path | str,
-    gallery_embeddings: Path | str,
+    reference_faces: Path | str,
+    reference_embeddings: Path | str,
     output: Path | str,
     provenance: Provenance,
+    role: str = "",
+    unrelated: tuple[Path | str, Path | str] | None = None,
 ) -> None:
-    """Write the artifact "leakage" of `faces`: nearest gallery image, its cosine, and the threshold of a match; copies
-    of inquiries are left out.
+    """Write the artifact "leakage" of `faces` against a reference: nearest images, the quantities above, and which images are
+    beyond the null, compared and copied.
 
-    The threshold is exceeded by a share `settings.false_match_rate` of image pairs of different identities of the
-    gallery; an unlabelled image counts as an identity of its own. Attributes: `matching`, the share of `faces`
-    whose nearest cosine is above it; `matching_real`, the same for (at most 10 000) gallery images against those of
-    other identities: what to expect of faces that are nobody's copies; `gallery`, its name.
+    A share `settings.false_match_rate` of image pairs of different identities of the reference exceeds the threshold. The null
+    are at most 10,000 images, drawn at random, of `unrelated`, a face set and its embeddings, people who are in no reference;
+    where not given, of the reference itself, each against those of other identities. Compared are the images above the null's
+    99 % quantile, the 12 nearest in any case, at most 5,000, the most similar first. Attributes: `faceset`, `reference` and
+    `null`, names; `role` of the reference; `is_reference`, true, as a line of the log says, where nearly all images are
+    the reference's own.
 
-    Raises InputError where the embeddings are of different lengths, UnmeasurableError where the gallery has too few
-    pairs of different identities for the rate.
+    Raises InputError where the embeddings are of different lengths, UnmeasurableError where the reference has too few
+    pairs of different identities for the rate, or `faces` fewer identities than a bootstrap needs.
     """
-    gallery = FaceSet(gallery_faces)
-    known, identity = unit_embeddings(gallery_embeddings, gallery), identity_of_each(gallery)
-    audited = FaceSet(faces)
-    image = np.flatnonzero(audited.is_own())
-    unit = unit_embeddings(embeddings, audited)[image]
-    if unit.shape[1] != known.shape[1]:
-        raise InputError(
-            f"{embeddings}: embeddings of length {unit.shape[1]}, "
-            f"{gallery_embeddings} has {known.shape[1]}; use one embedder"
-        )
-    rate = settings.false_match_rate
-    first, second = draw_pairs(identity, False, min(math.ceil(MATCHES_BEHIND_THRESHOLD / rate), MOST_PAIRS), seed=0)
-    if len(first) * rate < 1:
-        raise UnmeasurableError(
-            f"{gallery_faces}: {len(first)} image pairs of different identities cannot tell a false match rate of "
-            f"{rate:g}; raise study.leakage.false_match_rate or take a larger real set"
-        )
-    threshold = float(np.quantile(pair_cosines(known, first, second), 1 - rate, method="higher"))
-    index, similarity = find_nearest(unit, known)
-    some = np.sort(np.random.default_rng(0).choice(len(gallery), min(REAL_QUERIES, len(gallery)), replace=False))
-    _, real = find_nearest(known[some], known, identity[some], identity)
-    write_artifact(
-        output,
-        schemas.LEAKAGE,
-        {"image": image, "nearest_index": index, "nearest_similarity": similarity, "threshold": threshold},
-        provenance,
-        {
-            "matching": float((similarity > threshold).mean()),
-            "matching_real": float((real > threshold).mean()),
-            "gallery": gallery.path.stem,
-        },
-    )
+    audited, reference = FaceSet(faces), FaceSet(reference_faces)
+    unit, known = unit_embeddings(embeddings, audited), unit_embeddings(reference_embeddings, reference)
+    check_lengths(unit.shape[1], embeddings, known.shape[1], reference_embeddings)
+    own = audited.is_own()
+    image, identity, known_identity = np.flatnonzero(own), identity_of_each(audited)[own], identity_of_each(reference)
+    if len(np.unique(identity)) < 2:
+        raise UnmeasurableError(f"{faces}: images of one identity have no interval over identities; 2 are needed")
+    threshold = match_threshold(known, known_identity, settings.false_match_rate, reference_faces)
 
+    index, similarity = find_nearest(unit[image], known)
+    if unrelated is None:
+        some = drawn(np.arange(len(reference)), NULL_QUERIES)
+        null_identity = known_identity[some]
+        _, null = find_nearest(known[some], known, null_identity, known_identity)
+    else:
+        strangers = FaceSet(unrelated[0])
+        others = unit_embeddings(unrelated[1], strangers)
+        check_lengths(others.shape[1], unrelated[1], known.shape[1], reference_embeddings)
+        some = drawn(np.flatnonzero(strangers.is_own()), NULL_QUERIES)
+        null_identity = identity_of_each(strangers)[some]
+        _, null = find_nearest(others[some], known)
+    matching = similarity > threshold
+    of_identity = share_of_each_identity(matching, identity)
+    share, interval = share_with_interval(matching, identity)
+    null_share, null_interval = share_with_interval(null > threshold, null_identity)
+    beyond = similarity > null.max()
+    singles, null_singles = one_of_each(identity), one_of_each(null_identity)
+    beyond_of_singles = int((similarity[singles] > null[null_singles].max()).sum())
 
-def find_nearest(
-    queries: torch.Tensor,
-    gallery: torch.Tensor,
-    not_of: np.ndarray | None = None,
-    identity: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The gallery image of greatest cosine for each query: index int64 `[N]` and cosine float32 `[N]`, block by block.
+    nearest_first = np.argsort(-similarity, kind="stable")
+    above = int((similarity > np.quantile(null, COMPARED_ABOVE)).sum())
+    compared = nearest_first[: min(max(above, LEAST_COMPARED), MOST_COMPARED)]
+    if above > MOST_COMPARED:
+        log.warning("%s: of %d images the %d most similar are compared pixel by pixel", faces, above, MOST_COMPARED)
+    correlation = photograph_correlation(audited, image[compared], reference, index[compared])
+    copied = correlation >= SAME_PHOTOGRAPH
+    copies = np.flatnonzero(~own)
+    of_copies = find_nearest(unit[copies], known)[1] > threshold
+    is_reference = bool((similarity >= SAME_IMAGE).mean() >= NEARLY_ALL)
+    if is_reference:
+        log.warning("%s: nearly all images are in %s: it is audited against itself", faces, reference_faces)
 
-    queries `[N, D]`, gallery `[M, D]`: rows of length 1. not_of `[N]`, identity `[M]`: leave out those whose
-    identity is the query's; −inf where that leaves none.
-    """
-    device = best_device()
-    gallery = gallery.to(device)
-    others = None if identity is None else torch.from_numpy(identity).to(device)
-    index = torch.empty(len(queries), dtype=torch.int64)
-    similarity = torch.empty(len(queries))
-    with progress("nearest gallery image", len(queries), "images") as advance:
-        for at in range(0, len(queries), QUERIES):
-            rows = slice(at, min(at + QUERIES, len(queries)))
-            block = queries[rows].to(device)
-            best = torch.full((len(block),), -torch.inf, device=device)
-            where = torch.zeros(len(block), dtype=torch.int64, device=device)
-            for start in range(0, len(gallery), GALLERY):
-                cosine = block @ gallery[start : start + GALLERY].T
-                if others is not None:
-                    own = torch.from_numpy(not_of[rows]).to(device)[:, None] == others[None, start : start + GALLERY]
-                    cosine.masked_fill_(own, -torch.inf)
-                value, column = cosine.max(1)
-                where = torch.where(value > best, column + start, where)
-                best = torch.maximum(value, best)
-            index[rows], similarity[rows] = where.cpu(), best.cpu()
-            advance(len(block))
-    return index.numpy(), similarity.numpy()
+    quantities = {
+        "images": len(image),
+        "identities": len(of_identity),
+        "reference_images": len(reference),
+        "null_images": len(null),
+        "matching": share,
+        "matching_null": null_share,
+        "ratio": share / null_share if null_share else math.nan,
+        "auc": area_under_curve(similarity, null),
+        "identities_matching": (of_identity > 0).mean(),
+        "identities_half_matching": (of_identity >= 0.5).mean(),
+        "identity_matching_median": np.median(of_identity),
+        "beyond_null": beyond.sum(),
+        "beyond_null_p": chance_beyond(int(beyond.sum()), len(image), len(null)),
+        "beyond_null_identities_p": chance_beyond(beyond_of_singles, len(singles), len(null_singles)),
+        "compared": len(compared),
+        "copied": copied.sum(),
+        "inquiry_copies": len(copies),
+        "inquiry_copies_matching": of_copies.mean() if len(copies) else math.nan,
+    }
+    nothing = (math.nan, math.nan)
+    intervals = {"matching": interval, "matching_null": null_interval}
+    data = {
+        "name": list(quantities),
+        "value": list(quantities.values()),
+        "interval": [intervals.get(name, nothing) for name in quantities],
+        "image": image,
+        "nearest_index": index,
+        "nearest_similarity": similarity,
+        "threshold": threshold,
+        "null_similarity": null,
+        "beyond_null": image[beyond],
+        "compared": image[compared],
+        "correlation": correlation,
+        "copied": np.sort(image[compared[copied]]),
+    }
+    names = {"faceset": audited.path.stem, "reference": reference.path.stem, "role": role, "is_reference": is_reference}
+    names["null"] = "other identities of the reference" if unrelated is None else Path(unrelated[0]).stem
+    write_artifact(output, schemas.LEAKAGE, data, provenance, names)

@@ -2,17 +2,31 @@
 
 from pydantic import Field
 
-from semihard.settings.base import EmbedderName, Positive, Settings
+from semihard.settings.base import EmbedderName, FaceSetName, Positive, Settings
 
 
 class LeakageAudit(Settings):
-    """Are synthetic identities new? Nearest image of the generator's training set, by cosine."""
+    """Are the images new? Nearest image of each reference, by cosine, beside that of unrelated people; and duplicates inside a set."""
 
     false_match_rate: float = Field(
         1e-3,
         gt=0,
         lt=1,
-        description="The cosine called a match has this rate among different identities of the real set.",
+        description="The cosine called a match has this rate among different identities of the reference.",
+    )
+    references: tuple[FaceSetName, ...] = Field(
+        (),
+        description=(
+            "Face sets that every audited set is held against, besides what a synthetic set is in any case: its generator's "
+            "training set and its inquiries' face set."
+        ),
+    )
+    unrelated: FaceSetName | None = Field(
+        None,
+        description=(
+            "Real people who are in no reference: the null. Where not given, it is the reference's own images, each against those "
+            "of other identities; people under two names make that too high."
+        ),
     )
 
 

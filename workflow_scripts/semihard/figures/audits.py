@@ -1,4 +1,4 @@
-"""What the audits found: leakage, separability of identities, fidelity."""
+"""What the audits found: separability of identities, fidelity."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +16,6 @@ from semihard.figures.style import (
     bare,
     histogram,
     legend_above,
-    legend_beside,
-    looks,
     new_figure,
     percent,
     read_measured,
@@ -29,47 +27,9 @@ from semihard.figures.style import (
     words,
 )
 from semihard.storage import schemas
-from semihard.storage.artifacts import read_artifact, read_attributes
+from semihard.storage.artifacts import read_artifact
 
 PANELS_PER_ROW = 3
-
-
-def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:
-    """Draw how near each face set's images are to their nearest image of the gallery, which the generator learned from.
-
-    audits: face set → "leakage" artifact. Thresholds are vertical lines; the legend names the share beyond. CSV: faceset,
-    quantity (share per bin, threshold, matching, matching_real), low, high, value.
-    """
-    artifacts, reasons = read_measured(audits, schemas.LEAKAGE)
-    columns = ["faceset", "quantity", "low", "high", "value"]
-    if not artifacts:
-        return save_nothing(svg, csv, columns, reasons)
-    edges = shared_bins([data["nearest_similarity"] for data in artifacts.values()])
-    rows = []
-    with style():
-        figure = new_figure(2.6)
-        axes = figure.subplots()
-        bare(axes, "y")
-        for threshold in sorted({float(data["threshold"]) for data in artifacts.values()}):
-            axes.axvline(threshold, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-            axes.annotate("match →", (threshold, 1), (3, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
-                          va="top", fontsize=7, color=MUTED)  # fmt: skip
-        for name, look in looks(artifacts).items():
-            shares = {
-                key: float(read_attributes(audits[name], schemas.LEAKAGE)[key]) for key in ("matching", "matching_real")
-            }
-            table = histogram(artifacts[name]["nearest_similarity"], edges)
-            text = f"{name}  {100 * shares['matching']:.1f} | {100 * shares['matching_real']:.1f}"
-            axes.stairs(table["share"], edges, linewidth=1.4, label=text, **look)
-            rows += [(name, "share", bar.low, bar.high, bar.share) for bar in table.itertuples()]
-            rows += [(name, key, None, None, value) for key, value in shares.items()]
-            rows.append((name, "threshold", None, None, float(artifacts[name]["threshold"])))
-        axes.set(xlabel="cosine to the nearest gallery image", ylabel=f"share of images per {BIN_WIDTH:g}")
-        axes.set_ylim(0)
-        percent(axes.yaxis)
-        legend_beside(figure, axes, "match: synthetic | real (%)")
-        say(figure, reasons)
-        save(figure, svg, pd.DataFrame(rows, columns=columns), csv)
 
 
 def plot_diversity(measures: Mapping[str, Path | str], svg: Path | str, csv: Path | str) -> None:

@@ -45,21 +45,21 @@ def plot_sample_sheet(faces: Path | str, png: Path | str, csv: Path | str) -> No
         [(r, c, name, i) for r, (name, chosen) in enumerate(rows) for c, i in enumerate(chosen)],
         columns=["row", "column", "identity", "image"],
     )
-    font = _font(SMALL)
+    font = font_of(SMALL)
     names = [_shorten(name, font, 1.2 * TILE) for name, _ in rows]
     left = MARGIN + int(max((font.getlength(name) for name in names), default=0)) + (MARGIN if any(names) else 0)
     tiles = images.images(numbers["image"].to_numpy())
-    width, height = _tile_size(tiles[0])
+    width, height = tile_size(tiles[0])
     columns = numbers["column"].max() + 1
     sheet = Image.new(
         "RGB", (left + columns * (width + GAP) - GAP + MARGIN, 2 * MARGIN + len(rows) * (height + GAP) - GAP), "white"
     )
     draw = ImageDraw.Draw(sheet)
     for place, tile in zip(numbers.itertuples(), tiles, strict=True):
-        sheet.paste(_tile(tile), (left + place.column * (width + GAP), MARGIN + place.row * (height + GAP)))
+        sheet.paste(tile_of(tile), (left + place.column * (width + GAP), MARGIN + place.row * (height + GAP)))
     for r, name in enumerate(names):
         draw.text((left - MARGIN, MARGIN + r * (height + GAP) + height / 2), name, MUTED, font, anchor="rm")
-    _save(sheet, png, numbers, csv)
+    save_sheet(sheet, png, numbers, csv)
 
 
 def plot_similarity_ladder(calibration: Path | str, png: Path | str, csv: Path | str) -> None:
@@ -76,8 +76,8 @@ def plot_similarity_ladder(calibration: Path | str, png: Path | str, csv: Path |
         [(r, c, ladder["m"][s], similarity[s, r]) for r in rows for c, s in enumerate(steps)],
         columns=["row", "column", "m", "similarity"],
     )
-    width, height = _tile_size(ladder["images"][0, 0])
-    font, line = _font(LARGE), LARGE + 6  # a sheet this wide is looked at reduced
+    width, height = tile_size(ladder["images"][0, 0])
+    font, line = font_of(LARGE), LARGE + 6  # a sheet this wide is looked at reduced
     start, top = MARGIN + width + 2 * MARGIN, MARGIN + line
     sheet = Image.new(
         "RGB",
@@ -87,17 +87,17 @@ def plot_similarity_ladder(calibration: Path | str, png: Path | str, csv: Path |
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN + width / 2, MARGIN), "inquiry", INK, font, anchor="mt")
     for c, s in enumerate(steps):
-        value = _signed(ladder["m"][s])
+        value = signed(ladder["m"][s])
         draw.text((start + c * (width + GAP) + width / 2, MARGIN), f"m={value}" if c == 0 else value, INK, font, "mt")
     for r in rows:
         y = top + r * (height + line + GAP)
-        sheet.paste(_tile(ladder["inquiry_images"][r]), (MARGIN, y))
+        sheet.paste(tile_of(ladder["inquiry_images"][r]), (MARGIN, y))
         draw.rectangle((MARGIN - 3, y - 3, MARGIN + width + 2, y + height + 2), outline=FRAME, width=3)
         for c, s in enumerate(steps):
             x = start + c * (width + GAP)
-            sheet.paste(_tile(ladder["images"][s, r]), (x, y))
-            draw.text((x + width / 2, y + height + 3), _signed(similarity[s, r]), MUTED, font, anchor="mt")
-    _save(sheet, png, numbers, csv)
+            sheet.paste(tile_of(ladder["images"][s, r]), (x, y))
+            draw.text((x + width / 2, y + height + 3), signed(similarity[s, r]), MUTED, font, anchor="mt")
+    save_sheet(sheet, png, numbers, csv)
 
 
 def plot_mixup_path(path: Path | str, png: Path | str, csv: Path | str) -> None:
@@ -118,8 +118,8 @@ def plot_mixup_path(path: Path | str, png: Path | str, csv: Path | str) -> None:
         ],
         columns=["row", "column", "phi", "identity", "partner", "to_partner", "to_identity"],
     )
-    width, height = _tile_size(images[0, 0])
-    font, line = _font(MIDDLE), MIDDLE + 8
+    width, height = tile_size(images[0, 0])
+    font, line = font_of(MIDDLE), MIDDLE + 8
     top = MARGIN + line
     sheet = Image.new(
         "RGB", (2 * MARGIN + steps * (width + GAP) - GAP, top + rows * (height + line + GAP) + GAP), "white"
@@ -132,14 +132,14 @@ def plot_mixup_path(path: Path | str, png: Path | str, csv: Path | str) -> None:
         y = top + r * (height + line + GAP)
         for c in range(steps):
             x = MARGIN + c * (width + GAP)
-            sheet.paste(_tile(images[r, c]), (x, y))
-            to_identity, to_partner = (_signed(value) for value in similarity[r, c])
+            sheet.paste(tile_of(images[r, c]), (x, y))
+            to_identity, to_partner = (signed(value) for value in similarity[r, c])
             draw.text((x + width / 2 - 5, y + height + 6), to_partner, PARTNER, font, anchor="rt")
             draw.text((x + width / 2 + 5, y + height + 6), to_identity, FRAME, font, anchor="lt")
         for c, colour in ((0, PARTNER), (steps - 1, FRAME)):
             x = MARGIN + c * (width + GAP)
             draw.rectangle((x - 3, y - 3, x + width + 2, y + height + 2), outline=colour, width=3)
-    _save(sheet, png, numbers, csv)
+    save_sheet(sheet, png, numbers, csv)
 
 
 def _spread(count: int, wanted: int) -> np.ndarray:
@@ -147,18 +147,21 @@ def _spread(count: int, wanted: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(np.int64))
 
 
-def _tile_size(image: np.ndarray) -> tuple[int, int]:
+def tile_size(image: np.ndarray) -> tuple[int, int]:
+    """Width and height of the tile of `image`, uint8 `[h, w, 3]`."""
     factor = max(1.0, TILE / min(image.shape[:2]))
     return round(image.shape[1] * factor), round(image.shape[0] * factor)
 
 
-def _tile(image: np.ndarray) -> Image.Image:
-    size = _tile_size(image)
+def tile_of(image: np.ndarray) -> Image.Image:
+    """`image`, uint8 `[h, w, 3]`, as a tile."""
+    size = tile_size(image)
     tile = Image.fromarray(image)
     return tile if tile.size == size else tile.resize(size, Image.Resampling.BICUBIC)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font_of(size: int) -> ImageFont.FreeTypeFont:
+    """The font of every sheet, `size` pixels high."""
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)
 
 
@@ -171,11 +174,13 @@ def _shorten(name: str, font: ImageFont.FreeTypeFont, width: float) -> str:
     return f"{name}…"
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Two digits, with a minus sign where it is negative."""
     return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _save(sheet: Image.Image, png: Path | str, numbers: pd.DataFrame, csv: Path | str) -> None:
+def save_sheet(sheet: Image.Image, png: Path | str, numbers: pd.DataFrame, csv: Path | str) -> None:
+    """Write a sheet and the CSV of what it shows."""
     with atomic_path(png) as temporary:
         sheet.save(temporary, "png", optimize=True)
     save_numbers(numbers, csv)

@@ -33,17 +33,9 @@ OTHERS = (
 # change within the years that photographs of one person span, though seldom within one set.
 IDENTITY_BOUND = frozenset(
     (
-        "Male",
-        "Asian",
-        *FAMILIES["group"],
-        "Oval_Face",
-        "Square_Face",
-        "Round_Face",
-        "High_Cheekbones",
-        "Brown_Eyes",
-        "Big_Lips",
+        *("Male", "Asian", *FAMILIES["group"], "Oval_Face", "Square_Face", "Round_Face", "High_Cheekbones", "Big_Nose"),
+        *("Pointy_Nose", "Big_Lips", "Brown_Eyes", "Light_Eyes", "Dark_Skin", "Pale_Skin", "Freckles"),
     )
-    + ("Big_Nose", "Pointy_Nose", "Light_Eyes", "Dark_Skin", "Pale_Skin", "Freckles")
 )
 
 

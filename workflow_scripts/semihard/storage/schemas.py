@@ -234,16 +234,40 @@ ATTRIBUTES = Schema(
 LEAKAGE = Schema(
     "leakage",
     {
+        "name": Dataset("str", "S", meaning="quantity (audit.leakage)"),
+        "value": Dataset("float64", "S", meaning="its value"),
+        "interval": Dataset("float64", "S,2", meaning="its 95 % bootstrap interval over identities, or NaN"),
         "image": Dataset("int64", "N", meaning="image of the audited set: all but copies of inquiries"),
-        "nearest_index": Dataset("int64", "N", meaning="nearest image of the gallery, by cosine"),
+        "nearest_index": Dataset("int64", "N", meaning="nearest image of the reference, by cosine"),
         "nearest_similarity": Dataset("float32", "N", meaning="its cosine"),
         "threshold": Dataset(
-            "float64",
-            "",
-            meaning="cosine at the false match rate asked for, between different identities of the gallery",
+            "float64", "", meaning="cosine at the false match rate, between the reference's identities"
+        ),
+        "null_similarity": Dataset("float32", "Q", meaning="cosine of the null's images to what is nearest to them"),
+        "beyond_null": Dataset("int64", "B", meaning="images nearer to the reference than every one of the null"),
+        "compared": Dataset("int64", "C", meaning="images whose pixels are compared, the most similar first"),
+        "correlation": Dataset("float32", "C", meaning="correlation of the thumbnails, plain or mirrored"),
+        "copied": Dataset("int64", "P", meaning="images that are the same photograph as their nearest"),
+    },
+    version=3,
+)
+DUPLICATES = Schema(
+    "duplicates",
+    {
+        "name": Dataset("str", "S", meaning="quantity (audit.duplicates)"),
+        "value": Dataset("float64", "S", meaning="its value"),
+        "interval": Dataset("float64", "S,2", meaning="its 95 % bootstrap interval over identities, or NaN"),
+        "threshold": Dataset("float64", "", meaning="cosine at the false match rate, between the set's own identities"),
+        "image": Dataset("int64", "N", meaning="image of the set: all but copies of inquiries"),
+        "other_index": Dataset("int64", "N", meaning="nearest image of another identity, by cosine"),
+        "other_similarity": Dataset("float32", "N", meaning="its cosine"),
+        "same_index": Dataset("int64", "N", meaning="nearest other image of the same identity; −1 where there is none"),
+        "same_similarity": Dataset("float32", "N", meaning="its cosine; −∞ where there is none"),
+        "repeated": Dataset("int64", "R,2", meaning="image and another of its identity that is the same photograph"),
+        "repeated_other": Dataset(
+            "int64", "T,2", meaning="image and one of another identity that is the same photograph"
         ),
     },
-    version=2,
 )
 FIDELITY = Schema(
     "fidelity",

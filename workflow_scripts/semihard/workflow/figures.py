@@ -7,8 +7,9 @@ writes, and its settings by name; a caption in report/; a line here.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from semihard.generator.settings import SyntheticFaces
 from semihard.sources.settings import RenderedFaces
+from semihard.workflow.attribute_plan import attribute_sets, mapped_attributes, over_m, varied_attributes
+from semihard.workflow.leakage_references import leakages
 from semihard.workflow.study import Plan
 
 
@@ -92,6 +93,15 @@ def faces_and_embeddings(plan: Plan, wildcards: object) -> dict[str, list[str]]:
     }
 
 
+def leakage_and_faces(plan: Plan, wildcards: object) -> dict[str, str]:
+    """A leakage audit and the two face sets that it is of."""
+    names = {"faceset": wildcards.faceset, "reference": wildcards.reference}
+    faces = {
+        key: plan.path("faces", faceset=name) for key, name in zip(("faces", "reference"), names.values(), strict=True)
+    }
+    return {"leakage": plan.path("leakage", **names), **faces}
+
+
 def bins_of_real(plan: Plan, wildcards: object) -> dict[str, str]:
     """The bins of the real set and the centers they are made from."""
     study = plan.study
@@ -166,33 +176,6 @@ def varied_facesets(plan: Plan) -> dict[str, str]:
 def compared_attributes(*tables: str) -> Callable:
     """CSV of what the attributes of the study's sets differ in."""
     return lambda plan, wildcards: {name: plan.path("compared attributes", table=name) for name in tables}
-
-
-def over_m(plan: Plan) -> list[dict]:
-    """Sets with attributes that differ in m alone: title, and face sets with their m, rising."""
-    found: dict[str, dict] = {}
-    for name in plan.attribute_sets():
-        entry = plan.config.facesets[name]
-        if not isinstance(entry, SyntheticFaces) or not plan.config.generators[entry.generator].takes_similarity:
-            continue
-        line = found.setdefault(str(sorted(entry.model_dump(exclude={"similarity"}).items())), {})
-        line.setdefault("title", f"drawn by {entry.generator}, from {name.partition('-')[0]}")
-        line.setdefault("sets", []).append((entry.similarity, name))
-    rising = [(line["title"], sorted(line["sets"])) for line in found.values() if len(line["sets"]) > 1]
-    return [{"title": title, "facesets": [n for _, n in sets], "m": [m for m, _ in sets]} for title, sets in rising]
-
-
-def varied_attributes(plan: Plan) -> bool:
-    """Whether m or φ varies over the study's sets, or within one of them."""
-    entries = [plan.config.facesets[name] for name in plan.attribute_sets()]
-    within = (getattr(e, "identity_mixup", False) or getattr(e, "mixed_similarities", ()) for e in entries)
-    return bool(over_m(plan)) or any(within)
-
-
-def mapped_attributes(plan: Plan) -> list[str]:
-    """The annotated sets that are on the map of features, where there is one."""
-    sets = plan.examined_facesets() if plan.measured_facesets() else []
-    return [name for name in sets if name in plan.attribute_sets()]
 
 
 def map_and_annotations(plan: Plan, wildcards: object) -> dict:
@@ -288,21 +271,32 @@ FIGURES = [
         shown=where(Plan.measured_facesets), **of_facesets("fidelity", Plan.measured_facesets),
     ),
     Figure(
-        "plot_leakage", "audits:plot_leakage", "leakage.svg", "leakage", "Audit", {"figure": "leakage"},
-        shown=where(Plan.synthetic_facesets), **of_facesets("leakage", Plan.synthetic_facesets),
+        "plot_leakage", "leakage:plot_leakage", "leakage.svg", "leakage", "Audit", {"figure": "leakage"},
+        lambda plan, wildcards: {"audits": [plan.path("leakage", **which) for which in leakages(plan)]},
+        where(leakages),
+        lambda plan, wildcards: {"labels": ["{faceset} | {reference}".format(**which) for which in leakages(plan)]},
+    ),
+    Figure(
+        "plot_nearest_sheet", "leakage_sheet:plot_nearest_sheet", "leakage/{faceset}/{reference}.png", "nearest", "Audit",
+        {"face set": "{faceset}", "reference": "{reference}", "figure": "nearest images"}, leakage_and_faces, leakages,
+    ),
+    Figure(
+        "plot_duplicates", "leakage:plot_duplicates", "duplicates.svg", "duplicates", "Audit",
+        {"figure": "near-duplicates"}, shown=where(Plan.examined_facesets),
+        **of_facesets("duplicates", Plan.examined_facesets),
     ),
     Figure(
         "plot_attributes", "attributes:plot_attributes", "attributes.svg", "attributes", "Attributes",
-        {"figure": "prevalence, undefined, consistency"}, compared_attributes("sets"), where(Plan.attribute_sets),
+        {"figure": "prevalence, undefined, consistency"}, compared_attributes("sets"), where(attribute_sets),
     ),
     Figure(
         "plot_attribute_divergence", "attributes:plot_attribute_divergence", "attribute_divergence.svg",
         "attribute_divergence", "Attributes", {"figure": "divergence both ways"}, compared_attributes("pairs"),
-        where(Plan.attribute_sets),
+        where(attribute_sets),
     ),
     Figure(
         "plot_attribute_heat", "attributes:plot_attribute_heat", "attribute_heat.svg", "attribute_heat", "Attributes",
-        {"figure": "attribute by set"}, compared_attributes("sets"), where(Plan.attribute_sets),
+        {"figure": "attribute by set"}, compared_attributes("sets"), where(attribute_sets),
     ),
     Figure(
         "plot_attribute_curves", "attributes:plot_attribute_curves", "attribute_curves.svg", "attribute_curves",

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterable, Iterator
 
-from semihard.attributes.settings import Annotation
 from semihard.errors import InputError
 from semihard.generator.settings import SyntheticFaces
 from semihard.settings.base import Settings
@@ -31,6 +30,7 @@ class Plan:
         self._check_references()
         self.set_study(self.study)
         check_uses(self.config, self.study, self.needed, self.trainings())
+        self.leakages()  # for the sake of its checks
 
     # ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -130,34 +130,6 @@ class Plan:
         """Those of them that are measured against the real one; none where there is no real one."""
         return [name for name in self.examined_facesets() if name != self.study.real] if self.study.real else []
 
-    def attribute_sets(self) -> list[str]:
-        """The face sets whose attributes are compared: those examined, and the controls behind the real one."""
-        if not self.study.attributes:
-            return []
-        first, *rest = self.examined_facesets()
-        return list(dict.fromkeys([first, *self.study.attributes.controls, *rest]))
-
-    def annotations(self) -> list[str]:
-        """Their artifacts "attributes", in the same order."""
-        classifier = self.study.attributes and self.study.attributes.classifier
-        return [self.path("attributes", classifier=classifier, faceset=name) for name in self.attribute_sets()]
-
-    def annotation(self) -> dict:
-        """When a label is undefined, as plain values."""
-        asked = self.study.attributes or Annotation()
-        return {name: getattr(asked, name) for name in Annotation.model_fields}
-
-    def attribute_comparison(self) -> dict:
-        """What compares the attributes of the study's sets, as plain values."""
-        asked = self.study.attributes
-        settings = {"joint": list(asked.joint), "resamples": asked.resamples} if asked else {}
-        return {"names": self.attribute_sets(), "real": self.real_sets()} | settings
-
-    def real_sets(self) -> list[str]:
-        """Those of them that are real people."""
-        real = [self.study.real] if self.study.real else []
-        return [*real, *(self.study.attributes.controls if self.study.attributes else ())]
-
     def fidelities(self) -> dict[str, str]:
         """The artifacts "fidelity" of those of the table that are measured against the real one, by face set."""
         compared = self.compared_facesets()
@@ -175,6 +147,10 @@ class Plan:
     def synthetic_facesets(self) -> list[str]:
         """Those of them that a generator made."""
         return [name for name in self.examined_facesets() if isinstance(self.config.facesets[name], SyntheticFaces)]
+
+    def audited_facesets(self) -> list[str]:
+        """The face sets that are held against references: those that a generator drew, and those to audit."""
+        return list(dict.fromkeys([*self.synthetic_facesets(), *self.study.audit]))
 
     def generators(self) -> list[str]:
         """The generators the study needs."""

@@ -11,6 +11,7 @@ from semihard.workflow.study import Plan
 
 SECTION_OF = {
     "faceset": "facesets",
+    "reference": "facesets",
     "embedder": "embedders",
     "generator": "generators",
     "recognizer": "recognizers",
