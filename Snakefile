@@ -28,6 +28,7 @@ include: "rules/synthesis.smk"
 include: "rules/recognizer.smk"
 include: "rules/verification.smk"
 include: "rules/audit.smk"
+include: "rules/fairness.smk"
 include: "rules/report.smk"
 
 

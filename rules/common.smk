@@ -16,6 +16,7 @@ try:
     from semihard.settings.binning import BINNING
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
+    from semihard.workflow.fairness_plan import TOGETHER, fairness_inputs, fairness_runs, fairness_settings
     from semihard.workflow.figures import FIGURES, pictures
     from semihard.workflow.folder_listing import listing_of
     from semihard.workflow.paths import path_of as at
@@ -48,6 +49,7 @@ wildcard_constraints:
     generator="[^/]+",
     recognizer="[^/]+",
     benchmark="[^/]+",
+    benchmarks="[^/]+",
     center="|".join(CENTERS),
     binning=BINNING,
     seed=r"\d+",
@@ -214,3 +216,15 @@ def leakage_inputs(wildcards):
         "gallery": PLAN.path("faces", faceset=trained_on),
         "gallery_embeddings": PLAN.path("embeddings", embedder=STUDY.embedder, faceset=trained_on),
     }
+
+
+def benchmark_groups_inputs(wildcards):
+    return fairness_inputs(PLAN, wildcards.benchmarks)
+
+
+def verifications_by(artifact):
+    """The input function for the verifications of joined benchmarks."""
+    return lambda wildcards: [
+        PLAN.path(artifact, **(dict(wildcards.items()) | {"benchmark": name}))
+        for name in wildcards.benchmarks.split(TOGETHER)
+    ]

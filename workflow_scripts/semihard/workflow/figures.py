@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from semihard.sources.settings import RenderedFaces
+from semihard.workflow.fairness_plan import fairness_runs
 from semihard.workflow.study import Plan
 
 
@@ -162,6 +163,11 @@ def varied_facesets(plan: Plan) -> dict[str, str]:
     )
 
 
+def audited_for_fairness(plan: Plan) -> list[dict[str, str]]:
+    """Every benchmark, or benchmarks of one group each together, whose groups are compared."""
+    return [{"benchmarks": name} for name in dict.fromkeys(run["benchmarks"] for run in fairness_runs(plan))]
+
+
 def where(condition: Callable[[Plan], object]) -> Callable[[Plan], list[dict[str, str]]]:
     """One picture where the plan has what it shows."""
     return lambda plan: [{}] if condition(plan) else []
@@ -252,5 +258,11 @@ FIGURES = [
         "plot_attributes", "audits:plot_attributes", "attributes.svg", "attributes", "Audit", {"figure": "attributes"},
         shown=where(lambda plan: plan.study.attributes and plan.synthetic_facesets()),
         **of_facesets("divergence", Plan.synthetic_facesets),
+    ),
+    Figure(
+        "plot_fairness", "fairness:plot_fairness", "fairness/{benchmarks}.svg", "fairness", "Results",
+        {"benchmark": "{benchmarks}", "figure": "fairness"},
+        lambda plan, wildcards: {"table": plan.path("fairness table", form="csv")}, audited_for_fairness,
+        lambda plan, wildcards: {"benchmarks": wildcards.benchmarks, "real": plan.study.real},
     ),
 ]  # fmt: skip

@@ -25,13 +25,17 @@ ARTIFACTS = {
     "verified embedder": "verification/embedders/{embedder}/{benchmark}.h5",
     "attribute classifier": "audit/attribute_classifier.safetensors",
     "attributes": "audit/attributes/{faceset}.h5",
+    "benchmark attributes": "audit/attributes/benchmarks/{benchmark}.h5",
     "divergence": "audit/divergence/{faceset}.csv",
     "leakage": "audit/leakage/{faceset}.h5",
     "diversity": "audit/diversity/{faceset}.h5",
     "fidelity": "audit/fidelity/{faceset}.h5",
+    "fairness": "fairness/recognizers/{recognizer}/{faceset}/seed{seed}/{benchmarks}.h5",
+    "fairness of embedder": "fairness/embedders/{embedder}/{benchmarks}.h5",
     "mixup path": "mixup_paths/{faceset}.h5",
     "scores": "study/scores.{form}",
     "mcnemar": "study/mcnemar.csv",
+    "fairness table": "study/fairness.{form}",
     "export": "export/{faceset}/{form}",
 }
 
