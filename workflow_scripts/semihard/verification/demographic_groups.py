@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from hashlib import blake2b
 from types import MappingProxyType
 
 import numpy as np
@@ -13,7 +12,7 @@ from semihard.errors import InputError
 from semihard.storage.faceset import FaceSet
 
 BY_NAME = "names"
-BY_PAIRS = "genuine pairs and images of the same bytes"
+BY_PAIRS = "genuine pairs"
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def people(faces: FaceSet, first: np.ndarray, second: np.ndarray, same: np.ndarr
     """The identity of each image, int64 `[N]`, 0 … I−1, and by what it is known.
 
     By the names of the face set where every image has one. Else (a `.bin`) two images of a genuine pair are one person, and
-    so are images of the same bytes: who occurs in pairs that nothing links counts as several.
+    so is a chain of such pairs, as a photograph is stored once: who occurs in pairs that nothing links counts as several.
     Raises InputError where a genuine pair has two names.
     """
     if (faces.identity >= 0).all():
@@ -39,10 +38,8 @@ def people(faces: FaceSet, first: np.ndarray, second: np.ndarray, same: np.ndarr
         if len(wrong := np.flatnonzero(same & (identity[first] != identity[second]))):
             raise InputError(f"{faces.path}: pair {wrong[0]} is genuine, of two names; import the benchmark again")
         return identity, BY_NAME
-    digests = np.array([blake2b(faces.encoded(i), digest_size=16).digest() for i in range(len(faces))], "V16")
-    image = np.unique(digests, return_inverse=True)[1]
-    links = sparse.coo_array((np.ones(same.sum()), (image[first[same]], image[second[same]])), (len(faces),) * 2)
-    return np.unique(sparse.csgraph.connected_components(links, False)[1][image], return_inverse=True)[1], BY_PAIRS
+    links = sparse.coo_array((np.ones(same.sum()), (first[same], second[same])), (len(faces),) * 2)
+    return sparse.csgraph.connected_components(links, directed=False)[1].astype(np.int64), BY_PAIRS
 
 
 def majority(label: np.ndarray, identity: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 ALPHA = 0.5
-LEVEL = 0.95
+ENDS = (0.025, 0.975)  # of 95 % intervals
 RESAMPLES = 2000
 RESAMPLES_AT_ONCE = 32
 PAIRS_AT_ONCE = 1 << 15
@@ -113,7 +113,7 @@ def percentile_interval(values: np.ndarray) -> np.ndarray:
     ∞; without those that are NaN, and NaN where these are more than half."""
     ordered, valid = np.sort(values, 0), np.count_nonzero(~np.isnan(values), 0)  # NaN are last
     ends = []
-    for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2):
+    for share in ENDS:
         place = np.maximum(np.ceil(share * valid).astype(int) - 1, 0)
         ends.append(np.take_along_axis(ordered, place[None], 0)[0])
     return np.where((2 * valid > len(values))[..., None], np.stack(ends, -1), np.nan)
@@ -121,4 +121,4 @@ def percentile_interval(values: np.ndarray) -> np.ndarray:
 
 def zero_error_bound(pairs: int) -> float:
     """The upper end of Clopper and Pearson's 95 % interval of a rate with no error in so many pairs."""
-    return float(1 - ((1 - LEVEL) / 2) ** (1 / pairs))
+    return float(1 - ENDS[0] ** (1 / pairs))
