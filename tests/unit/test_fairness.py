@@ -367,6 +367,8 @@ def test_a_group_without_an_error_has_an_exact_bound(tmp_path):
     assert found["interval"][0, 0].tolist() == pytest.approx([1 - zero_error_bound(1200), 1])
     over = dict(zip(found["measure"], found["over_groups"][0], strict=True))
     assert over["ratio_false_match"] == np.inf and over["gini_false_match"] == pytest.approx(1)
+    interval = dict(zip(found["measure"], found["over_groups_interval"][0], strict=True))
+    assert np.isnan(interval["gini_false_match"]).all() and np.isnan(interval["skewed_error_ratio"]).all()
 
 
 def test_a_rate_that_the_pairs_cannot_resolve_is_said(tmp_path, annotated, caplog):

@@ -58,7 +58,8 @@ def measure_fairness(
     benchmarks: one with attributes, or several with a group each; families: see `divisions`. Intervals are of a bootstrap
     over identities at the threshold found, which is held; where a rate has no error, Clopper and Pearson's over pairs.
     A group with fewer pairs of a kind than `fewest_pairs`, or fewer than 10 people, has no rate of that kind, and one
-    with too few of either does not enter the measures over groups. null: the mean of a measure were all groups' rates
+    with too few of either does not enter the measures over groups. Where one of these has no error of a kind, no measure
+    of that kind has an interval, as no resample has such an error either. null: the mean of a measure were all groups' rates
     the same, by binomial draws of as many pairs. Raises InputError where verification, pairs, face set and attributes
     are of different benchmarks, benchmarks have one group or different folds, or a name in `groups` is unknown.
     """
@@ -163,9 +164,9 @@ def _of_division(
     alike[..., [0, 3]] = 1 - alike[..., [0, 3]]
     alike[..., 3] = alike[..., 3] if several else np.nan
     part["over_groups"] = np.array(list(_over_groups(value[measured]).values()))
-    part["over_groups_interval"] = percentile_interval(
-        np.stack(list(_over_groups(replicates[:, measured]).values()), 1)
-    )
+    drawn_again = replicates[:, measured]
+    drawn_again[..., (wrong[measured] == 0).any(0)] = np.nan  # no resample has an error where there is none
+    part["over_groups_interval"] = percentile_interval(np.stack(list(_over_groups(drawn_again).values()), 1))
     part["null"] = _finite_mean(np.stack(list(_over_groups(alike).values()), 1))
     return part
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from semihard.errors import InputError
 from semihard.figures.style import MUTED, WIDTH, bare, legend_above, looks, new_figure, save, style
@@ -12,6 +13,7 @@ from semihard.study_table.fairness import BETWEEN, read_fairness
 
 PANELS = {"accuracy": "accuracy (%)", "false_non_match_rate": "FNMR (%)", "false_match_rate": "FMR (%)"}
 ROW, HEADING = 0.115, 0.9  # inches per dot; a heading's height, in rows
+FEW_DECADES = 100  # greatest by least rate: in fewer, there is room for 2 and 5
 
 
 def plot_fairness(table: Path | str, picture: Path | str, csv: Path | str, benchmarks: str, real: str) -> None:
@@ -86,9 +88,12 @@ def _logarithmic(axes: Axes, part: pd.DataFrame, asked: pd.Series) -> None:
     ends = part[["value", "low", "high"]].to_numpy().ravel()
     ends = np.r_[ends[np.nan_to_num(ends) > 0], asked]
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda rate, _: f"{rate:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     if len(ends):
         axes.set_xlim(ends.min() / 1.6, ends.max() * 1.6)
-    axes.xaxis.set_major_formatter(lambda rate, _: f"{rate:g}")
+        narrow = ends.max() < FEW_DECADES * ends.min()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
     for rate in asked.unique():
         axes.axvline(rate, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
 

@@ -247,7 +247,11 @@ FAIRNESS = Schema(
         ),
         "measure": Dataset("str", "M", meaning="measure over the measured groups of a division"),
         "over_groups": Dataset("float64", "V,M", meaning="its value; NaN where fewer than two groups are measured"),
-        "over_groups_interval": Dataset("float64", "V,M,2", meaning="95 % interval, by the same bootstrap"),
+        "over_groups_interval": Dataset(
+            "float64",
+            "V,M,2",
+            meaning="95 % interval, by the same bootstrap; NaN where a group has no error of its kind",
+        ),
         "null": Dataset("float64", "V,M", meaning="its mean if all groups had one rate: what chance alone makes of it"),
     },
 )

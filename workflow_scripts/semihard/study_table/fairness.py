@@ -38,7 +38,7 @@ NOTES = (
     "without a group: measures over the groups that have enough pairs; accuracy_sd: sample standard deviation over groups (RFW); "
     "skewed_error_ratio: max / min of 1 - accuracy (RFW); trade_off: accuracy_mean - accuracy_sd (FRCSyn); gini: n/(n-1) sum "
     "|x_i - x_j| / (2 n^2 mean), garbe: mean of both (Howard et al. 2022); fairness_discrepancy_rate (Pereira and Marcel); "
-    "inequity_rate: root of the product of both max / min (NIST)",
+    "inequity_rate: root of the product of both max / min (NIST); without an interval where a group has no error of its kind",
     "null: the same measure, on average, if all groups had one rate: what chance alone makes of so many pairs",
 )
 MEASURES = {  # in the Markdown table: measure → header
