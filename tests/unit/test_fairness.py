@@ -31,6 +31,10 @@ from semihard.verification.fairness import (
     zero_error_bound,
 )
 from semihard.verification.protocol import verify
+from semihard.workflow.fairness_plan import fairness_inputs, fairness_runs, fairness_settings
+from semihard.workflow.figures import pictures
+from semihard.workflow.study import Plan
+from tests.unit.test_configuration import changed
 
 NAMES = ["Male", "Black", "White", "Smiling"]
 FAMILIES = {"ancestry": ("Black", "White", "Asian")}
@@ -533,3 +537,54 @@ def test_picture_holds_what_the_table_says(tmp_path, table):
         assert row.value == pytest.approx(source[same & (source["benchmarks"] == "lfw")]["value"].item(), rel=1e-5)
     with pytest.raises(InputError, match="has no groups of 'cfp_fp'; make it again"):
         plot_fairness(table["csv"], *paths["one"], benchmarks="cfp_fp", real="real")
+
+
+# ── plan ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def config(groups: dict[str, str], wanted: list[str], attributes: bool = True) -> dict:
+    """A study on the benchmark "held_out" and on .bin files of the given groups; a reference is verified on one more."""
+    found = changed("study.fairness", {"groups": wanted})
+    found["benchmarks"] |= {name: {"source": "bin", "path": name, "group": group} for name, group in groups.items()}
+    found["study"]["benchmarks"] += list(groups)
+    found["study"]["references"] = ["guide"]
+    return found | {"study": found["study"] | ({"attributes": {"labelled": "real"}} if attributes else {})}
+
+
+def test_plan_measures_groups_together_and_annotated_benchmarks_alone():
+    plan = Plan(config({"af": "African", "as": "Asian"}, ["Male"]) | {"results": "r"})
+    found = [(run["label"], run["benchmarks"]) for run in fairness_runs(plan)]
+    assert found == [(label, b) for label in ("real", "synthetic", "guide (reference)") for b in ("held_out", "af+as")]
+    assert fairness_runs(plan)[1]["path"] == "r/fairness/recognizers/r/real/seed0/af+as.h5"
+    assert fairness_runs(plan)[-1]["path"] == "r/fairness/embedders/guide/af+as.h5"
+    assert fairness_inputs(plan, "af+as")["attributes"] == []
+    assert fairness_inputs(plan, "held_out")["attributes"] == ["r/audit/attributes/benchmarks/held_out.h5"]
+    together = fairness_settings(plan, "af+as")
+    assert together["group_of_each"] == ["African", "Asian"] and together["groups"] == []
+    assert {path for path in pictures(plan) if "fairness" in path} == {
+        f"r/figures/fairness/{b}.svg" for b in ("held_out", "af+as")
+    }
+
+
+def test_plan_without_fairness_has_none():
+    plan = Plan(changed("benchmarks.held_out", {"source": "rendered"}))
+    assert fairness_runs(plan) == [] and not [path for path in pictures(plan) if "fairness" in path]
+
+
+@pytest.mark.parametrize(
+    ("groups", "wanted", "attributes_", "message"),
+    [
+        ({}, [], True, "study.fairness: of the study's benchmarks none has a group, and two are compared at least"),
+        (
+            {"af": "African"},
+            [],
+            True,
+            "of the study's benchmarks all that have a group are 'African', and two are compared",
+        ),
+        ({}, ["Male"], False, "study.fairness.groups: who is in a group is told by the attribute study"),
+        ({}, ["Male", "Male"], True, "study.fairness.groups: .*names 'Male' twice; name it once"),
+    ],
+)
+def test_studies_without_groups_to_compare_are_refused(groups, wanted, attributes_, message):
+    with pytest.raises(InputError, match=message):
+        Plan(config(groups, wanted, attributes_))

@@ -94,9 +94,9 @@ def _check_fairness(config: Config, study: Study) -> None:
     names = [*study.benchmarks, *(name for row in rows for name in getattr(row, "extra_benchmarks", ()))]
     groups = {getattr(config.benchmarks[name], "group", "") for name in names} - {""}
     if not study.fairness.groups and len(groups) < 2:
-        found = f"one has, {min(groups)!r}" if groups else "none has"
+        found = f"all that have a group are {min(groups)!r}" if groups else "none has a group"
         raise InputError(
-            f"study.fairness: of the study's benchmarks {found} a group, and two are compared at least; give benchmarks of one "
+            f"study.fairness: of the study's benchmarks {found}, and two are compared at least; give benchmarks of one "
             "group each their `group`, or name attributes in study.fairness.groups"
         )
     if study.fairness.groups and study.attributes is None:
