@@ -165,7 +165,7 @@ def _over_seeds(
 def _worst(first: dict[str, np.ndarray], value: np.ndarray, division: int, measure: str) -> str:
     """The group of least mean accuracy over seeds, of those that are measured; "" for other measures."""
     rows = np.flatnonzero((first["group_division"] == division) & first["measured"])
-    if not measure.endswith("accuracy_worst") or not len(rows):
+    if not measure.endswith("accuracy_worst") or len(rows) < 2:
         return ""
     rate = list(first["rate"]).index(measure.removesuffix("_worst"))
     return str(first["group"][rows[value[:, rows, rate].mean(0).argmin()]])
