@@ -52,7 +52,7 @@ def plot_fairness(table: Path | str, picture: Path | str, csv: Path | str, bench
             for key, row in place.items():
                 if part.loc[(part["division"] == key[0]) & (part["group"] == key[1]), "value"].isna().all():
                     axes.text(0.5, row, "too few", transform=axes.get_yaxis_transform(), ha="center", va="center",
-                              fontsize=7, color=MUTED)  # fmt: skip
+                              fontsize=7, color=MUTED, bbox={"color": "white", "pad": 1})  # fmt: skip
         first = panels[0]
         people = drawn.drop_duplicates(["division", "group"]).set_index(["division", "group"])["people"]
         names = [f"{group.replace('_', ' ')} ({people[division, group]:,.0f})" for division, group in place]
