@@ -29,6 +29,7 @@ include: "rules/recognizer.smk"
 include: "rules/verification.smk"
 include: "rules/attributes.smk"
 include: "rules/audit.smk"
+include: "rules/fairness.smk"
 include: "rules/report.smk"
 
 

@@ -17,6 +17,7 @@ try:
     from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
+    from semihard.workflow.fairness_plan import TOGETHER, fairness_inputs, fairness_runs, fairness_settings
     from semihard.workflow.figures import FIGURES, pictures
     from semihard.workflow.folder_listing import listing_of
     from semihard.workflow.leakage_references import check_references, leakage_references, leakages
@@ -53,6 +54,7 @@ wildcard_constraints:
     recognizer="[^/]+",
     benchmark="[^/]+",
     classifier="[^/]+",
+    benchmarks="[^/]+",
     center="|".join(CENTERS),
     binning=BINNING,
     seed=r"\d+",
@@ -250,3 +252,15 @@ def faces_and_embeddings(**facesets):
         f"{key}_embeddings": PLAN.path("embeddings", embedder=STUDY.embedder, faceset=name)
         for key, name in named.items()
     }
+
+
+def benchmark_groups_inputs(wildcards):
+    return fairness_inputs(PLAN, wildcards.benchmarks)
+
+
+def verifications_by(artifact):
+    """The input function for the verifications of joined benchmarks."""
+    return lambda wildcards: [
+        PLAN.path(artifact, **(dict(wildcards.items()) | {"benchmark": name}))
+        for name in wildcards.benchmarks.split(TOGETHER)
+    ]

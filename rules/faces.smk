@@ -158,7 +158,7 @@ rule import_benchmark:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=settings("benchmark"),
+        settings=settings("benchmark", "group"),
         code=code("import_benchmark", "benchmark"),
         files=listing("benchmarks", "benchmark"),
     script:

@@ -1,8 +1,8 @@
 """The audit of every compared face set."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from semihard.settings.base import EmbedderName, FaceSetName, Positive, Settings
+from semihard.settings.base import EmbedderName, FaceSetName, Positive, Settings, each_once
 
 
 class LeakageAudit(Settings):
@@ -49,3 +49,36 @@ class FidelityAudit(Settings):
             "not there, those columns are left out."
         ),
     )
+
+
+class FairnessAudit(Settings):
+    """Accuracy, false match and false non-match rate by demographic group, and how far apart the groups are. Groups are those
+    of benchmarks with a `group` (RFW's four), and of the attributes of every other benchmark's people."""
+
+    groups: tuple[str, ...] = Field(
+        (),
+        description=(
+            "Attributes of the study's classifier, or families of them, whose groups are compared on benchmarks without a "
+            "`group`. An attribute divides into those with and without it, those of one family into each other."
+        ),
+    )
+    false_match_rate: float = Field(
+        1e-2,
+        gt=0,
+        lt=1,
+        description=(
+            "The false match rate, over impostor pairs within groups, at which the groups are compared. FRCSyn's 1 %: RFW has "
+            "12,000 impostor pairs, of which 1e-3 would leave three false matches a group."
+        ),
+    )
+    fewest_pairs: Positive = Field(
+        300,
+        description=(
+            "Fewer genuine or impostor pairs of a group give no rate: of 300 pairs, a rate of 1 % is three errors."
+        ),
+    )
+
+    @field_validator("groups")
+    @classmethod
+    def _each_once(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        return each_once(groups, "name it once")

@@ -39,6 +39,13 @@ COMPILE = Field(
 )
 SEED = Field(0, ge=0, description="Seed of every random draw of this entry.")
 LICENCE = Field("", description="Licence of the data, carried along in every artifact made of it.")
+GROUP = Field(
+    "",
+    description=(
+        "The demographic group that all its pairs are of, as in RFW's four files: study.fairness compares the groups of "
+        "the study's benchmarks."
+    ),
+)
 ALIGN = Field(
     "none",
     description=(

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from semihard.settings.base import (
     ALIGN,
+    GROUP,
     LICENCE,
     SEED,
     BenchmarkName,
@@ -157,6 +158,7 @@ class BinBenchmark(BenchmarkSettings):
     folds: int = Field(
         10, ge=2, description="Its folds, equal blocks in order: ten in all official files, fewer in a part of one."
     )
+    group: str = GROUP
     licence: str = LICENCE
 
 
@@ -168,6 +170,7 @@ class PairsBenchmark(BenchmarkSettings):
     folder: str = Field(description="The folder of name/name_0001.jpg.")
     folds: tuple[Positive, ...] = Field((), description="Which of its folds, counted from 1; all where not given.")
     align: Literal["none", "mtcnn"] = ALIGN
+    group: str = GROUP
     licence: str = LICENCE
 
 

@@ -231,6 +231,34 @@ ATTRIBUTES = Schema(
     },
     version=3,
 )
+FAIRNESS = Schema(
+    "fairness",
+    {
+        "division": Dataset("str", "V", meaning="each division of people into groups that exclude each other"),
+        "threshold": Dataset("float64", "V", meaning="distance below which a pair of any group is called genuine"),
+        "threshold_rate": Dataset("float64", "V", meaning="its false match rate over all impostor pairs within groups"),
+        "between_impostor": Dataset("int64", "V", meaning="impostor pairs of people of two groups, which no group has"),
+        "between_rate": Dataset("float64", "V", meaning="their false match rate"),
+        "ungrouped_people": Dataset("int64", "V", meaning="people in no group: their labels tie or are undefined"),
+        "ungrouped_pairs": Dataset("int64", "V", meaning="pairs with one of them"),
+        "group": Dataset("str", "G", meaning="groups, those of one division in a row"),
+        "group_division": Dataset("int64", "G", meaning="the division of each"),
+        "people": Dataset("int64", "G", meaning="people in the group"),
+        "genuine": Dataset("int64", "G", meaning="genuine pairs of them"),
+        "impostor": Dataset("int64", "G", meaning="impostor pairs of two of them"),
+        "measured": Dataset("bool", "G", meaning="False where people or pairs are too few: in no measure over groups"),
+        "label_accuracy": Dataset("float64", "G", meaning="held-out balanced accuracy of its attribute, NaN without"),
+        "rate": Dataset("str", "R", meaning="accuracy, false_match_rate, false_non_match_rate, own_threshold_accuracy"),
+        "value": Dataset("float64", "G,R", meaning="share of 1; NaN where pairs are too few"),
+        "interval": Dataset(
+            "float64", "G,R,2", meaning="95 % interval: bootstrap over identities, or exact where 0 errors"
+        ),
+        "measure": Dataset("str", "M", meaning="measure over the measured groups of a division"),
+        "over_groups": Dataset("float64", "V,M", meaning="its value; NaN where fewer than two groups are measured"),
+        "over_groups_interval": Dataset("float64", "V,M,2", meaning="95 % interval; NaN where a group has no error"),
+        "null": Dataset("float64", "V,M", meaning="its mean if all groups had one rate: what chance alone makes of it"),
+    },
+)
 LEAKAGE = Schema(
     "leakage",
     {
@@ -272,13 +300,9 @@ DUPLICATES = Schema(
 FIDELITY = Schema(
     "fidelity",
     {
-        "features": Dataset(
-            "str", "F", meaning="what is compared: embedding and, where the weights are there, inception"
-        ),
+        "features": Dataset("str", "F", meaning="embedding and, where the weights are there, inception"),
         "name": Dataset("str", "Q", meaning="measure"),
-        "value": Dataset(
-            "float64", "F,Q", meaning="the measure against one half of the real set; NaN where there are too few images"
-        ),
+        "value": Dataset("float64", "F,Q", meaning="against one half of the real set; NaN of too few images"),
         "null": Dataset("float64", "F,Q", meaning="the same between the two halves of the real set"),
         "count": Dataset("int64", "F", meaning="images of each of them"),
     },

@@ -39,6 +39,7 @@ def check_uses(
         )
     if study.center == "class_weight" and study.real:
         _check_class_weight(config, "study", study.embedder, study.real)
+    _check_fairness(config, study)
     for recognizer, faceset in trainings:
         _check_batch(config, recognizer, faceset)
 
@@ -84,6 +85,24 @@ def _check_alike(known: dict[str, object], sentence: str) -> None:
         first = next(iter(known))
         if value != known[first]:
             raise InputError(sentence.format(name, value, first, known[first]))
+
+
+def _check_fairness(config: Config, study: Study) -> None:
+    if study.fairness is None:
+        return
+    rows = (*study.compare, *study.references)
+    names = [*study.benchmarks, *(name for row in rows for name in getattr(row, "extra_benchmarks", ()))]
+    groups = {getattr(config.benchmarks[name], "group", "") for name in names} - {""}
+    if not study.fairness.groups and len(groups) < 2:
+        found = f"all that have a group are {min(groups)!r}" if groups else "none has a group"
+        raise InputError(
+            f"study.fairness: of the study's benchmarks {found}, and two are compared at least; give benchmarks of one "
+            "group each their `group`, or name attributes in study.fairness.groups"
+        )
+    if study.fairness.groups and study.attributes is None:
+        raise InputError(
+            "study.fairness.groups: who is in a group is told by the attribute study; give study.attributes"
+        )
 
 
 def _check_batch(config: Config, recognizer: str, faceset: str) -> None:

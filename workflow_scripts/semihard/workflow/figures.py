@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from semihard.sources.settings import RenderedFaces
 from semihard.workflow.attribute_plan import attribute_sets, mapped_attributes, over_m, varied_attributes
+from semihard.workflow.fairness_plan import fairness_runs
 from semihard.workflow.leakage_references import leakages
 from semihard.workflow.study import Plan
 
@@ -185,6 +186,11 @@ def map_and_annotations(plan: Plan, wildcards: object) -> dict:
     return {"map": f"{plan.results}/figures/features.csv", "attributes": annotations}
 
 
+def audited_for_fairness(plan: Plan) -> list[dict[str, str]]:
+    """Every benchmark, or benchmarks of one group each together, whose groups are compared."""
+    return [{"benchmarks": name} for name in dict.fromkeys(run["benchmarks"] for run in fairness_runs(plan))]
+
+
 def where(condition: Callable[[Plan], object]) -> Callable[[Plan], list[dict[str, str]]]:
     """One picture where the plan has what it shows."""
     return lambda plan: [{}] if condition(plan) else []
@@ -307,5 +313,11 @@ FIGURES = [
         "plot_attribute_map", "features:plot_attribute_map", "attribute_map.png", "attribute_map", "Attributes",
         {"figure": "map of features by attribute"}, map_and_annotations, where(mapped_attributes),
         lambda plan, wildcards: {"names": mapped_attributes(plan)},
+    ),
+    Figure(
+        "plot_fairness", "fairness:plot_fairness", "fairness/{benchmarks}.svg", "fairness", "Results",
+        {"benchmark": "{benchmarks}", "figure": "fairness"},
+        lambda plan, wildcards: {"table": plan.path("fairness table", form="csv")}, audited_for_fairness,
+        lambda plan, wildcards: {"benchmarks": wildcards.benchmarks, "real": plan.study.real},
     ),
 ]  # fmt: skip

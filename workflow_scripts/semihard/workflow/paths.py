@@ -34,9 +34,12 @@ ARTIFACTS = {
     "duplicates": "audit/duplicates/{faceset}.h5",
     "diversity": "audit/diversity/{faceset}.h5",
     "fidelity": "audit/fidelity/{faceset}.h5",
+    "fairness": "fairness/recognizers/{recognizer}/{faceset}/seed{seed}/{benchmarks}.h5",
+    "fairness of embedder": "fairness/embedders/{embedder}/{benchmarks}.h5",
     "mixup path": "mixup_paths/{faceset}.h5",
     "scores": "study/scores.{form}",
     "mcnemar": "study/mcnemar.csv",
+    "fairness table": "study/fairness.{form}",
     "export": "export/{faceset}/{form}",
 }
 

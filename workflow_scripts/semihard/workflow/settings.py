@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from semihard.attributes import settings as of_attributes
 from semihard.attributes.settings import AttributeStudy
-from semihard.audit.settings import FidelityAudit, LeakageAudit
+from semihard.audit.settings import FairnessAudit, FidelityAudit, LeakageAudit
 from semihard.generator import settings as of_generator
 from semihard.recognizer.settings import Recognizer
 from semihard.settings import registry
@@ -140,6 +140,9 @@ class Study(Settings):
         "quantile-5", pattern=f"^({BINNING})$", description="Similarity bins of the real set that the report shows."
     )
     attributes: AttributeStudy | None = Field(None, description="The attribute study; left out where not given.")
+    fairness: FairnessAudit | None = Field(
+        None, description="Fairness of the recognizers by demographic group; left out where not given."
+    )
     leakage: LeakageAudit = Field(LeakageAudit(), description="The leakage audit.")
     fidelity: FidelityAudit = Field(FidelityAudit(), description="How near the compared sets are to the real one.")
 
