@@ -5,6 +5,7 @@ CelebA (Liu et al., ICCV 2015) and FairFace (Kärkkäinen and Joo, WACV 2021) na
 """
 
 import re
+from functools import cache
 
 COLUMN = "attribute_"  # how the columns of a face set begin that hold attributes
 
@@ -63,9 +64,11 @@ def _letters(name: str) -> str:
     return "".join(re.findall(r"[^\W_]+", name)).casefold()
 
 
-SPELLINGS = {_letters(name): name for name in (*MAAD_FACE, *CELEBA_ALONE, *AGES, *GROUPS)} | {
-    _letters(name): known for name, known in OTHER_WORDS.items()
-}
+@cache
+def _spellings() -> dict[str, str]:
+    """Letters and digits of every known name → its spelling."""
+    known = {name: name for name in (*MAAD_FACE, *CELEBA_ALONE, *AGES, *GROUPS)} | OTHER_WORDS
+    return {_letters(name): right for name, right in known.items()}
 
 
 def spelling(name: str) -> str:
@@ -75,4 +78,4 @@ def spelling(name: str) -> str:
     """
     name = name.strip().removeprefix(COLUMN)
     words = re.findall(r"[^\W_]+", name.replace("'", " ").replace("’", " "))
-    return SPELLINGS.get(_letters(name)) or "_".join(word[0].upper() + word[1:] for word in words)
+    return _spellings().get(_letters(name)) or "_".join(word[0].upper() + word[1:] for word in words)

@@ -25,13 +25,8 @@ def read(settings: AttributeLabels) -> LabelJoin:
     key = settings.key or _key(path, head)
     if key not in (BY_ROW, *head):
         raise InputError(f"{path}: has no column {key!r} of keys; it has {', '.join(head)}")
-    wanted = {spelling(name) for name in settings.columns}
     meaning = _meaning(MINUS if settings.absent == -1 else ZERO)
-    columns = [
-        Column(name, (spelling(name),), meaning)
-        for name in head
-        if name != key and (not wanted or spelling(name) in wanted)
-    ]
+    columns = [Column(name, (spelling(name),), meaning) for name in head if name != key]
     labels = read_labels(TextTable(path, head, first=2), key, chosen(settings, path, columns))
     for name, texts in labels.texts.items():
         values = {text.removesuffix(".0") for text in texts}
