@@ -82,7 +82,8 @@ class AttributeLabels(Settings):
     def _read_by_the_format(self) -> "AttributeLabels":
         read = (literal("sources.label_formats", self.format) or {}).get("knobs", ())
         for knob in ("key", "absent", "undefined_below", "repair_dates"):
-            given = getattr(self, knob) not in (None, False) and (knob, self.key) != ("key", "row")
+            off = type(self).model_fields[knob].default
+            given = getattr(self, knob) is not off and (knob, self.key) != ("key", "row")
             if given and knob not in read:
                 raise ValueError(f"the format {self.format} has no use for {knob}; take it out")
         return self

@@ -41,7 +41,7 @@ def read(settings: AttributeLabels) -> LabelJoin:
         numbers.append(at)
         if settings.key != BY_ROW:
             keys.add(_file_names(table, at, rows), at)
-    if not scores:
+    if not sum(map(len, numbers)):
         raise InputError(f"{path}: has no row of labels; get a complete copy")
     score, numbers = np.concatenate(scores), np.concatenate(numbers)
     size, cut = np.abs(score), settings.undefined_below
