@@ -373,6 +373,21 @@ def test_rows_in_the_order_of_the_images(tmp_path):
             imported(tmp_path, settings, "Male\n" + "1\n" * count, "g.h5", key="row")
 
 
+@pytest.mark.parametrize(
+    ("format", "text", "expected"),
+    [
+        ("celeba", CELEBA, [0, 1, 1]),
+        ("maad_face", MAAD + "n000003/0001_01.jpg,4,1,1,1\n", [1, 0, 1]),
+        ("lfw", LFW[: LFW.index('A "B"')], [-1, 0, -1]),
+        ("fairface", FAIRFACE[: FAIRFACE.index("train/4")], [1, 0, 0]),
+    ],
+)
+def test_rows_of_every_format_may_be_in_the_order_of_the_images(tmp_path, format, text, expected):
+    asked = join(tmp_path, text, format, key="row", columns=("Male",))
+    assert [asked.of([key])["attribute_Male"].tolist() for key in "xyz"] == [[label] for label in expected]
+    assert asked.finish() == 0
+
+
 def test_a_photograph_that_is_left_out_lacks_no_row(tmp_path):
     settings = folder(tmp_path / "photos", NAMES)
     (tmp_path / "photos/a/x.heic").write_bytes(b"?")

@@ -40,7 +40,12 @@ FACESET = Schema(
             "str", "K", meaning="the source's own name of each identity: sets are joined by name"
         ),
         "columns/*": Dataset(
-            "any", "N", meaning="what else is known per image: source_key, similarity, m, partner, phi, alpha, …"
+            "any",
+            "N",
+            meaning=(
+                "what else is known per image: source_key, similarity, m, partner, phi, alpha, …; attribute_<Name>, int8: 1 "
+                "present, 0 absent, −1 undefined"
+            ),
         ),
     },
 )

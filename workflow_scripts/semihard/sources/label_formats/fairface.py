@@ -19,9 +19,9 @@ NAMES = {"fairface": {"knobs": ("key", "repair_dates")}}
 log = logging.getLogger("semihard")
 KEYS = ("key", "file")
 TELLS = ("age", "gender", "race")
-DATES = {
-    "3-9": re.compile(r"0?3-(sep|09)|sep-0?3|0?9-mar|mar-0?9|0?[39]/0?[39](/\d+)?", re.I),
-    "10-19": re.compile(r"oct-(19)+|19-oct|0?1-oct-19|10/0?1/(20)?19|0?1/10/(20)?19|10/19", re.I),
+DATES = {  # as spreadsheets of either order of day and month write them; no other age gives these
+    "3-9": re.compile(r"0?3-sep|sep-0?3|0?9-mar|mar-0?9", re.I),
+    "10-19": re.compile(r"oct-19|19-oct", re.I),
 }
 
 
