@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from semihard.errors import InputError
 from semihard.settings.paths import expand_path
+from semihard.workflow.code_entries import of
 from semihard.workflow.configuration import expand_sweeps, read_yaml
 from semihard.workflow.consistency_checks import remarks
 from semihard.workflow.figures import pictures
+from semihard.workflow.fingerprint import reached_by
 from semihard.workflow.study import Plan
 from semihard.workflow.user_files import check_files, files_of, leave_out_absent_benchmarks
 
@@ -431,6 +433,62 @@ def test_any_record_file_of_a_folder_is_found(tmp_path):
     (tmp_path / "other.rec").touch()
     (tmp_path / "other.idx").touch()
     assert files_of(Plan(config), "facesets", "real") == [tmp_path / "other.rec", tmp_path / "other.idx"]
+
+
+# ── attribute labels ──
+
+
+def with_labels(tmp_path, **attributes) -> dict:
+    """The base with photographs in a folder for its real set, and with labels where `attributes` are given."""
+    (tmp_path / "photos/a").mkdir(parents=True, exist_ok=True)
+    entry = {"source": "folder", "path": str(tmp_path / "photos")} | ({"attributes": attributes} if attributes else {})
+    return changed("facesets.real", entry)
+
+
+def test_a_label_file_is_looked_for_and_watched(tmp_path):
+    plan = Plan(with_labels(tmp_path, path=str(tmp_path / "labels.csv"), format="table"))
+    with pytest.raises(
+        InputError, match=r"facesets\.real\.attributes\.path: .*labels\.csv not found\. The file of attribute"
+    ):
+        check_files(plan)
+    (tmp_path / "labels.csv").touch()
+    photos = [tmp_path / "photos", tmp_path / "photos/a"]
+    assert files_of(plan, "facesets", "real") == [*photos, tmp_path / "labels.csv"]
+    assert files_of(Plan(with_labels(tmp_path)), "facesets", "real") == photos
+    (tmp_path / "train.rec").touch()
+    records = {"source": "recordio", "path": str(tmp_path / "train.rec")}
+    records["attributes"] = {"path": str(tmp_path / "labels.csv"), "format": "celeba"}
+    plan = Plan(changed("facesets.real", records))
+    assert files_of(plan, "facesets", "real") == [tmp_path / "train.rec", tmp_path / "labels.csv"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"path": "x"}, "facesets.real.attributes.format: is missing"),
+        ({"path": "x", "format": "celebra"}, "facesets.real.attributes.format: 'celebra' is none of its values"),
+        ({"path": "x", "format": "lfw", "unmatch": 1}, "facesets.real.attributes.unmatch: no such key"),
+        ({"path": "x", "format": "lfw", "absent": 0}, "facesets.real.attributes: the format lfw has no use for absent"),
+    ],
+)
+def test_mistakes_in_labels_name_their_place(tmp_path, attributes, message):
+    with pytest.raises(InputError) as error:
+        Plan(with_labels(tmp_path, **attributes))
+    assert message in str(error.value)
+
+
+def test_an_entry_without_labels_depends_on_none(tmp_path):
+    """Neither its parameters nor its code know of labels; with labels the code is that of the one format."""
+    plain, maad = Plan(with_labels(tmp_path)), Plan(with_labels(tmp_path, path="x", format="maad_face"))
+    assert "attributes" not in plain.settings_of("facesets", "real")
+    assert maad.settings_of("facesets", "real")["attributes"]["format"] == "maad_face"
+    found = {plan: of("import_faces", plan.config.facesets["real"], plan.config) for plan in (plain, maad)}
+    assert found[plain] == ["semihard.sources.readers.folder"]
+    assert found[maad] == [*found[plain], "semihard.sources.label_formats.maad_face"]
+    modules = [{module for module, _ in reached_by("import_faces.py", *entries)} for entries in found.values()]
+    assert not [module for module in modules[0] if "label_" in module or "text_table" in module]
+    assert {"semihard.sources.label_join", "semihard.sources.label_table"} <= modules[1]
+    assert "semihard.sources.label_formats.celeba" not in modules[1]
 
 
 # ── benchmarks that are not there, and lines of one similarity ──

@@ -48,7 +48,7 @@ def write(project: Project, blocks: list[tuple[str, str, str]]) -> None:
 
 
 def write_data(project: Project) -> None:
-    """Weights of the linear backbone under other people's names, and pairs in a CSV file."""
+    """Weights of the linear backbone under other people's names, pairs in a CSV file, and photographs with labels."""
     torch.manual_seed(0)
     layer = torch.nn.Linear(3 * 8 * 8, 16)
     weights = {f"projection.{name}": value.detach() for name, value in layer.named_parameters()}
@@ -58,6 +58,11 @@ def write_data(project: Project) -> None:
     for name, image in zip(names, images, strict=True):
         (project.folder / name).parent.mkdir(exist_ok=True)
         Image.fromarray(image).save(project.folder / name)
+    for name, image in zip(names, images, strict=True):
+        (project.folder / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(project.folder / "photos" / name)
+    words = "".join(f"{name},{('yes', 'no', '')[k % 3]}\n" for k, name in enumerate(names))
+    (project.folder / "words.csv").write_text(f"photograph,wearing hat\n{words}")
     genuine = [(names[k], names[k + 1], 1, k % 4 // 2) for k in range(0, 16, 2)]
     impostor = [(names[k], names[k - 2], 0, k % 4 // 2) for k in range(0, 16, 2)]
     table = pd.DataFrame(genuine + impostor, columns=["first", "second", "same", "fold"])
@@ -66,7 +71,7 @@ def write_data(project: Project) -> None:
 
 def test_each_kind_touches_few_files():
     kinds = sections()
-    assert len(kinds) == 8
+    assert len(kinds) == 9
     for kind, blocks in kinds.items():
         assert len({path for path, _, _ in blocks}) <= FILES_AT_MOST, kind
 
@@ -89,6 +94,8 @@ def test_a_study_uses_one_more_of_everything(extended):
     assert {"real", "synthetic"} <= set(scores["faceset"])
     assert scores["listed"].between(0, 100).all()
     assert len(FaceSet(results / "facesets/nobody.h5")) == 12
+    told = FaceSet(results / "facesets/told.h5").column("attribute_Wearing_Hat")
+    assert told.tolist() == [(1, 0, -1)[k % 3] for k in range(16)]
     counts = pd.read_csv(results / "figures/counts/synthetic.csv")
     assert (counts["images"] * counts["identities"]).sum() == len(FaceSet(results / "facesets/synthetic.h5"))
     assert (

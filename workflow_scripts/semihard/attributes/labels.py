@@ -6,9 +6,8 @@ import numpy as np
 import torch
 
 from semihard.errors import InputError
+from semihard.sources.attribute_names import COLUMN
 from semihard.storage.faceset import FaceSet
-
-PREFIX = "attribute_"
 
 
 def read_labels(faces: FaceSet, exclude: Sequence[str] = ()) -> tuple[list[str], torch.Tensor]:
@@ -16,17 +15,17 @@ def read_labels(faces: FaceSet, exclude: Sequence[str] = ()) -> tuple[list[str],
 
     Raises InputError where there are none, or a column has other values.
     """
-    columns = [name for name in faces.column_names if name.startswith(PREFIX)]
+    columns = [name for name in faces.column_names if name.startswith(COLUMN)]
     if not columns:
         raise InputError(
-            f"{faces.path}: has no attribute labels (columns {PREFIX}<Name>); give the face set `attributes`, or take rendered "
+            f"{faces.path}: has no attribute labels (columns {COLUMN}<Name>); give the face set `attributes`, or take rendered "
             "faces, which have them"
         )
-    columns = [name for name in columns if name.removeprefix(PREFIX) not in exclude]
+    columns = [name for name in columns if name.removeprefix(COLUMN) not in exclude]
     truth = np.empty((len(faces), len(columns)), np.int8)
     for number, column in enumerate(columns):
         values = faces.column(column)
         if not np.isin(values, (-1, 0, 1)).all():
             raise InputError(f"{faces.path}: column {column} has values other than 1 present, 0 absent, -1 undefined")
         truth[:, number] = values
-    return [column.removeprefix(PREFIX) for column in columns], torch.from_numpy(truth)
+    return [column.removeprefix(COLUMN) for column in columns], torch.from_numpy(truth)

@@ -1,8 +1,9 @@
 """A face set in the forms that other people's code reads.
 
 An image that mixes two identities (SynFace's identity mixup) has two labels and a weight: it lies under the weightier
-one, and the other travels in labels.csv, WebDataset's .json and RecordIO's second and third label value. `about.json`
-says where the faces come from and on what terms.
+one, and the other travels in labels.csv, WebDataset's .json and RecordIO's second and third label value. Attribute labels
+travel in the former two, and beside RecordIO in attributes.csv by the records' keys: 1 present, 0 absent, -1 undefined; read
+again as a face set's `attributes` of the format table. `about.json` says where the faces come from and on what terms.
 """
 
 import csv
@@ -17,6 +18,7 @@ import numpy as np
 
 from semihard.compute.progress import progress
 from semihard.errors import InputError
+from semihard.sources.attribute_names import COLUMN
 from semihard.sources.recordio_writer import RecordIOWriter
 from semihard.storage.faceset import COPY, FaceSet
 from semihard.storage.pixels import encode_image
@@ -57,6 +59,7 @@ class LabelledFaces:
             self.label = np.where(second, partner, self.label)
             self.weight = np.where(partner < 0, 1, np.where(second, 1 - phi, phi))
         self.copy = faces.column(COPY) if COPY in faces.column_names else None
+        self.attributes = {name: faces.column(name) for name in faces.column_names if name.startswith(COLUMN)}
         order = np.argsort(self.label, kind="stable")
         self.order = order[self.label[order] >= 0]
         self.suffix = {"jpeg": "jpg", "png": "png", "raw": "png"}[faces.codec]
@@ -73,7 +76,11 @@ class LabelledFaces:
             said |= {"other_identity": self.names[self.other[i]]}
         if self.copy is not None:
             said[COPY] = int(self.copy[i])
-        return said
+        return said | self.attributes_of(i)
+
+    def attributes_of(self, i: int) -> dict[str, int]:
+        """The attribute labels of image `i`, by column; the same for every image of a set."""
+        return {name: int(values[i]) for name, values in self.attributes.items()}
 
     def about(self) -> str:
         """Where the faces come from and on what terms, as JSON."""
@@ -101,6 +108,13 @@ def _write_recordio(labelled: LabelledFaces, folder: Path, advance: Callable[[in
     names = labelled.faces.identity_names
     with RecordIOWriter(folder, labelled.faces.image_size, names) as writer:
         (writer.partial / "about.json").write_text(labelled.about(), encoding="utf-8")
+        if labelled.attributes:
+            with (writer.partial / "attributes.csv").open("w", encoding="utf-8", newline="") as file:
+                rows = csv.DictWriter(file, ["key", *labelled.attributes], lineterminator="\n")
+                rows.writeheader()
+                rows.writerows(
+                    {"key": writer.key + number} | labelled.attributes_of(i) for number, i in enumerate(labelled.order)
+                )
         for i in labelled.order:
             more = (labelled.other[i], labelled.weight[i]) if labelled.other[i] >= 0 else ()
             writer.add(labelled.encoded(i), names[labelled.label[i]], more)

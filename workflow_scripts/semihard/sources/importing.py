@@ -12,6 +12,7 @@ from semihard.errors import InputError
 from semihard.settings import registry
 from semihard.sources.face import Face
 from semihard.sources.ijb import TemplateImages
+from semihard.sources.label_join import LabelJoin
 from semihard.sources.settings import BinBenchmark, FolderFaces, IJBBenchmark, LMDBFaces, PairsBenchmark, RecordIOFaces
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
@@ -28,13 +29,17 @@ def import_faces(settings: RecordIOFaces | FolderFaces | LMDBFaces, output: Path
     """Import photographs as the face set `output`, streaming: memory does not grow with their number.
 
     Encoded images keep their bytes; column `source_key` says where each came from. Photographs without a face are left
-    out, counted (attribute `left_out`) and listed in the log. Raises InputError for bad input (see the readers).
+    out, counted (attribute `left_out`) and listed in the log. Where the entry names attribute labels, they become columns
+    `attribute_<Name>`, int8 `[N]`: 1 present, 0 absent, −1 undefined (sources.label_formats); attribute `unlabelled_images`
+    counts the images without a row. Raises InputError for bad input (see the readers and the formats).
     """
+    asked = getattr(settings, "attributes", None)  # not every kind of entry has them
+    labels = registry.load("sources.label_formats", asked.format).read(asked) if asked else None
     skipped: list[tuple[str, str]] = []
     aligned = getattr(settings, "align", "mtcnn") == "mtcnn"
     faces = registry.load("sources.readers", settings.source).read(settings, skipped)
     attrs = {"source": settings.path, "licence": settings.licence, "alignment": "arcface" if aligned else ""}
-    write_faces(faces, output, provenance, attrs, f"import {Path(output).stem}", skipped)
+    write_faces(faces, output, provenance, attrs, f"import {Path(output).stem}", skipped, labels=labels)
     if skipped:
         log.warning("%s: %d photographs left out", settings.path, len(skipped))
         for key, reason in skipped[:LISTED]:
@@ -98,11 +103,12 @@ def write_faces(
     what: str,
     skipped: list[tuple[str, str]] | None = None,
     columns: Mapping[str, np.ndarray] | None = None,
+    labels: LabelJoin | None = None,
 ) -> None:
     """Stream faces of one size into a face set; pixels are stored as JPEG, encoded images as they are.
 
     skipped: what the reader has left out when it has come to its end; its length becomes the attribute `left_out`.
-    columns: what else is known of each face, `[N]` each, in the order of `faces`.
+    columns: what else is known of each face, `[N]` each, in the order of `faces`; labels: gives attribute labels by key.
     Raises InputError naming the first face of another size, or where there is none.
     """
     faces = iter(faces)
@@ -120,6 +126,8 @@ def write_faces(
                     )
             rows = slice(writer.count, writer.count + len(block))
             known = {name: values[rows] for name, values in (columns or {}).items()}
+            if labels:
+                known |= labels.of([face.key for face in block])
             known["source_key"] = np.array([face.key for face in block], object)
             images = [
                 face.image if isinstance(face.image, bytes) else encode_image(face.image, writer.codec)
@@ -128,6 +136,8 @@ def write_faces(
             writer.add(images, [face.identity for face in block], known)
             advance(len(block))
         writer.attrs["left_out"] = len(skipped or ())
+        if labels:
+            writer.attrs["unlabelled_images"] = labels.finish()
 
 
 def _size(face: Face) -> tuple[int, int]:

@@ -14,13 +14,83 @@ from semihard.settings.base import (
     FaceSetName,
     FaceSetSettings,
     Positive,
+    Settings,
     UserFile,
     each_once,
 )
+from semihard.settings.registry import literal, names_of
 
 ORIGIN_OF_BENCHMARKS = (
     "InsightFace's recognition data sets bring lfw.bin, cfp_fp.bin, agedb_30.bin, calfw.bin and cplfw.bin"
 )
+
+
+class AttributeLabels(Settings):
+    """Labels of a file of yours, joined to the images by their keys: columns attribute_<Name> of the face set."""
+
+    path: Annotated[str, UserFile("the file of attribute labels is expected")] = Field(
+        description="The label file. `~` and environment variables are expanded."
+    )
+    format: Literal[*names_of("sources.label_formats")] = Field(
+        description=(
+            "celeba: list_attr_celeba.txt or its CSV. fairface: age, gender, race. lfw: Kumar's lfw_attributes.txt. "
+            "maad_face: MAAD-Face's CSV. table: any CSV of keys and of 1 present, 0 absent, -1 or blank undefined."
+        )
+    )
+    key: str | None = Field(
+        None,
+        description=(
+            "The column of keys (fairface, table), where it isn't called as usual; row: the file's rows are in the order "
+            "of the images. A key is an image's path within the folder or its record's number; suffixes don't count, nor "
+            "do folders where no key names one."
+        ),
+    )
+    columns: tuple[str, ...] = Field((), description="The attributes to take; all where not given.")
+    absent: Literal[0, -1] | None = Field(
+        None,
+        description=(
+            "What says that an attribute is absent (table); the other of the two is undefined. 0 where not given, and then a "
+            "column with -1 and without 0, as CelebA's are, is refused."
+        ),
+    )
+    undefined_below: float | None = Field(
+        None,
+        ge=0,
+        description=(
+            "Scores nearer to 0 are undefined (lfw). Where not given, the 52 % of each attribute's that are nearest: what "
+            "MAAD-Face (TIFS 2021) left out, so that people agreed with four in five of the others."
+        ),
+    )
+    repair_dates: bool = Field(
+        False, description="Read the dates that spreadsheets make of ages (fairface): 03-Sep as 3-9, Oct-19 as 10-19."
+    )
+    unmatched: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description=(
+            "Greatest share of the images that may lack a row, their labels being undefined; more look like the labels of "
+            "another set."
+        ),
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _each_once(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        return each_once(columns, "name it once")
+
+    @model_validator(mode="after")
+    def _read_by_the_format(self) -> "AttributeLabels":
+        read = (literal("sources.label_formats", self.format) or {}).get("knobs", ())
+        for knob in ("key", "absent", "undefined_below", "repair_dates"):
+            off = type(self).model_fields[knob].default
+            given = getattr(self, knob) is not off and (knob, self.key) != ("key", "row")
+            if given and knob not in read:
+                raise ValueError(f"the format {self.format} has no use for {knob}; take it out")
+        return self
+
+
+ATTRIBUTES = Field(None, description="Attribute labels from a file of yours; none where not given.")
 
 
 class RecordIOFaces(FaceSetSettings):
@@ -39,6 +109,7 @@ class RecordIOFaces(FaceSetSettings):
         description="What to do where labels 0 … K−1 have gaps: refuse the set, or number the identities found.",
     )
     licence: str = LICENCE
+    attributes: AttributeLabels | None = ATTRIBUTES
 
 
 class FolderFaces(FaceSetSettings):
@@ -56,6 +127,7 @@ class FolderFaces(FaceSetSettings):
     )
     align: Literal["none", "mtcnn"] = ALIGN
     licence: str = LICENCE
+    attributes: AttributeLabels | None = ATTRIBUTES
 
 
 class LMDBFaces(FaceSetSettings):
@@ -71,6 +143,7 @@ class LMDBFaces(FaceSetSettings):
         description="What to do where labels 0 … K−1 have gaps: refuse the set, or number the identities found.",
     )
     licence: str = LICENCE
+    attributes: AttributeLabels | None = ATTRIBUTES
 
 
 class RenderedFaces(FaceSetSettings):

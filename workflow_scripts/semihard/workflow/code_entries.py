@@ -76,6 +76,12 @@ def imported_backbone(settings: Settings, config: Config) -> list[str]:
     return [literal("similarity.layouts", name)["backbone"] for name in layouts] or ["inception_resnet_v1"]
 
 
+def label_format(settings: Settings, config: Config) -> list[str]:
+    """The form of an imported set's attribute labels, if it has any."""
+    labels = getattr(settings, "attributes", None)
+    return [labels.format] if labels else []
+
+
 BACKBONE = ("Backbone",)
 FOUND: dict[str, tuple[Found, ...]] = {
     "train_generator": (
@@ -101,6 +107,9 @@ FOUND: dict[str, tuple[Found, ...]] = {
         Found("similarity.layouts", layout, has=("NAMES", "renames")),
         Found("recognizer.backbones", imported_backbone, has=BACKBONE),
     ),
-    "import_faces": (Found("sources.readers", lambda settings, config: [settings.source], has=("read",)),),
+    "import_faces": (
+        Found("sources.readers", lambda settings, config: [settings.source], has=("read",)),
+        Found("sources.label_formats", label_format, has=("read",)),
+    ),
     "import_benchmark": (Found("sources.benchmarks", lambda settings, config: [settings.source], has=("read",)),),
 }

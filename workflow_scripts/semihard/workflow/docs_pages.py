@@ -52,7 +52,7 @@ depends on the functions, classes and constants that it reaches, on where their 
 does when it is imported, not on their neighbours. Comments, docstrings, annotations of functions, layout, what is logged
 or said in an error, meanings of datasets and descriptions of settings are in no fingerprint; of settings, Snakemake
 compares the values, without those that are switched off by default. What is found by name (a head, a backbone, a method,
-an operator, a reader, a layout, a figure) is in the fingerprint of the stages whose entry names it; what reads a model
+an operator, a reader, a label format, a layout, a figure) is in the fingerprint of the stages whose entry names it; what reads a model
 file depends on who made it, and so on its code. Trusted to change no result, whatever is written in them, are `workflow`,
 `errors`, `compute.progress`, `storage.provenance`, `generator.cost` and `recognizer.memory`; of other packages, their
 versions (the lock file) are yours to watch.

@@ -30,11 +30,12 @@ def data_path(where: str, entry: Settings) -> list[Path]:
     match entry:
         case RecordIOFaces():
             path = _existing(f"{where}.path", entry.path, f"{_origin(where, entry)}; put it there or change the path")
-            return _record_files(f"{where}.path", path)
+            return [*_record_files(f"{where}.path", path), *_marked(where, entry)]
         case FolderFaces():
             what = "one file of tiles, or one subfolder of them," if entry.tiles > 1 else "one subfolder of images"
             expected = f"a folder with {what} per identity is expected"
-            return _with_subfolders(f"{where}.path", _existing(f"{where}.path", entry.path, expected))
+            folder = _existing(f"{where}.path", entry.path, expected)
+            return [*_with_subfolders(f"{where}.path", folder), *_marked(where, entry)]
         case IJBBenchmark():
             expected = "the folder that holds loose_crop and meta, as insightface distributes it, is expected"
             return _ijb_files(f"{where}.path", _existing(f"{where}.path", entry.path, expected), entry.name)
@@ -52,13 +53,16 @@ def _origin(where: str, entry: RecordIOFaces) -> str:
 
 
 def _marked(where: str, entry: Settings) -> list[Path]:
-    """The files that its knobs marked `UserFile` name."""
-    return [
-        _existing(f"{where}.{name}", value, mark.expected)
-        for name, field in type(entry).model_fields.items()
-        for mark in field.metadata
-        if isinstance(mark, UserFile) and (value := getattr(entry, name))
-    ]
+    """The files named by its knobs marked `UserFile`, and by those of the settings that it holds."""
+    files = []
+    for name, field in type(entry).model_fields.items():
+        value = getattr(entry, name)
+        if value and (mark := next((item for item in field.metadata if isinstance(item, UserFile)), None)):
+            files.append(_existing(f"{where}.{name}", value, mark.expected))
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Settings):
+                files += _marked(f"{where}.{name}", part)
+    return files
 
 
 def _existing(where: str, path: str, expected: str) -> Path:
