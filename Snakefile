@@ -42,3 +42,4 @@ rule all:
     input:
         pictures(PLAN),
         [at("scores", form="csv")] if PLAN.runs() else [],
+        [at("page", faceset=name, form="html") for name in PLAN.audited_facesets()],

@@ -87,7 +87,9 @@ use rule annotate_attributes as annotate_benchmark with:
         classifier=at("attribute classifier"),
         faces=at("benchmark faces"),
         embeddings=lambda wildcards: PLAN.path(
-            "benchmark embeddings", embedder=entry("classifier", wildcards.classifier).embedder, benchmark=wildcards.benchmark
+            "benchmark embeddings",
+            embedder=entry("classifier", wildcards.classifier).embedder,
+            benchmark=wildcards.benchmark,
         ),
     output:
         attributes=at("benchmark attributes"),

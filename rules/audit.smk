@@ -2,7 +2,8 @@
 The audit of every examined face set: leakage, duplicates, diversity, fidelity.
 
 REQUIRED INPUTS: <results>/facesets/{faceset}.h5 and its embeddings by the study's embedder
-OUTPUTS: <results>/audit/{duplicates,diversity,fidelity}/{faceset}.h5, <results>/audit/leakage/{faceset}/{reference}.h5
+OUTPUTS: <results>/audit/{duplicates,diversity,fidelity}/{faceset}.h5, <results>/audit/leakage/{faceset}/{reference}.h5,
+         <results>/audit/pages/{faceset}.html and .json
 """
 
 
@@ -98,3 +99,26 @@ rule measure_fidelity:
         code=code("measure_fidelity"),
     script:
         "../workflow_scripts/measure_fidelity.py"
+
+
+rule describe_face_set:
+    """What is this set? One page of all that the audits found of it, to stand beside a dataset card, and JSON."""
+    input:
+        unpack(page_inputs),
+    output:
+        page=report(
+            at("page", form="html"),
+            caption="../report/page.rst",
+            category="Audit",
+            labels={"face set": "{faceset}", "figure": "page"},
+        ),
+        json=at("page", form="json"),
+    log:
+        "<results>/logs/describe_face_set/{faceset}.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        settings={},
+        code=code("describe_face_set"),
+    script:
+        "../workflow_scripts/describe_face_set.py"

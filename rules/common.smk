@@ -14,7 +14,7 @@ from semihard.errors import InputError
 try:
     from semihard.settings.base import CENTERS
     from semihard.settings.binning import BINNING
-    from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison
+    from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison, attribute_sets
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
     from semihard.workflow.fairness_plan import TOGETHER, fairness_inputs, fairness_runs, fairness_settings
@@ -252,6 +252,22 @@ def faces_and_embeddings(**facesets):
         f"{key}_embeddings": PLAN.path("embeddings", embedder=STUDY.embedder, faceset=name)
         for key, name in named.items()
     }
+
+
+def page_inputs(wildcards):
+    """The face set and all that is measured of it; sheets of its faces and of its nearest ones."""
+    name = wildcards.faceset
+    of_set = {kind: PLAN.path(kind, faceset=name) for kind in ("faces", "duplicates", "diversity")}
+    sheets = [f"samples/{name}.png"]
+    if name in PLAN.audited_facesets():
+        references = leakage_references(PLAN, name)
+        of_set["leakages"] = [PLAN.path("leakage", faceset=name, reference=reference) for reference in references]
+        sheets += [f"leakage/{name}/{reference}.png" for reference in references]
+    if name in PLAN.measured_facesets():
+        of_set["fidelity"] = PLAN.path("fidelity", faceset=name)
+    if name in attribute_sets(PLAN):
+        of_set |= {table: PLAN.path("compared attributes", table=table) for table in ("sets", "together")}
+    return of_set | {"pictures": [f"{PLAN.results}/figures/{sheet}" for sheet in sheets]}
 
 
 def benchmark_groups_inputs(wildcards):

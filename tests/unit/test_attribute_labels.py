@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from semihard.audit.attributes import PREFIX
+from semihard.attributes.labels import read_labels
 from semihard.errors import InputError
 from semihard.settings import registry
 from semihard.sources import text_table

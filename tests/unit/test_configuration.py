@@ -13,6 +13,7 @@ from semihard.workflow.configuration import expand_sweeps, read_yaml
 from semihard.workflow.consistency_checks import remarks
 from semihard.workflow.figures import pictures
 from semihard.workflow.fingerprint import reached_by
+from semihard.workflow.leakage_references import leakage_references, leakages
 from semihard.workflow.study import Plan
 from semihard.workflow.user_files import check_files, files_of, leave_out_absent_benchmarks
 
@@ -557,12 +558,12 @@ def test_kept_epochs_are_verified_on_the_studys_benchmarks():
 def test_a_synthetic_set_is_held_against_what_its_generator_saw_its_inquiries_and_what_is_named():
     plan = Plan(changed("study.leakage", {"references": ["strangers"]}))
     roles = {"real": "training set", "strangers": "inquiries"}
-    assert plan.leakage_references("synthetic") == roles
-    assert plan.leakages() == [{"faceset": "synthetic", "reference": name} for name in roles]
+    assert leakage_references(plan, "synthetic") == roles
+    assert leakages(plan) == [{"faceset": "synthetic", "reference": name} for name in roles]
     config = changed("facesets.synthetic.inquiries", "real")
     config["study"]["leakage"] = {"references": ["strangers"]}
     roles = {"real": "training set", "strangers": "strangers"}
-    assert Plan(config).leakage_references("synthetic") == roles
+    assert leakage_references(Plan(config), "synthetic") == roles
 
 
 @pytest.mark.parametrize(
@@ -581,4 +582,4 @@ def test_a_synthetic_set_is_held_against_what_its_generator_saw_its_inquiries_an
 )
 def test_what_leakage_cannot_be_measured_against_is_said_before_anything_runs(leakage, sentence):
     with pytest.raises(InputError, match=sentence):
-        Plan(changed("study.leakage", leakage))
+        leakages(Plan(changed("study.leakage", leakage)))

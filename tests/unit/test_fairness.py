@@ -237,7 +237,10 @@ def benchmark(folder, name: str, seed: int = 0, spread: float = 1.0, people_=PEO
 
 def attributes(path, label: np.ndarray, names=NAMES):
     data = {"name": names, "label": label, "probability": np.full(label.shape, 0.9), "own": np.ones(len(label), bool)}
-    write_artifact(path, schemas.ATTRIBUTES, data | {"held_out_accuracy": np.linspace(0.9, 0.7, len(names))})
+    data |= {"reliability": np.full(label.shape, 0.4), "identity": np.arange(len(label))}
+    worth = np.linspace(0.9, 0.7, len(names))
+    data |= dict.fromkeys(("accuracy", "kept_accuracy", "sensitivity", "specificity"), worth)
+    write_artifact(path, schemas.ATTRIBUTES, data)
     return path
 
 
@@ -548,7 +551,8 @@ def config(groups: dict[str, str], wanted: list[str], attributes: bool = True) -
     found["benchmarks"] |= {name: {"source": "bin", "path": name, "group": group} for name, group in groups.items()}
     found["study"]["benchmarks"] += list(groups)
     found["study"]["references"] = ["guide"]
-    return found | {"study": found["study"] | ({"attributes": {"labelled": "real"}} if attributes else {})}
+    found["attribute_classifiers"] = {"mac": {"source": "labels", "labelled": ["real"], "embedder": "guide"}}
+    return found | {"study": found["study"] | ({"attributes": {"classifier": "mac"}} if attributes else {})}
 
 
 def test_plan_measures_groups_together_and_annotated_benchmarks_alone():
@@ -558,7 +562,7 @@ def test_plan_measures_groups_together_and_annotated_benchmarks_alone():
     assert fairness_runs(plan)[1]["path"] == "r/fairness/recognizers/r/real/seed0/af+as.h5"
     assert fairness_runs(plan)[-1]["path"] == "r/fairness/embedders/guide/af+as.h5"
     assert fairness_inputs(plan, "af+as")["attributes"] == []
-    assert fairness_inputs(plan, "held_out")["attributes"] == ["r/audit/attributes/benchmarks/held_out.h5"]
+    assert fairness_inputs(plan, "held_out")["attributes"] == ["r/attributes/mac/benchmarks/held_out.h5"]
     together = fairness_settings(plan, "af+as")
     assert together["group_of_each"] == ["African", "Asian"] and together["groups"] == []
     assert {path for path in pictures(plan) if "fairness" in path} == {

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from semihard.figures.audits import plot_attributes, plot_diversity
+from semihard.attributes.comparison import compare_attributes
+from semihard.figures.attributes import (
+    plot_attribute_curves,
+    plot_attribute_divergence,
+    plot_attribute_heat,
+    plot_attributes,
+)
+from semihard.figures.audits import plot_diversity
 from semihard.figures.discovery import plot_accuracy_over_similarity
 from semihard.figures.leakage import plot_duplicates, plot_leakage
 from semihard.figures.leakage_sheet import plot_nearest_sheet
@@ -22,6 +29,7 @@ from semihard.storage.artifacts import read_artifact, write_artifact
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.study_table.scores import Outputs, Row, score_study
 from semihard.verification.protocol import squared_distances, verify
+from tests.unit.test_attribute_comparison import annotated
 
 M = np.linspace(-1, 1, 21)
 FIGURES = (
@@ -35,6 +43,9 @@ FIGURES = (
     "roc",
     "accuracy",
     "attributes",
+    "attribute_divergence",
+    "attribute_heat",
+    "attribute_curves",
     "leakage",
     "duplicates",
     "diversity",
@@ -142,19 +153,23 @@ def verification(path: Path, spread: float, pairs: int = 2000) -> Path:
     return path
 
 
-def comparison(path: Path, shift: float, seed: int) -> Path:
-    names = ["Male", "Young", "Senior", "Smiling", "Eyeglasses", "Mustache", "Wearing_Hat", "Bald", "Bangs", "Big_Nose"]
+ATTRIBUTES = ("Male", "Smiling", "Eyeglasses", "Bald", "Age_0_2", "Age_20_29", "Age_70_or_more", "Big_Nose")
+
+
+def attributes(folder: Path) -> dict[str, Path]:
+    """The four tables of three sets: of the last, half the labels of one attribute are undefined; another is not seen."""
     rng = np.random.default_rng(0)
-    p = rng.beta(1, 2, len(names))
-    q = np.clip(p * (1 - shift) + 0.04 * np.random.default_rng(seed).normal(size=len(names)), 0.003, 0.97)
-    defined = np.where(np.array(names) == "Bangs", 3, 400)  # too few labels to be drawn
-    table = pd.DataFrame({"attribute": names, "real_defined": 400, "synthetic_defined": defined})
-    table = table.assign(real_prevalence=p, synthetic_prevalence=q)
-    kl = [(a * np.log2(a / b) + (1 - a) * np.log2((1 - a) / (1 - b))) for a, b in ((q, p), (p, q))]
-    table["bits_synthetic_coded_as_real"], table["bits_real_coded_as_synthetic"] = kl
-    table["held_out_accuracy"] = rng.uniform(0.7, 0.97, len(names))
-    table.to_csv(path, index=False)
-    return path
+    shares, sets = rng.beta(1, 2, len(ATTRIBUTES)), {}
+    for n, name in enumerate(("casia", "cemiface_m0", "dcface")):
+        person = rng.random((60, len(ATTRIBUTES))) < shares * (1 - 0.3 * n)
+        label = (np.repeat(person, 5, 0) ^ (rng.random((300, len(ATTRIBUTES))) < 0.1)).astype(np.int8)
+        label[:, 1][rng.random(300) < 0.25 * n] = -1
+        columns = {"phi": np.tile(np.linspace(0, 1, 5), 60)} if n else None
+        path = folder / f"attributes_{name}.h5"
+        sets[name] = annotated(path, label, np.repeat(np.arange(60), 5), None, ATTRIBUTES, 3, columns)
+    tables = {name: folder / f"attributes_{name}.csv" for name in ("sets", "pairs", "together", "along")}
+    compare_attributes(sets, ["casia"], [], 100, tables)
+    return tables
 
 
 def leakage(path: Path, mean: float, faceset: str, reference: str, role: str) -> Path:
@@ -259,7 +274,7 @@ def draw_all(folder: Path, kind: str = "svg") -> dict[str, tuple[Path, Path]]:
     rocs = {
         name: verification(made / f"v{s}.h5", s) for name, s in (("casia", 1.7), ("cemiface_m0", 2.1), ("dcface", 2.6))
     }
-    compared = {"cemiface_m0": comparison(made / "a0.csv", 0.3, 1), "dcface": comparison(made / "a1.csv", 0.6, 2)}
+    tables = attributes(made)
     leaks = {
         f"{name} | {reference}": leakage(made / f"l{name}_{reference}.h5", mean, name, reference, role)
         for name, mean in (("cemiface_m0", 0.31), ("dcface", 0.36))
@@ -282,7 +297,11 @@ def draw_all(folder: Path, kind: str = "svg") -> dict[str, tuple[Path, Path]]:
     plot_training_curves(histories, *paths["training"], real="casia")
     plot_roc(rocs, *paths["roc"], real="casia")
     plot_accuracy_table(scores(made / "scores.csv"), *paths["accuracy"])
-    plot_attributes(compared, *paths["attributes"])
+    plot_attributes(tables["sets"], *paths["attributes"])
+    plot_attribute_divergence(tables["pairs"], *paths["attribute_divergence"])
+    plot_attribute_heat(tables["sets"], *paths["attribute_heat"])
+    over_m = {"title": "drawn by g", "facesets": ["cemiface_m0", "dcface"], "m": [0.0, 0.4]}
+    plot_attribute_curves(tables["sets"], tables["along"], *paths["attribute_curves"], series=[over_m])
     plot_leakage(leaks, *paths["leakage"])
     plot_nearest_sheet(leaks["dcface | casia"], made / "faces.h5", made / "others.h5", *paths["nearest"])
     plot_duplicates(twice, *paths["duplicates"])
@@ -519,10 +538,18 @@ def test_accuracy_picture_shows_the_study_table(drawn):
 
 
 def test_audit_charts_write_what_they_read(drawn):
-    attributes = numbers(drawn, "attributes")
-    source = pd.read_csv(drawn["samples"][0].parent / "artifacts" / "a1.csv")
-    part = attributes[attributes["faceset"] == "dcface"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(part[source.columns], source, rtol=1e-6)
+    made = drawn["samples"][0].parent / "artifacts"
+    for name, source in (("attributes", "sets"), ("attribute_divergence", "pairs")):
+        drawn_from = pd.read_csv(made / f"attributes_{source}.csv")
+        if source == "pairs":
+            drawn_from = drawn_from[drawn_from["first"] == "casia"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(numbers(drawn, name), drawn_from, rtol=1e-6)
+    heat = numbers(drawn, "attribute_heat").set_index("attribute")
+    assert heat.loc["Bald"].isna().all(), "not seen by the classifier: grey, and there"
+    assert set(heat.index) == set(ATTRIBUTES)
+    curves = numbers(drawn, "attribute_curves")
+    assert set(curves["curve"]) == {"drawn by g", "cemiface_m0 over φ", "dcface over φ"}
+    assert "#a8a8a8" in colours(drawn, "attributes"), "the name of what is not seen is grey"
 
     table = numbers(drawn, "leakage")
     assert table.groupby("role")["reference"].unique().str[0].to_dict() == {"training set": "casia", "lfw": "lfw"}

@@ -103,4 +103,4 @@ def test_a_benchmark_is_audited_by_attributes_where_groups_are_asked_for(project
     config["study"]["fairness"]["groups"] = ["Male"]
     project.configure(config)
     out = project.snakemake("-n", TABLE, check=False)
-    assert "results/fair/audit/attributes/benchmarks/held_out.h5" in out
+    assert "results/fair/attributes/mac/benchmarks/held_out.h5" in out

@@ -102,7 +102,8 @@ def plot_attribute_divergence(pairs: Path | str, picture: Path | str, csv: Path 
                 ("first_coded_as_second", 1, VERMILLION),
             ):
                 value = sign * part[f"bits_{direction}"].where(part["enough"])
-                shade = [(colour, 1.0 if beyond else 0.3) for beyond in part[f"beyond_{direction}"]]
+                told = zip(part["seen"], part[f"beyond_{direction}"], strict=True)
+                shade = [(colour if seen else UNSEEN, 1.0 if beyond else 0.3) for seen, beyond in told]
                 axes.barh(place, value, 0.62, color=shade)
                 bounds = sign * part[[f"bits_{direction}_low", f"bits_{direction}_high"]].where(part["enough"])
                 axes.hlines(place, bounds.min(axis=1), bounds.max(axis=1), color=INK, linewidth=0.7)
@@ -144,7 +145,7 @@ def plot_attribute_heat(sets: Path | str, picture: Path | str, csv: Path | str) 
         for row, attribute in enumerate(order):
             for column, name in enumerate(names):
                 shown = wide.loc[attribute, name] if column == 0 else points.loc[attribute, name]
-                text = "–" if np.isnan(shown) else f"{100 * shown:.0f} %" if column == 0 else f"{shown:+.0f}"
+                text = "–" if np.isnan(shown) else f"{100 * shown:.0f} %" if column == 0 else f"{round(shown) or 0:+d}"
                 dark = column and abs(shown) > 0.6 * bound
                 axes.text(column, row, text.replace("-", "−"), ha="center", va="center", fontsize=6.5,
                           color="white" if dark else MUTED if np.isnan(shown) else INK)  # fmt: skip
@@ -192,6 +193,7 @@ def plot_attribute_curves(
         return save_nothing(picture, csv, ["curve", "x"], {"attributes": "neither m nor φ varies"})
     drawn = pd.concat(curves, ignore_index=True)
     titles = list(dict.fromkeys(drawn["curve"]))
+    every = looks(sorted(set(drawn["attribute"])))
     with style():
         figure = new_figure(0.4 + 2.1 * len(titles), WIDTH)
         panels = figure.subplots(len(titles), 2, squeeze=False)
@@ -200,8 +202,8 @@ def plot_attribute_curves(
             moved = part.groupby("attribute")["prevalence"].agg(np.ptp).sort_values(ascending=False, kind="stable")
             for axes, column in zip(row, ("prevalence", "consistency"), strict=True):
                 bare(axes, "y")
-                for name, look in looks(list(moved.index[:MOST_CURVES])).items():
-                    line = part[part["attribute"] == name].sort_values("x")
+                for name in moved.index[:MOST_CURVES]:
+                    look, line = every[name], part[part["attribute"] == name].sort_values("x")
                     axes.plot(line["x"], line[column], marker="o", markersize=2.6, label=words(name), **look)
                     axes.fill_between(
                         line["x"],
@@ -210,6 +212,10 @@ def plot_attribute_curves(
                         color=look["color"],
                         alpha=0.12,
                         linewidth=0,
+                    )
+                if part[column].isna().all():
+                    axes.text(
+                        0.5, 0.5, "no two images of an identity", ha="center", color=MUTED, transform=axes.transAxes
                     )
                 axes.set_xlabel(part["axis"].iloc[0] if len(part) else "")
                 axes.set_ylabel(column)
@@ -233,7 +239,7 @@ def _rows(axes: Axes, order: Sequence[str], table: pd.DataFrame) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_yticks(range(len(order)), [words(name) for name in order])
-    for tick, name in zip(axes.get_yticklabels(), order, strict=True):
+    for tick, name in zip(axes.get_yticklabels(), order, strict=False):  # none at the right of a shared axis
         tick.set_color(INK if seen[name] else UNSEEN)
     axes.set_ylim(-0.7, len(order) - 0.3)
 

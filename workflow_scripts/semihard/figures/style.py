@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from semihard.errors import UnmeasurableError
 from semihard.storage.artifacts import read_artifact
 from semihard.storage.atomic import atomic_path
-from semihard.storage.schemas import Schema
+from semihard.storage.schema import Schema
 
 REAL = "#222222"
 INK, MUTED, GRID = "#222222", "#6b6b6b", "#e4e4e4"

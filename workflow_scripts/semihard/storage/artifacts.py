@@ -12,7 +12,7 @@ import numpy as np
 from semihard.errors import InputError, UnmeasurableError
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
-from semihard.storage.schemas import Schema
+from semihard.storage.schema import Schema
 
 log = logging.getLogger("semihard")
 TEXT = h5py.string_dtype()

@@ -36,6 +36,7 @@ ARTIFACTS = {
     "fidelity": "audit/fidelity/{faceset}.h5",
     "fairness": "fairness/recognizers/{recognizer}/{faceset}/seed{seed}/{benchmarks}.h5",
     "fairness of embedder": "fairness/embedders/{embedder}/{benchmarks}.h5",
+    "page": "audit/pages/{faceset}.{form}",
     "mixup path": "mixup_paths/{faceset}.h5",
     "scores": "study/scores.{form}",
     "mcnemar": "study/mcnemar.csv",

@@ -30,7 +30,6 @@ class Plan:
         self._check_references()
         self.set_study(self.study)
         check_uses(self.config, self.study, self.needed, self.trainings())
-        self.leakages()  # for the sake of its checks
 
     # ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
