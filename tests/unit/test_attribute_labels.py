@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from semihard.attributes.labels import read_labels
 from semihard.errors import InputError
 from semihard.settings import registry
 from semihard.sources import text_table
@@ -81,7 +80,6 @@ def test_known_names_and_the_renderers_are_spelt_so():
     assert {name: spelling(name) for name in known} == {name: name for name in known}
     assert len(set(MAAD_FACE)) == 47 and len(AGES) == 9 and len(GROUPS) == 7
     assert not IDENTITY_BOUND & {*AGES, "Smiling", "Wearing_Hat", "Eyeglasses", "Blurry"}
-    assert COLUMN == PREFIX
 
 
 # ── formats ──

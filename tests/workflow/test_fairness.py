@@ -97,7 +97,8 @@ def test_a_benchmark_is_audited_by_attributes_where_groups_are_asked_for(project
     """The artifact of its attributes is asked for under its path; without groups the benchmark is left alone."""
     config = copy.deepcopy(STUDY)
     config["benchmarks"]["held_out"] = {"source": "rendered", "identities": 20, "pairs": 60}
-    config["study"] |= {"benchmarks": ["asian", "indian", "held_out"], "attributes": {"labelled": "real"}}
+    config["study"] |= {"benchmarks": ["asian", "indian", "held_out"], "attributes": {"classifier": "mac"}}
+    config["attribute_classifiers"] = {"mac": {"source": "labels", "labelled": ["real"], "embedder": "own"}}
     project.configure(config)
     assert project.would_run(TABLE) == {}
     config["study"]["fairness"]["groups"] = ["Male"]
