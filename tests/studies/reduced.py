@@ -25,7 +25,8 @@ def reduced(config: dict) -> dict:
         small[section] = {
             name: entry | reduction(entry, getattr(typed, section)[name]) for name, entry in entries.items()
         }
-    small["study"] = expanded["study"] | {"compare": list(_written_out(expanded["study"], sweeps))}
+    written = {key: list(_written_out(expanded["study"], key, sweeps)) for key in ("compare", "audit", "show")}
+    small["study"] = expanded["study"] | {key: rows for key, rows in written.items() if rows}
     small["study"]["seeds"] = list(typed.study.seeds[:2])
     return small
 
@@ -50,9 +51,9 @@ def _three(values: list) -> list:
     return [values[0], values[len(values) // 2], values[-1]] if len(values) > 3 else values
 
 
-def _written_out(study: dict, sweeps: dict[str, list[str]]) -> object:
-    """What is compared, sweeps by the names they became: the values that gave those names are other ones now."""
-    for row in study.get("compare", []):
+def _written_out(study: dict, key: str, sweeps: dict[str, list[str]]) -> object:
+    """What a list of the study names, sweeps by the names they became: the values that gave those names are other ones now."""
+    for row in study.get(key, []):
         if isinstance(row, str):
             yield from sweeps.get(row, [row])
         else:
@@ -94,6 +95,10 @@ def _recognizer(entry: dict, typed: object) -> dict:
     return sizes | schedule | width | {"keep_every": min(typed.keep_every, 1), "compile": False, "precision": "fp32"}
 
 
+def _classifier(entry: dict, typed: object) -> dict:
+    return {"epochs": 2, "accuracy": 0.55} if typed.source == "labels" else {}
+
+
 def _benchmark(entry: dict, typed: object) -> dict:
     if typed.source != "rendered":
         return {}
@@ -105,4 +110,5 @@ REDUCTIONS: dict[str, Reduction] = {
     "generators": _generator,
     "recognizers": _recognizer,
     "benchmarks": _benchmark,
+    "attribute_classifiers": _classifier,
 }

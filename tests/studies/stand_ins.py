@@ -87,6 +87,20 @@ def write_lmdb(path: Path, groups: tuple[tuple[int, int], ...], first: int) -> N
         transaction.put(b"__len__", msgpack.packb(len(keys)))
 
 
+def write_labels(path: Path, records: int, ages: tuple[str, ...]) -> None:
+    """FairFace's labels of a RecordIO set, keys from 1 as its images' are."""
+    random = np.random.default_rng(records)
+    lines = ["key,split,file,age,gender,race"]
+    for key in range(1, records + 1):
+        person = (
+            random.choice(ages),
+            random.choice(["Male", "Female"]),
+            random.choice(["Black", "White", "East Asian"]),
+        )
+        lines.append(f"{key},train,train/{key}.jpg,{','.join(person)}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def write_benchmark(path: Path, pairs: int, first: int) -> None:
     """InsightFace's `.bin`: as many genuine pairs as others."""
     images = [jpeg(image) for _, image in people(((pairs // 2 + 1, 3),), first)]
@@ -138,6 +152,9 @@ def write_all(folder: Path) -> None:
     write_recordio(faces / "faces_lfw_train_112x112", LFW, 50_000)
     write_recordio(faces / "faces_fairface_112x112", ((75, 1),), 51_000, gap=True)
     write_recordio(faces / "faces_fairface_more_112x112", ((80, 1),), 52_000)
+    write_labels(faces / "faces_fairface_112x112" / "labels.csv", 75, ("3-9", "20-29", "30-39"))
+    write_labels(faces / "faces_fairface_more_112x112" / "labels.csv", 80, ("03-Sep", "20-29", "30-39"))
+    write_folder(folder / "data" / "my_faces", ((12, 5),), 57_000)
     write_folder(faces / "lfw_originals", ((4, 2),), 53_000, 160, 45)
     write_benchmark(faces / "benchmarks" / "lfw.bin", 60, 54_000)
     write_benchmark(faces / "benchmarks" / "lfw_folds12.bin", 24, 55_000)

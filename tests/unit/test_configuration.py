@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from semihard.errors import InputError
 from semihard.settings.paths import expand_path
+from semihard.workflow.attribute_plan import annotations, attribute_comparison, attribute_sets
 from semihard.workflow.code_entries import of
 from semihard.workflow.configuration import expand_sweeps, read_yaml
 from semihard.workflow.consistency_checks import remarks
@@ -62,7 +63,16 @@ def changed(path: str, value: object) -> dict:
         ("facesets.real.identites", 3, "facesets.real.identites: no such key; did you mean 'identities'?"),
         ("generators.g.lamda", 0.1, "generators.g.lamda: no such key; did you mean 'lambda'?"),
         ("studdy", {}, "studdy: no such key; did you mean 'study'?"),
-        ("study.real", None, "study.real: is missing"),
+        ("study.real", None, "study: real is missing, which the gap of every training set refers to"),
+        ("study.recognizer", None, "to measure sets untrained, name them in audit"),
+        ("study.benchmarks", [], "study: benchmarks is missing, on which recognizers and references are verified"),
+        ("study.embedder", None, "study: embedder is missing, by which face sets are measured"),
+        (
+            "study.attributes",
+            {"labelled": "real"},
+            "the key 'labelled' is called 'attribute_classifiers.<name>.labelled",
+        ),
+        ("study.attributes", {"classifier": "mac"}, "study.attributes.classifier: 'mac' is not an entry of"),
         ("facesets.real.source", "renderd", "facesets.real.source: 'renderd' is not one of 'recordio'"),
         ("facesets.real.source", None, "facesets.real: has no 'source'"),
         (
@@ -583,3 +593,64 @@ def test_a_synthetic_set_is_held_against_what_its_generator_saw_its_inquiries_an
 def test_what_leakage_cannot_be_measured_against_is_said_before_anything_runs(leakage, sentence):
     with pytest.raises(InputError, match=sentence):
         leakages(Plan(changed("study.leakage", leakage)))
+
+
+# ── studies of one part ──
+
+
+def part(study: dict) -> Plan:
+    """A study without recognizers of its own, of entries of the base."""
+    config = copy.deepcopy(BASE)
+    config["attribute_classifiers"] = {"mac": {"source": "labels", "labelled": ["real"], "embedder": "guide"}}
+    return Plan(config | {"study": study})
+
+
+def test_an_audit_needs_face_sets_an_embedder_and_nothing_else():
+    plan = part({"audit": ["strangers"], "embedder": "guide", "leakage": {"references": ["real"]}})
+    assert plan.runs() == [] and plan.comparisons() == [] and plan.measured_facesets() == []
+    assert plan.examined_facesets() == plan.audited_facesets() == ["strangers"]
+    assert leakages(plan) == [{"faceset": "strangers", "reference": "real"}]
+    drawn = {path.removeprefix("results/figures/") for path in pictures(plan)}
+    assert {"diversity.svg", "duplicates.svg", "leakage.svg", "leakage/strangers/real.png"} <= drawn
+    assert not {"accuracy.svg", "bins.svg", "recognizers.svg", "similarity.svg", "fidelity.svg"} & drawn
+
+
+def test_embedders_are_verified_without_face_sets_of_the_study():
+    plan = part({"references": ["guide"], "benchmarks": ["held_out"]})
+    assert [run["label"] for run in plan.runs()] == ["guide (reference)"]
+    drawn = {path.removeprefix("results/figures/") for path in pictures(plan)}
+    assert {"accuracy.svg", "roc/held_out.svg"} <= drawn and "diversity.svg" not in drawn
+
+
+def test_a_set_is_drawn_to_be_looked_at():
+    plan = part({"show": ["synthetic"]})
+    assert ("generators", "g") in plan.needed and "results/figures/samples/synthetic.png" in pictures(plan)
+
+
+@pytest.mark.parametrize(
+    ("study", "sentence"),
+    [
+        ({}, "study: asks for nothing"),
+        ({"embedder": "guide"}, "study: asks for nothing"),
+        ({"audit": ["real"]}, "study: embedder is missing"),
+        ({"benchmarks": ["held_out"], "show": ["real"]}, "study: references is missing, the embedders to verify"),
+        ({"references": ["guide"]}, "study: benchmarks is missing"),
+        (
+            {"compare": ["real"], "benchmarks": ["held_out"], "embedder": "guide", "real": "real"},
+            "study: recognizer is missing",
+        ),
+    ],
+)
+def test_what_a_part_lacks_is_said(study, sentence):
+    with pytest.raises(InputError, match=sentence):
+        part(study)
+
+
+def test_the_controls_stand_behind_the_real_set_and_before_the_others():
+    asked = {"classifier": "mac", "controls": ["strangers"]}
+    study = {"real": "real", "audit": ["synthetic"], "embedder": "guide", "attributes": asked}
+    plan = part(study)
+    assert attribute_sets(plan) == ["real", "strangers", "synthetic"]
+    assert attribute_comparison(plan)["real"] == ["real", "strangers"]
+    assert annotations(plan)[1] == "results/attributes/mac/strangers.h5"
+    assert ("facesets", "strangers") in plan.needed and ("attribute_classifiers", "mac") in plan.needed

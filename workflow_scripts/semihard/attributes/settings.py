@@ -91,7 +91,7 @@ class AttributeStudy(Annotation):
     """The attribute study: one classifier annotates every set, and any two are compared (Neto et al., FG 2024)."""
 
     renamed: ClassVar = {
-        "labelled": "classifier: <an entry of attribute_classifiers, e.g. mac: {source: labels, labelled: [real], embedder: guide}>",
+        "labelled": "attribute_classifiers.<name>.labelled, and <name> is given here as classifier",
         "reliability": "least_probability",
     }
 

@@ -162,7 +162,7 @@ def plot_attribute_heat(sets: Path | str, picture: Path | str, csv: Path | str) 
 def _blue_to_orange() -> LinearSegmentedColormap:
     """Blue below, orange above, grey where there is nothing."""
     colours = LinearSegmentedColormap.from_list("points", [BLUE, "#ffffff", VERMILLION])
-    colours.set_bad("#ececec")
+    colours = colours.with_extremes(bad="#ececec")
     return colours
 
 
