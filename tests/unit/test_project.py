@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "workflow_scripts" / "semihard"
 # From the ground up: a module imports from its own room and from those below.
 ROOMS = ["errors", "settings", "storage", "compute", "recognizer", "similarity", "sources", "verification", "generator"]
-ROOMS += ["audit", "study_table", "figures", "workflow"]
+ROOMS += ["attributes", "audit", "study_table", "figures", "workflow"]
 
 
 def project() -> dict:

@@ -38,7 +38,16 @@ PLOTS_OF_ALL = {
     "plot_recognizer_curves",
     "plot_feature_map",
 }
-PLOTS_OF_SYNTHETIC = {"plot_leakage", "plot_nearest_sheet", "plot_attributes"}
+PLOTS_OF_SYNTHETIC = {
+    "plot_leakage",
+    "plot_nearest_sheet",
+    "plot_attributes",
+    "plot_attribute_divergence",
+    "plot_attribute_heat",
+    "plot_attribute_curves",
+    "plot_attribute_map",
+    "describe_face_set",
+}
 
 
 @pytest.fixture
