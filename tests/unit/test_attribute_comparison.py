@@ -312,6 +312,11 @@ def test_what_cannot_be_compared_is_said(tmp_path):
     both = compare(tmp_path, {"real": real, "again": annotated(tmp_path / "a.h5", *population(400, 1), unseen=1)})
     assert not both["pairs"].set_index("attribute").loc["Beard", "seen"]
     assert both["together"]["attributes"].tolist() == [2, 2]
+    unseen = {
+        name: annotated(tmp_path / f"{name}.h5", population(400, 1)[0][:, :1], names=("Hat",), unseen=0)
+        for name in "ab"
+    }
+    assert (compare(tmp_path, unseen)["together"]["attributes"] == 0).all()
     nothing = compare(tmp_path, {"few": few})
     assert nothing["pairs"].empty and nothing["sets"]["unmeasured"].notna().all()
 

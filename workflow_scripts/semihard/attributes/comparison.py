@@ -316,7 +316,7 @@ class _Pair:
 
     def _tree(self, p: Counts, w: np.ndarray, q: Counts, v: np.ndarray) -> np.ndarray:
         roots = divergence(_share(p, w), _share(q, v))[:, self.roots].sum(1)
-        shape = (-1, len(self.tree), 2, 2)
+        shape = (len(w), len(self.tree), 2, 2)
         of_p, of_q = (
             (weight @ side.edges[:, self.tree].reshape(side.groups, -1).astype(np.float32)).reshape(shape)
             for side, weight in ((p, w), (q, v))
