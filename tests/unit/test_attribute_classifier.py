@@ -14,7 +14,7 @@ from semihard.attributes.calibration import fit_temperature, judge, least_reliab
 from semihard.attributes.classifier_file import load_classifier
 from semihard.attributes.import_classifier import import_attribute_classifier
 from semihard.attributes.network import AttributeNetwork, class_weights
-from semihard.attributes.reliability import DropoutPasses, reliability
+from semihard.attributes.reliability import Answers, reliability
 from semihard.attributes.settings import Annotation, ClassifierFile, TrainedClassifier
 from semihard.attributes.training import folds, train_attribute_classifier
 from semihard.errors import InputError
@@ -305,7 +305,9 @@ def test_kept_branches_answer_as_before():
 
 def test_passes_are_the_network_with_its_masks_drawn_by_hand():
     network, x = some_network(), torch.randn(4, 24)
-    passes = DropoutPasses(network, 3, 4)(x).unflatten(2, (3, 4))
+    answers = Answers(network, 3, 4)
+    torch.testing.assert_close(answers(x), network(x))
+    passes = answers.passes(x).unflatten(2, (3, 4))
     drawn = torch.Generator().manual_seed(0)
     masks = [torch.rand(n, units, generator=drawn) >= 0.5 for n, units in ((3, 512), (3, 512), (4, 128))]
     layers = network.hidden

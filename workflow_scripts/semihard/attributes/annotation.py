@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from semihard.attributes.classifier_file import Classifier, load_classifier
-from semihard.attributes.reliability import ROWS, DropoutPasses, reliability
+from semihard.attributes.reliability import ROWS, Answers, reliability
 from semihard.attributes.settings import Annotation
 from semihard.compute.device import best_device
 from semihard.compute.progress import progress
@@ -50,7 +50,7 @@ def annotate_attributes(
     known, names = classifier.known, classifier.names
     by_reliability = settings.confidence == "reliability"
     least = known["threshold"] if by_reliability else np.full(len(names), settings.least_probability)
-    answer = _Answers(classifier, annotated, by_reliability)
+    answer = _OfEach(classifier, annotated, by_reliability)
     temperature = torch.from_numpy(known["temperature"])
     told = [name for name in ("accuracy", "reliable_accuracy", "sensitivity", "specificity") if name in known]
     if by_reliability:
@@ -88,7 +88,7 @@ def annotate_attributes(
                 writer.write(f"columns/{column}", annotated.column(column))
 
 
-class _Answers:
+class _OfEach:
     """Logits and reliability of a block: from each labelled set's network its own attributes, and of a face that it was
     taught, by the one network that was not."""
 
@@ -100,7 +100,7 @@ class _Answers:
             place = np.searchsorted(taught.digests, digests).clip(max=len(taught.digests) - 1)
             self.fold.append(np.where(taught.digests[place] == digests, taught.folds[place], 0))
         self.by_reliability = by_reliability
-        self.passes: dict[tuple[int, int], DropoutPasses] = {}
+        self.answers: dict[tuple[int, int], Answers] = {}
         self.columns = [
             torch.tensor([classifier.names.index(name) for name in taught.names]) for taught in classifier.taught
         ]
@@ -112,16 +112,16 @@ class _Answers:
         for s, taught in enumerate(self.classifier.taught):
             fold = self.fold[s][rows]
             for k in np.unique(fold).tolist():
-                network = taught.networks[k].to(self.device)
-                if self.by_reliability and (s, k) not in self.passes:
-                    self.passes[s, k] = DropoutPasses(network)
+                if (s, k) not in self.answers:
+                    self.answers[s, k] = Answers(taught.networks[k].to(self.device))
+                answer = self.answers[s, k]
                 for part in torch.from_numpy(np.flatnonzero(fold == k)).split(ROWS):
                     block = unit[part].to(self.device)
-                    found = network(block)
+                    found = answer(block)
                     place = (part[:, None], self.columns[s])
                     logits[place] = found.cpu()
                     if self.by_reliability:
-                        sure[place] = reliability(self.passes[s, k](block), found > 0).cpu()
+                        sure[place] = reliability(answer.passes(block), found > 0).cpu()
         return logits, sure
 
 

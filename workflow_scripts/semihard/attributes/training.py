@@ -17,7 +17,7 @@ from semihard.attributes.calibration import fit_temperature, judge
 from semihard.attributes.classifier_file import FOLDS, Classifier, Taught, save_classifier, write_card
 from semihard.attributes.labels import read_labels
 from semihard.attributes.network import AttributeNetwork, class_weights
-from semihard.attributes.reliability import ROWS, DropoutPasses, reliability
+from semihard.attributes.reliability import ROWS, Answers, reliability
 from semihard.attributes.settings import TrainedClassifier
 from semihard.compute.device import best_device
 from semihard.compute.engine import batch_indices
@@ -204,10 +204,10 @@ def train(
 def answers(network: AttributeNetwork, unit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits and reliability of a network in evaluation mode to unit embeddings `[n, D]`: float32 `[n, A]` each, on the CPU."""
     device = network.logits.weight.device
-    passes = DropoutPasses(network)
+    answer = Answers(network)
     logits, sure = [], []
     for block in unit.split(ROWS):
         block = block.to(device)
-        logits.append(network(block))
-        sure.append(reliability(passes(block), logits[-1] > 0))
+        logits.append(answer(block))
+        sure.append(reliability(answer.passes(block), logits[-1] > 0))
     return torch.cat(logits).cpu(), torch.cat(sure).cpu()
