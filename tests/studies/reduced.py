@@ -9,7 +9,7 @@ from collections.abc import Callable
 from semihard.workflow.configuration import check, expand_sweeps
 from semihard.workflow.settings import Config
 
-LEAST_PEOPLE = 8  # that a face set keeps, and a recognizer can learn to tell apart
+LEAST_PEOPLE = 10  # that a face set keeps: a recognizer can learn to tell them apart, a bootstrap can draw them
 SIDE = 32  # pixels that a recognizer sees
 DRAWN = 16  # and that a generator makes
 Reduction = Callable[[dict, object], dict]

@@ -576,3 +576,15 @@ def test_audit_charts_write_what_they_read(drawn):
     measured = numbers(drawn, "diversity").set_index(["faceset", "quantity"])["value"]
     assert measured["casia", "d_prime"].item() == 4 and measured["casia", "uniqueness"].item() == 0.93
     assert measured["casia", "genuine"].sum() == pytest.approx(1) == measured["casia", "impostor"].sum()
+
+
+def test_attributes_of_too_few_people_are_said_not_to_be_there(tmp_path):
+    few = annotated(tmp_path / "few.h5", np.ones((9, 3)))
+    tables = {name: tmp_path / f"{name}.csv" for name in ("sets", "pairs", "together", "along")}
+    compare_attributes({"few": few}, [], [], 100, tables)
+    plot_attributes(tables["sets"], tmp_path / "a.svg", tmp_path / "a.csv")
+    plot_attribute_heat(tables["sets"], tmp_path / "h.svg", tmp_path / "h.csv")
+    plot_attribute_divergence(tables["pairs"], tmp_path / "d.svg", tmp_path / "d.csv")
+    over_m = {"title": "g", "facesets": ["few"], "m": [0.0]}
+    plot_attribute_curves(tables["sets"], tables["along"], tmp_path / "c.svg", tmp_path / "c.csv", series=[over_m])
+    assert all((tmp_path / f"{name}.svg").read_text().endswith("</svg>\n") for name in "ahdc")

@@ -180,7 +180,7 @@ def plot_attribute_curves(
     """
     table, parts = pd.read_csv(sets), pd.read_csv(along)
     curves = []
-    for one in series:
+    for one in series if "attribute" in table else ():
         of_m = dict(zip(one["facesets"], one["m"], strict=True))
         part = table[table["faceset"].isin(of_m) & table["attribute"].notna()]
         curves.append(part.assign(curve=one["title"], axis="m", x=part["faceset"].map(of_m)))
@@ -189,8 +189,10 @@ def plot_attribute_curves(
         curves.append(
             parts.assign(curve=parts["faceset"] + " over " + axis, axis=axis, x=(parts["low"] + parts["high"]) / 2)
         )
+    curves = [part for part in curves if len(part)]
     if not curves:
-        return save_nothing(picture, csv, ["curve", "x"], {"attributes": "neither m nor φ varies"})
+        why = "no set in which m or φ varies has ten identities"
+        return save_nothing(picture, csv, ["curve", "x"], {"attributes": why} | _unmeasured(table))
     drawn = pd.concat(curves, ignore_index=True)
     titles = list(dict.fromkeys(drawn["curve"]))
     every = looks(sorted(set(drawn["attribute"])))
