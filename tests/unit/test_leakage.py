@@ -369,3 +369,16 @@ def test_planted_photographs_are_told_and_no_others(photographs, tmp_path, null)
     found = read_artifact(tmp_path / "clean.h5", schemas.LEAKAGE)
     low, high = found["interval"][found["name"].tolist().index("matching_null")]
     assert low <= clean["matching"] <= high
+
+
+def test_embeddings_of_one_length_by_two_embedders_are_not_compared(tmp_path):
+    values = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
+    for name in ("mine", "theirs"):
+        with FaceSetWriter(tmp_path / f"{name}.h5", (4, 4), "raw") as writer:
+            writer.add(np.zeros((30, 4, 4, 3), np.uint8), [f"{name}{i // 3}" for i in range(30)])
+        path = tmp_path / f"{name}_embeddings.h5"
+        write_artifact(path, schemas.EMBEDDINGS, {"embedding": values}, attrs={"embedder": f"of {name}"})
+    given = [tmp_path / name for name in ("mine.h5", "mine_embeddings.h5", "theirs.h5", "theirs_embeddings.h5")]
+    with pytest.raises(InputError, match="a cosine across two embedders means nothing"):
+        audit_leakage(LeakageAudit(false_match_rate=0.1), *given, tmp_path / "out.h5", Provenance())
+    assert not (tmp_path / "out.h5").exists()

@@ -20,7 +20,7 @@ import numpy as np
 from semihard.audit.match_rates import match_threshold, share_with_interval
 from semihard.audit.nearest import find_nearest, find_nearest_of_identity
 from semihard.audit.photographs import SAME_PHOTOGRAPH, photograph_correlation
-from semihard.audit.samples import NULL_QUERIES, check_lengths, drawn
+from semihard.audit.samples import NULL_QUERIES, check_same_embedder, drawn
 from semihard.audit.settings import LeakageAudit
 from semihard.errors import UnmeasurableError
 from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
@@ -65,7 +65,7 @@ def find_duplicates(
     else:
         strangers = FaceSet(unrelated[0])
         others = unit_embeddings(unrelated[1], strangers)
-        check_lengths(others.shape[1], unrelated[1], unit.shape[1], embeddings)
+        check_same_embedder(others.shape[1], unrelated[1], unit.shape[1], embeddings)
         some = drawn(np.flatnonzero(strangers.is_own()), NULL_QUERIES)
         null = float((find_nearest(others[some], unit)[1] > threshold).mean())
 

@@ -16,7 +16,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from semihard.audit.inception import inception_features
 from semihard.audit.settings import FidelityAudit
-from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
+from semihard.similarity.embedding_pairs import embedder_of_all, identity_of_each, unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.checkpoint import Resume
@@ -50,6 +50,7 @@ def measure_fidelity(
     those of FID.
     """
     real, generated = FaceSet(real_faces), FaceSet(faces)
+    embedder_of_all([real_embeddings, embeddings])
     first, second = halves(identity_of_each(real))
     is_real = Path(faces).samefile(real_faces)
     rows = second if is_real else np.flatnonzero(generated.is_own())

@@ -32,7 +32,7 @@ from semihard.audit.match_rates import (
 )
 from semihard.audit.nearest import find_nearest
 from semihard.audit.photographs import SAME_PHOTOGRAPH, photograph_correlation
-from semihard.audit.samples import NULL_QUERIES, check_lengths, drawn, one_of_each
+from semihard.audit.samples import NULL_QUERIES, check_same_embedder, drawn, one_of_each
 from semihard.audit.settings import LeakageAudit
 from semihard.errors import UnmeasurableError
 from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
@@ -74,7 +74,7 @@ def audit_leakage(
     """
     audited, reference = FaceSet(faces), FaceSet(reference_faces)
     unit, known = unit_embeddings(embeddings, audited), unit_embeddings(reference_embeddings, reference)
-    check_lengths(unit.shape[1], embeddings, known.shape[1], reference_embeddings)
+    check_same_embedder(unit.shape[1], embeddings, known.shape[1], reference_embeddings)
     own = audited.is_own()
     image, identity, known_identity = np.flatnonzero(own), identity_of_each(audited)[own], identity_of_each(reference)
     if len(np.unique(identity)) < 2:
@@ -89,7 +89,7 @@ def audit_leakage(
     else:
         strangers = FaceSet(unrelated[0])
         others = unit_embeddings(unrelated[1], strangers)
-        check_lengths(others.shape[1], unrelated[1], known.shape[1], reference_embeddings)
+        check_same_embedder(others.shape[1], unrelated[1], known.shape[1], reference_embeddings)
         some = drawn(np.flatnonzero(strangers.is_own()), NULL_QUERIES)
         null_identity = identity_of_each(strangers)[some]
         _, null = find_nearest(others[some], known)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from semihard.errors import InputError
+from semihard.similarity.embedding_pairs import embedder_of_all
 
 NULL_QUERIES = 10_000
 
@@ -20,7 +21,9 @@ def one_of_each(identity: np.ndarray) -> np.ndarray:
     return shuffled[np.unique(identity[shuffled], return_index=True)[1]]
 
 
-def check_lengths(length: int, path: Path | str, expected: int, other: Path | str) -> None:
-    """Raise InputError where embeddings are of different lengths, so of different embedders."""
+def check_same_embedder(length: int, path: Path | str, expected: int, other: Path | str) -> None:
+    """Raise InputError where two artifacts of embeddings are of different lengths, or say that they are by different
+    embedders."""
     if length != expected:
         raise InputError(f"{path}: embeddings of length {length}, {other} has {expected}; use one embedder")
+    embedder_of_all([path, other])
