@@ -26,6 +26,7 @@ STUDY = SMALL | {
         "dcface": SHORT | {"method": "dcface", "embedder": "guide"},
     },
     "embedders": {"guide": {"source": "recognizer", "recognizer": "plain", "trained_on": "real"}},
+    "attribute_classifiers": {},
     "recognizers": {"plain": {"backbone": "tiny", "embedding_dim": 16, "image_size": 16, "batch": 16, "epochs": 2}},
     "study": {
         "real": "real",

@@ -33,10 +33,11 @@ def project(tmp_path_factory) -> Project:
     for name in ("faces_lfw_train_112x112/train.rec", "faces_fairface_112x112/train.rec",
                  "faces_fairface_more_112x112/train.rec", "benchmarks/lfw.bin",
                  "benchmarks/lfw_folds12.bin", "weights/xiaoccer_casia_mobilefacenet128_sd.pt",
-                 "weights/xface_mobilefacenet512_sd.pt", "scikit_learn_data/lfw_home/pairs.txt"):  # fmt: skip
+                 "weights/xface_mobilefacenet512_sd.pt", "scikit_learn_data/lfw_home/pairs.txt",
+                 "faces_fairface_112x112/labels.csv", "faces_fairface_more_112x112/labels.csv"):  # fmt: skip
         (data / name).parent.mkdir(parents=True, exist_ok=True)
         (data / name).touch()
-    for name in ("lfw_originals/person", "scikit_learn_data/lfw_home/lfw_funneled/person"):
+    for name in ("my_faces/person", "lfw_originals/person", "scikit_learn_data/lfw_home/lfw_funneled/person"):
         (data / name).mkdir(parents=True)
     return project
 
@@ -47,7 +48,10 @@ def test_it_dry_runs(project: Project, path, monkeypatch):
     monkeypatch.setenv("HOME", str(project.folder / "data"))
     jobs = project.would_run("--configfile", str(path.relative_to(ROOT)))
     plan = Plan(read_yaml(path))
-    assert jobs["score_study"] == 1 and jobs["train_recognizer"] >= len(plan.study.seeds) * len(plan.comparisons())
+    assert jobs.get("score_study", 0) == bool(plan.runs()) and jobs.get("describe_face_set", 0) == len(
+        plan.audited_facesets()
+    )
+    assert jobs.get("train_recognizer", 0) >= len(plan.study.seeds) * len(plan.comparisons())
     assert jobs.get("verify_epochs", 0) == sum(1 for run in plan.runs() if run["epochs"])
 
 
