@@ -22,6 +22,7 @@ GROUPS = 2000
 BLOCK = 65536
 FEWEST_IDENTITIES = 10
 SEED = 0
+LEVEL = 0.05  # of an interval and of a floor
 
 
 @dataclass(frozen=True)
@@ -164,3 +165,10 @@ def halves(groups: int, count: int, seed: int = SEED) -> tuple[np.ndarray, np.nd
     place = np.argsort(np.random.default_rng(seed).random((count, groups)), axis=1)
     half = groups // 2
     return (place < half).astype(np.float32), ((place >= half) & (place < 2 * half)).astype(np.float32)
+
+
+def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % percentile interval along the first axis, NaN left out; NaN where nothing is left."""
+    empty = np.isnan(values).all(axis=0)
+    low, high = np.nanquantile(np.where(empty, 0, values), [LEVEL / 2, 1 - LEVEL / 2], axis=0)
+    return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
