@@ -47,7 +47,8 @@ def main(images: int = 500_000, attributes: int = 47) -> None:
         torch.manual_seed(0)
         networks = [AttributeNetwork(512, attributes).eval() for _ in range(FOLDS)]
         known = {key: np.full(attributes, 0.5) for key in ("accuracy", "reliable_accuracy", "threshold", "temperature")}
-        known |= {f"reliable_{key}": np.full(attributes, 0.5) for key in ("sensitivity", "specificity")}
+        kinds = (f"{kept}{name}" for kept in ("", "reliable_") for name in ("sensitivity", "specificity"))
+        known |= {kind: np.full(attributes, 0.5) for kind in kinds}
         taught = Taught("t", "", 1, 1, names, np.array([1]), np.zeros(1, np.uint8), networks)
         save_classifier(model, Classifier(names, "e", 512, 0.9, known, [taught]), Provenance())
 

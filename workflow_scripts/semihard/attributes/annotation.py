@@ -52,9 +52,9 @@ def annotate_attributes(
     least = known["threshold"] if by_reliability else np.full(len(names), settings.least_probability)
     answer = _OfEach(classifier, annotated, by_reliability)
     temperature = torch.from_numpy(known["temperature"])
-    told = [name for name in ("accuracy", "reliable_accuracy", "sensitivity", "specificity") if name in known]
-    if by_reliability:
-        told[2:] = ["reliable_sensitivity", "reliable_specificity"]
+    of_kept = "reliable_" if by_reliability else ""
+    told = {"accuracy": "accuracy", "kept_accuracy": "reliable_accuracy"}
+    told |= {name: f"{of_kept}{name}" for name in ("sensitivity", "specificity")}
     attrs = {
         "classifier": Path(classifier_path).parent.name,
         "confidence": settings.confidence,
@@ -81,7 +81,7 @@ def annotate_attributes(
         writer.write("name", names)
         writer.write("own", annotated.is_own())
         writer.write("identity", identity_of_each(annotated))
-        for key, name in zip(("accuracy", "kept_accuracy", "sensitivity", "specificity"), told, strict=True):
+        for key, name in told.items():
             writer.write(key, known[name])
         for column in ASKED:
             if column in annotated.column_names:
