@@ -5,8 +5,8 @@
 of the probabilities x₁ … x_M that M passes with dropout give to the class that is predicted without: centrality minus
 dispersion. The masks are drawn once and are the same for every face, so that a face has one reliability wherever it is
 met. They are 4 of the trunk times 25 of the branches: a mask of the trunk costs a product of matrices, one of the
-branches nearly nothing. A hundred masks of the whole network cost 25 times as much and give the same order of faces
-(docs/results.md).
+branches nearly nothing. A hundred masks of the whole network would
+cost 25 times as much; that they order faces alike has not been measured.
 """
 
 import numpy as np
