@@ -1,6 +1,6 @@
 """What the audits found of a face set → one page, and JSON."""
 
-from semihard.audit.page import describe_face_set
+from semihard.study_table.face_set_page import describe_face_set
 from semihard.workflow.job import job
 
 with job(snakemake):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from semihard.attributes.network import AttributeNetwork
 from semihard.errors import InputError
-from semihard.recognizer.model_file import KEY
+from semihard.recognizer.model_file import KEY, read_tensors
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
 
@@ -85,11 +85,10 @@ def save_classifier(path: Path | str, classifier: Classifier, provenance: Proven
 def load_classifier(path: Path | str) -> Classifier:
     """The classifier, its networks in evaluation mode on the CPU. Raises InputError where the file is none of this version."""
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get(KEY, "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        about, tensors = read_tensors(path)
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a readable attribute classifier ({error})") from None
+    about = about or {}
     if (about.get("kind"), about.get("version")) != (KIND, VERSION):
         raise InputError(
             f"{path}: is {about.get('kind', 'a safetensors file')!r}, expected an attribute classifier of version {VERSION}; "

@@ -40,11 +40,9 @@ def plot_attributes(sets: Path | str, picture: Path | str, csv: Path | str) -> N
 
     sets: the CSV `sets` of `compare_attributes`; the first set is drawn black. CSV: what is drawn.
     """
-    table = pd.read_csv(sets)
-    reasons = _unmeasured(table)
-    if "attribute" not in table:
+    table, reasons = _read_sets(sets)
+    if table.empty:
         return save_nothing(picture, csv, list(table.columns), reasons)
-    table = table[table["attribute"].notna()]
     names = list(dict.fromkeys(table["faceset"]))
     order = ordered(table[table["faceset"] == names[0]])
     columns = (
@@ -124,11 +122,9 @@ def plot_attribute_heat(sets: Path | str, picture: Path | str, csv: Path | str) 
     sets: the CSV `sets` of `compare_attributes`. Grey: not seen by the classifier, or undefined for all. CSV: attribute, then a
     column per set of its prevalence.
     """
-    table = pd.read_csv(sets)
-    reasons = _unmeasured(table)
-    if "attribute" not in table:
+    table, reasons = _read_sets(sets)
+    if table.empty:
         return save_nothing(picture, csv, list(table.columns), reasons)
-    table = table[table["attribute"].notna()]
     names = list(dict.fromkeys(table["faceset"]))
     order = ordered(table[table["faceset"] == names[0]])[::-1]
     value = table.where((table["defined"] > 0) & table["seen"].astype(bool))
@@ -178,11 +174,11 @@ def plot_attribute_curves(
 
     sets, along: CSV of `compare_attributes`; series: title, face sets by rising m, and their m. CSV: what is drawn.
     """
-    table, parts = pd.read_csv(sets), pd.read_csv(along)
+    (table, reasons), parts = _read_sets(sets), pd.read_csv(along)
     curves = []
-    for one in series if "attribute" in table else ():
+    for one in series if len(table) else ():
         of_m = dict(zip(one["facesets"], one["m"], strict=True))
-        part = table[table["faceset"].isin(of_m) & table["attribute"].notna()]
+        part = table[table["faceset"].isin(of_m)]
         curves.append(part.assign(curve=one["title"], axis="m", x=part["faceset"].map(of_m)))
     if len(parts):
         axis = parts["column"].replace("phi", "φ")
@@ -192,7 +188,7 @@ def plot_attribute_curves(
     curves = [part for part in curves if len(part)]
     if not curves:
         why = "no set in which m or φ varies has ten identities"
-        return save_nothing(picture, csv, ["curve", "x"], {"attributes": why} | _unmeasured(table))
+        return save_nothing(picture, csv, ["curve", "x"], {"attributes": why} | reasons)
     drawn = pd.concat(curves, ignore_index=True)
     titles = list(dict.fromkeys(drawn["curve"]))
     every = looks(sorted(set(drawn["attribute"])))
@@ -246,8 +242,10 @@ def _rows(axes: Axes, order: Sequence[str], table: pd.DataFrame) -> None:
     axes.set_ylim(-0.7, len(order) - 0.3)
 
 
-def _unmeasured(table: pd.DataFrame) -> dict[str, str]:
+def _read_sets(sets: Path | str) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The lines of the CSV `sets` of `compare_attributes`, a set and attribute each, and why sets are not among them."""
+    table = pd.read_csv(sets)
     if "unmeasured" not in table:
-        return {}
+        return table, {}
     told = table[table["unmeasured"].notna()]
-    return dict(zip(told["faceset"], told["unmeasured"], strict=True))
+    return table[table["unmeasured"].isna()], dict(zip(told["faceset"], told["unmeasured"], strict=True))

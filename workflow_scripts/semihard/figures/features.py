@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from semihard.audit.samples import drawn
 from semihard.figures.style import COLOURS, MUTED, REAL, WIDTH, new_figure, save, save_nothing, style
 from semihard.similarity.embedding_pairs import open_embeddings
 from semihard.storage import schemas
@@ -44,7 +45,7 @@ def plot_feature_map(
     for name, path, embedded in zip(names, faces, embeddings, strict=True):
         images = FaceSet(path)
         own = np.flatnonzero(images.is_own())
-        own = np.sort(np.random.default_rng(0).choice(own, min(most, len(own)), replace=False))
+        own = drawn(own, most)
         with open_embeddings(embedded, len(images)) as h5:
             features.append(h5["embedding"][own])
         chosen.append(pd.DataFrame({"faceset": name, "image": own}))

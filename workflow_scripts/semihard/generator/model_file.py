@@ -5,14 +5,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from semihard.compute.device import unet_layout
 from semihard.errors import InputError
 from semihard.generator.network import Denoiser
 from semihard.generator.objective import noise_schedule
-from semihard.recognizer.model_file import KEY
+from semihard.recognizer.model_file import KEY, read_tensors
 from semihard.settings import registry
 from semihard.similarity.embedders import Embedder
 from semihard.storage.atomic import atomic_path
@@ -78,10 +78,8 @@ def load_generator(path: Path | str, device: torch.device, compile: bool = False
     Raises InputError where the file is no generator of this version.
     """
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get(KEY, "{}"))
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        if about.get("kind") != "generator":
+        about, weights = read_tensors(path)
+        if not about or about.get("kind") != "generator":
             raise InputError(f"{path}: is no generator file; make it with the rule train_generator")
         spec = GeneratorSpec.of(about["spec"])
         network = spec.build()

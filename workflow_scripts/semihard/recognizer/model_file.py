@@ -133,13 +133,19 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], path: Path | st
     network.load_state_dict(weights, strict=False)  # only num_batches_tracked may be missing: old files have none
 
 
+def read_tensors(path: Path | str) -> tuple[dict | None, dict[str, Tensor]]:
+    """What a model file of this workflow, whichever it is, says of itself, None where it says nothing; and its tensors, on
+    the CPU. Raises SafetensorError or OSError where it is no such file."""
+    with safe_open(path, "pt") as file:
+        about = json.loads((file.metadata() or {}).get(KEY, "null"))
+        return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+
+
 def _read(path: Path | str) -> tuple[dict, dict[str, Tensor]]:
     if not Path(path).is_file():
         raise InputError(f"{path}: model file not found")
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get(KEY, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        about, tensors = read_tensors(path)
     except SafetensorError as error:
         raise InputError(f"{path}: not a readable safetensors file ({error})") from None
     if about and about.get("kind") == "generator":

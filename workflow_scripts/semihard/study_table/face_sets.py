@@ -11,9 +11,8 @@ from semihard.storage.faceset import FaceSet
 COUNTS = ("identities", "images", "inquiry_copies")
 
 
-def count_faces(path: Path | str) -> dict[str, int]:
+def count_faces(faces: FaceSet) -> dict[str, int]:
     """Columns `identities`, `images` and `inquiry_copies` of a face set; copies of inquiries are in the last alone."""
-    faces = FaceSet(path)
     own = faces.is_own()
     named = faces.identity[own & (faces.identity >= 0)]
     return dict(zip(COUNTS, (len(np.unique(named)), int(own.sum()), int((~own).sum())), strict=True))

@@ -17,6 +17,7 @@ import pandas as pd
 from semihard.storage import schemas
 from semihard.storage.artifacts import kind_of, read_artifact, read_attributes, write_artifact
 from semihard.storage.atomic import atomic_path
+from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 from semihard.study_table.face_sets import COUNTS, count_faces, read_fidelity
 from semihard.study_table.formats import write_latex, write_markdown
@@ -116,7 +117,7 @@ def score_study(
     benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
     numbers = {line[0]: _read([row for row in rows if row.label == line[0]]) for line in lines}
     averaged = [name for name in averaged if all(name in {b for b, _ in f.fold_sd} for f in numbers.values())]
-    counts = {faceset: count_faces(path) for faceset, path in facesets.items()}
+    counts = {faceset: count_faces(FaceSet(path)) for faceset, path in facesets.items()}
     unknown = dict.fromkeys(COUNTS) if counts else {}
     table = []
     for label, faceset, recognizer in lines:

@@ -7,8 +7,13 @@ from semihard.workflow.study import Plan
 
 def attribute_sets(plan: Plan) -> list[str]:
     """The face sets whose attributes are compared, none where nobody asks: the real one, the controls, all others examined."""
+    return list(dict.fromkeys([*real_sets(plan), *plan.examined_facesets()])) if plan.study.attributes else []
+
+
+def real_sets(plan: Plan) -> list[str]:
+    """Those of them that are of real people: the real one and the controls."""
     asked, real = plan.study.attributes, [plan.study.real] if plan.study.real else []
-    return list(dict.fromkeys([*real, *asked.controls, *plan.examined_facesets()])) if asked else []
+    return [*real, *(asked.controls if asked else ())]
 
 
 def annotations(plan: Plan) -> list[str]:
@@ -25,9 +30,9 @@ def annotation(plan: Plan) -> dict:
 
 def attribute_comparison(plan: Plan) -> dict:
     """What is compared, which of it is real people, and how, as plain values."""
-    asked, real = plan.study.attributes, [plan.study.real] if plan.study.real else []
+    asked = plan.study.attributes
     settings = {"joint": list(asked.joint), "resamples": asked.resamples} if asked else {}
-    return {"names": attribute_sets(plan), "real": [*real, *(asked.controls if asked else ())]} | settings
+    return {"names": attribute_sets(plan), "real": real_sets(plan)} | settings
 
 
 def over_m(plan: Plan) -> list[dict]:

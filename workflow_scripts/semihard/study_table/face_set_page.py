@@ -16,6 +16,7 @@ from semihard.storage.artifacts import read_artifact, read_attributes
 from semihard.storage.atomic import atomic_path
 from semihard.storage.faceset import FaceSet
 from semihard.storage.schema import Schema
+from semihard.study_table.face_sets import count_faces
 
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -72,11 +73,9 @@ def _facts(images: FaceSet) -> dict:
     kept = {name: str(images.attrs.get(name, "")) for name in ("source", "licence", "alignment")}
     made = {name: str(images.attrs.get(name, "")) for name in ("rule", "settings")}
     return {
-        "images": int(own.sum()),
-        "identities": len(sizes),
+        **count_faces(images),
         "images_per_identity_median": float(np.median(sizes)) if len(sizes) else None,
         "unlabelled_images": int((own & (images.identity < 0)).sum()),
-        "inquiry_copies": int((~own).sum()),
         "image_height": images.image_size[0],
         "image_width": images.image_size[1],
         **kept,

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from semihard.attributes.comparison import compare_attributes
-from semihard.audit.page import describe_face_set
 from semihard.errors import UnmeasurableError
 from semihard.storage import schemas
 from semihard.storage.artifacts import or_unmeasured, read_artifact, write_artifact
 from semihard.storage.faceset import FaceSetWriter
 from semihard.storage.provenance import Provenance
+from semihard.study_table.face_set_page import describe_face_set
 from tests.unit.test_attribute_comparison import annotated, population
 from tests.unit.test_figures import diversity, duplicates, leakage
 
