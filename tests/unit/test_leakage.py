@@ -348,7 +348,9 @@ def photographs(real_faces, tmp_path_factory) -> dict[str, tuple[Path, Path]]:
         face_set(files[name][0], [""] * len(images), images)
         if name != "clean":
             embed_faces(files[name][0], model, files[name][1])
-    embeddings(files["clean"][1], read_artifact(files["planted"][1], schemas.EMBEDDINGS)["embedding"][50:])
+    planted = read_artifact(files["planted"][1], schemas.EMBEDDINGS)["embedding"]
+    by = {"embedder": read_attributes(files["planted"][1], schemas.EMBEDDINGS)["embedder"]}
+    write_artifact(files["clean"][1], schemas.EMBEDDINGS, {"embedding": planted[50:]}, attrs=by)
     return files
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from semihard.generator.float32_muon import Float32Muon
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.model_file import GeneratorSpec
 from semihard.generator.optimizer import Optimizer, as_matrix
@@ -72,6 +73,27 @@ def test_muon_updates_inner_matrices_and_kernels_orthogonally_and_nothing_else()
         assert (singular > 0.5).sum() > 1 and singular.max() < 1.4, name  # Newton–Schulz, five steps: near 1, not at it
     for name in before:
         assert not torch.equal(before[name], after[name]), name
+
+
+def test_muon_in_float32_is_torch_s_but_for_rounding_and_takes_its_state():
+    torch.manual_seed(0)
+    start = [torch.randn(12, 40), torch.randn(30, 8), torch.randn(9, 9)]
+    kinds, moved = (torch.optim.Muon, Float32Muon), []
+    for kind in (*kinds, *kinds):
+        matrices = [torch.nn.Parameter(value.clone()) for value in start]
+        optimizer = kind(matrices, 0.05, weight_decay=0.1)
+        for step in range(4):
+            torch.manual_seed(step)
+            for matrix in matrices:
+                matrix.grad = torch.randn_like(matrix)
+            if step == 2 and len(moved) >= 2:  # the other one goes on
+                state, optimizer = optimizer.state_dict(), kinds[kind is kinds[0]](matrices, 0.05, weight_decay=0.1)
+                optimizer.load_state_dict(state)
+            optimizer.step()
+        moved.append([matrix.detach() - value for matrix, value in zip(matrices, start, strict=True)])
+    for other in moved[1:]:
+        for a, b in zip(moved[0], other, strict=True):
+            torch.testing.assert_close(a, b, atol=4e-3, rtol=0)  # of updates near 0.2
 
 
 def test_the_layout_of_kernels_does_not_matter():

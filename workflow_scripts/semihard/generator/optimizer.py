@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from semihard.compute.device import has_fast_bf16
+from semihard.generator.float32_muon import Float32Muon
 from semihard.generator.settings import Diffusion
 
 FIRST_AND_LAST = (
@@ -31,7 +33,8 @@ class Optimizer:
         self._matrices = [(parameter, nn.Parameter(as_matrix(parameter.detach()))) for parameter in by_muon]
         if by_muon:
             matrices = [matrix for _, matrix in self._matrices]
-            self.parts["muon"] = torch.optim.Muon(matrices, settings.muon_learning_rate, weight_decay=decay)
+            muon = torch.optim.Muon if has_fast_bf16(device) else Float32Muon
+            self.parts["muon"] = muon(matrices, settings.muon_learning_rate, weight_decay=decay)
         self._rates = {name: part.param_groups[0]["lr"] for name, part in self.parts.items()}
 
     def step(self, factor: float) -> None:
