@@ -11,7 +11,8 @@ demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/dem
 	.venv/bin/snakemake --report report.zip
 
 test: .venv/test.stamp  ## the whole test suite
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto --maxprocesses 8 tests/unit
+	.venv/bin/python -m pytest tests/workflow tests/studies
 
 studies: .venv/test.stamp  ## every configuration of configs/ at a hundredth of its size, on rendered stand-ins of its files
 	.venv/bin/python -m pytest tests/studies -m ""

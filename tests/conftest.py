@@ -13,7 +13,7 @@ import torch
 
 from semihard.storage.faceset import FaceSetWriter
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.studies.warm_python import warm_python
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "report", "config.yaml", "configs", "docs")
 
@@ -80,7 +82,9 @@ def finished(tmp_path_factory) -> Project:
         project.folder / "ijbc", np.concatenate([batch.images for batch in rendered_faces(IDENTITIES, PER_IDENTITY, 0)])
     )
     project.configure(SMALL)
-    project.snakemake("--cores", "2")
+    with warm_python(tmp_path_factory.mktemp("python")) as project.python:
+        project.snakemake("--cores", "2")
+    project.python = None
     return project
 
 
