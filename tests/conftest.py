@@ -1,6 +1,7 @@
 """What several tests share: small face sets, and the real faces where the machine has them."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault(
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from semihard.storage.faceset import FaceSetWriter
+from tests.warm_python import warm_python
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
@@ -23,6 +25,13 @@ def real_faces() -> Path:
     if not folder:
         pytest.skip("SEMIHARD_FACES is not set: no real faces on this machine")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory) -> Iterator[Path]:
+    """A Python whose jobs need not import torch."""
+    with warm_python(tmp_path_factory.mktemp("python")) as program:
+        yield program
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ The fast ones are part of `make test`; all of them: `make studies`.
 """
 
 import csv
-from collections.abc import Iterator
 
 import pytest
 import yaml
@@ -15,7 +14,6 @@ from semihard.workflow.study import Plan
 from semihard.workflow.user_files import leave_out_absent_benchmarks
 from tests.studies.reduced import reduced
 from tests.studies.stand_ins import write_all
-from tests.studies.warm_python import warm_python
 from tests.workflow.conftest import ROOT, Project, copy_project
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml")) + sorted((ROOT / "configs" / "miniature").glob("*.yaml"))
@@ -27,12 +25,12 @@ FAST = {
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory) -> Iterator[Project]:
+def project(tmp_path_factory, warm) -> Project:
     """A copy of the project with the files of all studies."""
     project = copy_project(tmp_path_factory.mktemp("studies"))
     write_all(project.folder)
-    with warm_python(tmp_path_factory.mktemp("python")) as project.python:
-        yield project
+    project.python = warm
+    return project
 
 
 def _named(path) -> str:

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.studies.warm_python import warm_python
-
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "report", "config.yaml", "configs", "docs")
 
@@ -65,7 +63,7 @@ def copy_project(folder: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Project:
+def finished(tmp_path_factory, warm) -> Project:
     """A small study, run to its end: every kind of stage on real pixels, the embedder a file of pretrained weights."""
     import numpy as np
     import torch
@@ -82,9 +80,8 @@ def finished(tmp_path_factory) -> Project:
         project.folder / "ijbc", np.concatenate([batch.images for batch in rendered_faces(IDENTITIES, PER_IDENTITY, 0)])
     )
     project.configure(SMALL)
-    with warm_python(tmp_path_factory.mktemp("python")) as project.python:
-        project.snakemake("--cores", "2")
-    project.python = None
+    project.python = warm
+    project.snakemake("--cores", "2")
     return project
 
 

@@ -77,12 +77,13 @@ def test_each_kind_touches_few_files():
 
 
 @pytest.fixture(scope="module")
-def extended(tmp_path_factory) -> Project:
+def extended(tmp_path_factory, warm) -> Project:
     """The project with one more of everything, and its study run to the end."""
     project = copy_project(tmp_path_factory.mktemp("extended"))
     for blocks in sections().values():
         write(project, blocks)
     write_data(project)
+    project.python = warm
     project.configure(study())
     project.snakemake("--cores", "2")
     return project

@@ -58,10 +58,11 @@ def write_pairs(path, first_identity: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Project:
+def project(tmp_path_factory, warm) -> Project:
     project = copy_project(tmp_path_factory.mktemp("fair"))
     for name, first_identity in (("asian", 900), ("indian", 950)):
         write_pairs(project.folder / f"{name}.bin", first_identity)
+    project.python = warm
     project.configure(STUDY)
     project.snakemake("--cores", "2", TABLE, PICTURE)
     return project

@@ -39,9 +39,10 @@ STUDY = SMALL | {
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory) -> Project:
+def drawn(tmp_path_factory, warm) -> Project:
     """The four face sets and the calibration, drawn."""
     project = copy_project(tmp_path_factory.mktemp("generators"))
+    project.python = warm
     project.configure(STUDY)
     wanted = [f"facesets/{name}.h5" for name in STUDY["study"]["compare"]] + ["generators/cemiface/calibration.h5"]
     project.snakemake("--cores", "2", "--", *(f"results/generators/{path}" for path in wanted))

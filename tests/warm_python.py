@@ -58,7 +58,7 @@ def serve(address: str, ready: str) -> None:
     """Import, then fork for every connection; the fork of the fork is the job, its parent reports how it ended."""
     import importlib
 
-    sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
     own = importlib.import_module("semihard")  # it makes torchvision importable beside a CPU build of torch
     for name in IMPORTED:
         importlib.import_module(name)
