@@ -1,8 +1,12 @@
 """Embedders: preprocessing, folding and gradients against plain arithmetic; foreign weights; LFW with pretrained networks."""
 
+import argparse
 import hashlib
 import os
 import pickle
+import sys
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +25,7 @@ from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import import_embedder
 from semihard.similarity.layout import renamed, spec_of
 from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
+from semihard.similarity.state_dict import read_state_dict
 from semihard.sources.importing import import_benchmark
 from semihard.sources.settings import BinBenchmark
 from semihard.storage import schemas
@@ -137,6 +142,9 @@ FOREIGN = {
     "adaface_ir_50": lambda state, x: adaface_ir(state, x.flip(1), 50),
     "adaface_ir_101": lambda state, x: adaface_ir(state, x.flip(1), 100),
     "adaface_ir_se_50": lambda state, x: adaface_ir(state, x.flip(1), 50, se=True),
+    "cvlface_ir_18": lambda state, x: adaface_ir(state, x, 18),
+    "cvlface_ir_50": lambda state, x: adaface_ir(state, x, 50),
+    "cvlface_ir_101": lambda state, x: adaface_ir(state, x, 100),
     "mbf": lambda state, x: insightface_mbf(state, x, 2, (1, 4, 6, 2)),
     "mbf_large": lambda state, x: insightface_mbf(state, x, 4, (2, 8, 12, 4)),
 }
@@ -151,14 +159,46 @@ def foreign(layout: str, n: int = 1) -> tuple[dict[str, torch.Tensor], torch.Ten
     return state.tensors, pixels, features
 
 
-@pytest.mark.parametrize("layout", ["adaface_ir_18", "adaface_ir_se_50", "mbf", "mbf_large"])
+def beside_lightning(module: str = "pytorch_lightning.callbacks.model_checkpoint") -> dict:
+    """What Lightning 1 leaves beside a state dict: its callbacks by their class, and the arguments of training."""
+    checkpoint = FOREIGN_MODULES.a_class(module, "ModelCheckpoint")
+    arguments = argparse.Namespace(lr=0.1, path=Path("data"), limits=np.float64(1.0))
+    return {"callbacks": {checkpoint: {"best_model_score": torch.tensor(0.9)}}, "hyper_parameters": arguments}
+
+
+class ForeignModules:
+    """Modules that are not installed where their files are read."""
+
+    def __init__(self):
+        self.names: list[str] = []
+
+    def a_class(self, module: str, name: str) -> type:
+        parts = module.split(".")
+        for whole in (".".join(parts[:n]) for n in range(1, len(parts) + 1)):
+            made = sys.modules.setdefault(whole, types.ModuleType(whole))
+            self.names.append(whole)
+        setattr(made, name, type(name, (), {"__module__": module}))
+        return getattr(made, name)
+
+    def forget(self) -> None:
+        for name in self.names:
+            sys.modules.pop(name, None)
+
+
+FOREIGN_MODULES = ForeignModules()
+
+
+@pytest.mark.parametrize("layout", ["adaface_ir_18", "adaface_ir_se_50", "cvlface_ir_18", "mbf", "mbf_large"])
 def test_foreign_weights_give_the_foreign_features(tmp_path, layout):
     state, pixels, expected = foreign(layout, 2)
     if layout.startswith("adaface"):  # a Lightning checkpoint: the network in `model`, the head beside it
         state = {f"model.{name}": value for name, value in state.items()}
         state |= {"head.kernel": torch.zeros(512, 7), "head.batch_mean": torch.ones(1) * 20}
-        state = {"state_dict": state, "epoch": 25}
+        state = {"state_dict": state, "epoch": 25} | beside_lightning()
+    if layout.startswith("cvlface"):  # on the Hub: a wrapper's `model`, whose `net` it is
+        state = {f"model.net.{name}": value for name, value in state.items()}
     torch.save(state, tmp_path / "w.ckpt")
+    FOREIGN_MODULES.forget()
     import_embedder(weights(tmp_path / "w.ckpt", layout), tmp_path / "m")
     embedder = load_embedder(tmp_path / "m")
     with torch.no_grad():
@@ -253,8 +293,24 @@ def test_a_random_file_is_no_state_dict(tmp_path, seed):
 def test_pickled_code_is_refused_and_does_not_run(tmp_path):
     for path, write in (("new.pt", torch.save), ("plain.pkl", lambda o, p: p.write_bytes(pickle.dumps(o)))):
         write({"a": Payload(tmp_path / "ran")}, tmp_path / path)
-        with pytest.raises(InputError, match=r"refused; save its state_dict|is no PyTorch state dict"):
+        with pytest.raises(InputError, match=r"holds posix\.mkdir beside tensors, refused|is no PyTorch state dict"):
             import_embedder(weights(tmp_path / path, "iresnet18"), tmp_path / "model")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_of_a_lightning_checkpoint_nothing_but_tensors_is_made(tmp_path):
+    """Whoever calls a trap by a trusted name is called as little as the trusted one would be."""
+    path = tmp_path / "w.ckpt"
+    torch.save({"state_dict": {"model.a": torch.ones(2)}} | beside_lightning(), path)
+    FOREIGN_MODULES.forget()
+    assert {name: value.tolist() for name, value in read_state_dict(path).items()} == {"a": [1, 1]}
+
+    made = FOREIGN_MODULES.a_class("pytorch_lightning.utilities", "AttributeDict")
+    made.__reduce__ = lambda self: (made, (1,), {"x": 2}, None, iter([("key", Payload(tmp_path / "ran"))]))
+    torch.save({"state_dict": {"a": torch.ones(2)}, "hyper_parameters": made()}, path)
+    FOREIGN_MODULES.forget()
+    with pytest.raises(InputError, match=r"w\.ckpt: holds posix\.mkdir beside tensors, refused"):
+        read_state_dict(path)
     assert not (tmp_path / "ran").exists()
 
 

@@ -2,12 +2,9 @@
 
 import logging
 import os
-import pickle
-import re
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from semihard.errors import InputError
@@ -16,6 +13,7 @@ from semihard.recognizer.model_file import EmbedderSpec, load_weights, save_mode
 from semihard.settings.paths import expand_path
 from semihard.similarity.layout import renamed, spec_of
 from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
+from semihard.similarity.state_dict import read_state_dict
 from semihard.storage.checksum import check_sha256
 from semihard.storage.provenance import Provenance
 
@@ -68,39 +66,6 @@ def checked(value: Tensor, name: str, path: Path) -> Tensor:
             f"{path}: tensor {name!r} holds values that are not finite in float32; the file is damaged, get it again"
         )
     return value
-
-
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Tensors by name of a state dict (PyTorch or safetensors); wrapping and classification layers are taken off.
-
-    Wrapping: `state_dict` around it, and `module.`, `model.` (Lightning, as AdaFace's files) or `backbone.` before names.
-    Raises InputError where the file is unreadable or would run code when loaded.
-    """
-    try:
-        state = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" not in str(error):  # it asked for nothing to call: these bytes are no pickle of PyTorch
-            raise InputError(f"{path}: is no PyTorch state dict and no .safetensors file") from None
-        raise InputError(
-            f"{path}: holds pickled objects other than tensors, refused; save its state_dict() alone and give that "
-            "(of a Lightning checkpoint you trust: torch.load(path, weights_only=False)['state_dict'])"
-        ) from None
-    except Exception as error:  # whatever torch makes of damaged bytes
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise InputError(f"{path}: not a readable weight file ({reason[0]})") from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
-    state = {
-        re.sub(r"^(module\.|model\.|backbone\.)*", "", name): value
-        for name, value in (state.items() if isinstance(state, dict) else ())
-        if isinstance(name, str) and isinstance(value, Tensor)
-    }
-    if not state:
-        raise InputError(f"{path}: holds no tensors by name; expected a state dict")
-    return {name: value for name, value in state.items() if not name.startswith(("logits.", "head."))}
 
 
 def facenet_path(settings: FacenetEmbedder) -> Path:

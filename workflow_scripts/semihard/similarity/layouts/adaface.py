@@ -1,4 +1,4 @@
-"""AdaFace's IR and IR-SE networks."""
+"""AdaFace's IR and IR-SE networks, as its own releases hold them and as CVLface's do, which see RGB."""
 
 from semihard.recognizer.backbones import iresnet
 from semihard.similarity.layout import Renames
@@ -8,6 +8,9 @@ NAMES = {
     "adaface_ir_50": {"backbone": "ir_50", "image_size": (112, 112), "embedding_dim": 512, "colour": "bgr"},
     "adaface_ir_101": {"backbone": "ir_101", "image_size": (112, 112), "embedding_dim": 512, "colour": "bgr"},
     "adaface_ir_se_50": {"backbone": "ir_se_50", "image_size": (112, 112), "embedding_dim": 512, "colour": "bgr"},
+    "cvlface_ir_18": {"backbone": "ir_18", "image_size": (112, 112), "embedding_dim": 512},
+    "cvlface_ir_50": {"backbone": "ir_50", "image_size": (112, 112), "embedding_dim": 512},
+    "cvlface_ir_101": {"backbone": "ir_101", "image_size": (112, 112), "embedding_dim": 512},
 }
 IR_BLOCK = ["bn1", "conv1", "bn2", "prelu", "conv2", "bn3"]
 
