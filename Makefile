@@ -4,11 +4,14 @@ CORES ?= all
 # uv does not read pip's setting for local wheels, and leaves byte-compiling to the first start of every job.
 INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode
 
-.PHONY: demo test studies lint docs lock wheels clean
+.PHONY: demo verify test studies lint docs lock wheels clean
 
 demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/demo and report.zip
 	.venv/bin/snakemake --cores $(CORES)
 	.venv/bin/snakemake --report report.zip
+
+verify: .venv/run.stamp  ## the accuracy table of your checkpoint: MODEL=backbone.pth LAYOUT=iresnet50 BENCHMARKS="lfw.bin cfp_fp.bin"
+	@PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.workflow.verify_checkpoint "$(MODEL)" $(BENCHMARKS) --layout "$(LAYOUT)" --cores $(CORES)
 
 test: .venv/test.stamp  ## the whole test suite
 	.venv/bin/python -m pytest -n auto --maxprocesses 8 tests/unit

@@ -127,11 +127,11 @@ def write_pairs(path: Path, folder: Path, folds: int, per_fold: int) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def write_mobilefacenet(path: Path, size: tuple[int, int], dim: int) -> None:
-    """A MobileFaceNet that has learnt nothing."""
+def write_backbone(path: Path, size: tuple[int, int], dim: int, name: str = "mobilefacenet") -> None:
+    """A network that has learnt nothing."""
     torch.manual_seed(0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(build_backbone("mobilefacenet", size, dim).state_dict(), path)
+    torch.save(build_backbone(name, size, dim).state_dict(), path)
 
 
 def write_all(folder: Path) -> None:
@@ -158,8 +158,9 @@ def write_all(folder: Path) -> None:
     write_folder(faces / "lfw_originals", ((4, 2),), 53_000, 160, 45)
     write_benchmark(faces / "benchmarks" / "lfw.bin", 60, 54_000)
     write_benchmark(faces / "benchmarks" / "lfw_folds12.bin", 24, 55_000)
-    write_mobilefacenet(faces / "weights" / "xiaoccer_casia_mobilefacenet128_sd.pt", (112, 96), 128)
-    write_mobilefacenet(faces / "weights" / "xface_mobilefacenet512_sd.pt", (112, 112), 512)
+    write_backbone(folder / "data" / "backbone.pth", (112, 112), 512, "iresnet50")
+    write_backbone(faces / "weights" / "xiaoccer_casia_mobilefacenet128_sd.pt", (112, 96), 128)
+    write_backbone(faces / "weights" / "xface_mobilefacenet512_sd.pt", (112, 112), 512)
     home = folder / "home" / "scikit_learn_data" / "lfw_home"
     write_folder(home / "lfw_funneled", ((20, 1), (40, 5)), 60_000, 112, 20)
     write_pairs(home / "pairs.txt", home / "lfw_funneled", 10, 6)

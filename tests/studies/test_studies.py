@@ -21,7 +21,8 @@ FAST = {
     "configs/lfw_discovery",
     "configs/external",
     "configs/audit",
-}  # bins of one image, class weights, two seeds; every form of face sets, an audit alone
+    "configs/verify",
+}  # bins of one image, class weights, two seeds; every form of face sets; an audit alone, a verification alone
 
 
 @pytest.fixture(scope="session")

@@ -18,13 +18,13 @@ from safetensors.torch import save_file
 from semihard.compute.tensors import resize, to_float
 from semihard.errors import InputError
 from semihard.recognizer.backbone import build_backbone
-from semihard.recognizer.model_file import EmbedderSpec, load_model, save_model
+from semihard.recognizer.model_file import EmbedderSpec, load_class_centers, load_model, save_model, weights_digest
 from semihard.settings import registry
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import import_embedder
 from semihard.similarity.layout import renamed, spec_of
-from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
+from semihard.similarity.settings import FacenetEmbedder, FileEmbedder, WeightsEmbedder
 from semihard.similarity.state_dict import read_state_dict
 from semihard.sources.importing import import_benchmark
 from semihard.sources.settings import BinBenchmark
@@ -336,6 +336,24 @@ def test_facenet_weights_without_their_classifier(tmp_path, monkeypatch):
         InputError, match=r"cache/checkpoints/20180402-114759-vggface2\.pt: not found; fetch https://github"
     ):
         import_embedder(FacenetEmbedder(source="facenet"), tmp_path / "m")
+
+
+def test_a_model_of_another_study_comes_with_its_class_weights(tmp_path):
+    weight = torch.randn(3, 16)
+    save_model(tmp_path / "theirs", network(CROPPED), CROPPED, weight, ["a", "b", "c"])
+    given = FileEmbedder(source="file", path=str(tmp_path / "theirs"))
+    import_embedder(given, tmp_path / "m")
+    found, names = load_class_centers(tmp_path / "m")
+    assert torch.equal(found, weight) and names == ["a", "b", "c"]
+    pixels, (theirs, ours) = to_float(PIXELS), (load_embedder(tmp_path / name) for name in ("theirs", "m"))
+    assert ours.spec == CROPPED and torch.equal(ours(pixels), theirs(pixels))
+    assert weights_digest(tmp_path / "theirs") == weights_digest(tmp_path / "m")
+
+    with pytest.raises(InputError, match=r"theirs: sha256 is .*, expected 0{64}"):
+        import_embedder(given.model_copy(update={"sha256": "0" * 64}), tmp_path / "n")
+    save_file({"a": torch.ones(1)}, tmp_path / "theirs")
+    with pytest.raises(InputError, match=r"theirs: a safetensors file, but no model file of this workflow"):
+        import_embedder(given, tmp_path / "n")
 
 
 # ── embedding a face set ──

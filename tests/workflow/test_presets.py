@@ -28,7 +28,7 @@ def project(tmp_path_factory) -> Project:
         (data / "faces_webface_112x112" / f"{name}.bin").touch()
     for name in ("inquiries_112x112", "digiface_72x10k", "idiff_face_synthetic_uniform_cpd25"):
         (data / name / "person").mkdir(parents=True)
-    for name in ("hsface10k.lmdb", "vface10k.lmdb"):
+    for name in ("hsface10k.lmdb", "vface10k.lmdb", "backbone.pth"):
         (data / name).touch()
     for name in ("faces_lfw_train_112x112/train.rec", "faces_fairface_112x112/train.rec",
                  "faces_fairface_more_112x112/train.rec", "benchmarks/lfw.bin",

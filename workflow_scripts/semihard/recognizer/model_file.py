@@ -89,6 +89,17 @@ def load_model(path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
     return backbone, spec
 
 
+def copy_model(path: Path | str, output: Path | str, provenance: Provenance | None = None) -> None:
+    """Write the model of another study, class weights included, after its checks.
+
+    Raises InputError where it is no model file.
+    """
+    backbone, spec = load_model(path)
+    about, tensors = _read(path)
+    names = about.get("identity_names", ())
+    save_model(output, backbone, spec, tensors.get("head.weight"), names, provenance)
+
+
 def identities_of(path: Path | str) -> list[str]:
     """Names of the identities that a recognizer was trained on; none for weights from elsewhere."""
     return list(_read(path)[0].get("identity_names", ()))

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from semihard.errors import InputError
 from semihard.recognizer.backbone import build_backbone
-from semihard.recognizer.model_file import EmbedderSpec, load_weights, save_model
+from semihard.recognizer.model_file import EmbedderSpec, copy_model, load_weights, save_model
 from semihard.settings.paths import expand_path
 from semihard.similarity.layout import renamed, spec_of
-from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
+from semihard.similarity.settings import FacenetEmbedder, FileEmbedder, WeightsEmbedder
 from semihard.similarity.state_dict import read_state_dict
 from semihard.storage.checksum import check_sha256
 from semihard.storage.provenance import Provenance
@@ -27,13 +27,17 @@ FACENET = EmbedderSpec("inception_resnet_v1", (160, 160), 512, scale=128.0)
 
 
 def import_embedder(
-    settings: FacenetEmbedder | WeightsEmbedder, output: Path | str, provenance: Provenance | None = None
+    settings: FacenetEmbedder | FileEmbedder | WeightsEmbedder, output: Path | str, provenance: Provenance | None = None
 ) -> None:
     """Write the model file of a pretrained network.
 
     Raises InputError where the weight file is missing, has another checksum, holds pickled code (never run), or is not
     of the layout it is said to be: the first tensor that does not fit is named with both shapes.
     """
+    if isinstance(settings, FileEmbedder):
+        path = expand_path(settings.path)
+        check_sha256(path, settings.sha256)
+        return copy_model(path, output, provenance)
     if isinstance(settings, FacenetEmbedder):
         path = facenet_path(settings)
         check_sha256(path, FACENET_SHA256.get(settings.pretrained))

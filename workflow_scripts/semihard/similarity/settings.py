@@ -52,6 +52,18 @@ class WeightsEmbedder(EmbedderSettings):
     )
 
 
+class FileEmbedder(EmbedderSettings):
+    """A recognizer or an embedder of another study: its file says how it is to be used."""
+
+    source: Literal["file"]
+    path: Annotated[str, UserFile("a model.safetensors that this workflow wrote is expected")] = Field(
+        description="A `model.safetensors` of this workflow. `~` and environment variables are expanded."
+    )
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="Refuse the file where its checksum is another."
+    )
+
+
 class SimilarityBinFaces(FaceSetSettings):
     """The faces of one similarity bin: CemiFace's discovery experiment (NeurIPS 2024, Sec. 3.1)."""
 

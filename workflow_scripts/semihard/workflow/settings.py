@@ -192,8 +192,8 @@ class Config(Settings):
         pattern=r"^/?[^\s{}<>/][^{}<>]*$",
         description="The folder everything is made in; give each study its own.",
     )
-    facesets: dict[Name, FaceSetEntry] = Field(description="Face sets.")
-    embedders: dict[Name, EmbedderEntry] = Field(description="Embedders.")
+    facesets: dict[Name, FaceSetEntry] = Field({}, description="Face sets.")
+    embedders: dict[Name, EmbedderEntry] = Field({}, description="Embedders.")
     generators: dict[Name, GeneratorEntry] = Field({}, description="Generators.")
     recognizers: dict[Name, Recognizer] = Field({}, description="Recognizers.")
     benchmarks: dict[BenchmarkName, BenchmarkEntry] = Field({}, description="Benchmarks.")

@@ -1,0 +1,95 @@
+"""Studies of one part, as a newcomer asks for them: `make verify`, and an embedder taken from one study to another."""
+
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+from semihard.recognizer.backbone import build_backbone
+from tests.studies.stand_ins import write_benchmark
+from tests.workflow.conftest import ROOT, Project, copy_project
+
+
+def make(project: Project, *arguments: str, check: bool = True) -> str:
+    """Run make in the project, with the environment of this test as its own."""
+    done = subprocess.run(
+        ["make", *arguments], cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert check == (done.returncode == 0), done.stdout[-5000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    """A copy with a checkpoint, two benchmarks, and a Python where make has its own."""
+    project = copy_project(tmp_path_factory.mktemp("verify"))
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy2(ROOT / name, project.folder / name)
+    (project.folder / ".venv/bin").mkdir(parents=True)
+    for name in ("uv", "python"):
+        (project.folder / ".venv/bin" / name).write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        (project.folder / ".venv/bin" / name).chmod(0o755)
+    (project.folder / ".venv/run.stamp").touch()
+    torch.manual_seed(0)
+    torch.save(build_backbone("iresnet18", (112, 112), 512).state_dict(), project.folder / "mine.pth")
+    for number, name in enumerate(("lfw", "cfp_fp")):
+        write_benchmark(project.folder / f"data/{name}.bin", 40, 70_000 + 100 * number)
+    return project
+
+
+def test_a_checkpoint_is_verified_in_one_line(project):
+    out = make(
+        project, "verify", "MODEL=mine.pth", "LAYOUT=iresnet18", "BENCHMARKS=data/lfw.bin data/cfp_fp.bin", "CORES=2"
+    )
+    results = project.folder / "results/verify/mine"
+    table = pd.read_csv(results / "study/scores.csv", comment="#")
+    assert table["label"].tolist() == ["mine (reference)"] and table[["lfw", "cfp_fp", "AVG"]].notna().all().all()
+    assert "| mine (reference) |" in out and (results / "figures/accuracy.svg").is_file()
+    assert not (results / "recognizers").exists()  # nothing is trained
+
+    model = (
+        project.folder / "results/verify/mine/embedders/mine/model.safetensors"
+    )  # what it was made into serves as it is
+    assert "copy it to another place" in make(
+        project, "verify", f"MODEL={model}", "BENCHMARKS=data/lfw.bin", check=False
+    )
+    shutil.copy2(model, project.folder / "taken.safetensors")
+    make(project, "verify", "MODEL=taken.safetensors", "BENCHMARKS=data/lfw.bin data/cfp_fp.bin", "CORES=2")
+    again = pd.read_csv(project.folder / "results/verify/taken/study/scores.csv", comment="#")
+    assert again["label"].tolist() == ["taken (reference)"] and again["AVG"].tolist() == table["AVG"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a checkpoint and what to verify it on: make verify MODEL="),
+        (["MODEL=mine.pth", "LAYOUT=iresnet18"], "name a checkpoint and what to verify it on"),
+        (["MODEL=nowhere.pth", "BENCHMARKS=data/lfw.bin"], "nowhere.pth: not found"),
+        (["MODEL=mine.pth", "BENCHMARKS=data/nowhere.bin"], "data/nowhere.bin: not found"),
+        (["MODEL=mine.pth", "BENCHMARKS=data/lfw.bin"], "mine.pth: say whose state dict it is: LAYOUT="),
+        (["MODEL=mine.pth", "LAYOUT=iresnet19", "BENCHMARKS=data/lfw.bin"], "embedders.mine.layout: 'iresnet19'"),
+        (["MODEL=mine.pth", "LAYOUT=iresnet18", "BENCHMARKS=data/lfw.bin ./data/lfw.bin"], "have one name"),
+    ],
+)
+def test_what_is_not_given_or_not_there_is_said(project, arguments, message):
+    out = make(project, "verify", *arguments, check=False)
+    assert "Nothing is verified:\n" in out and message in out and "Traceback" not in out
+
+
+def test_the_trap_of_a_target_after_configfile_is_on_no_page():
+    """Snakemake takes it for a second configuration: a target stands behind `--`."""
+    pages = [
+        ROOT / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "configs").rglob("*.yaml"),
+        ROOT / "bench/README.md",
+    ]
+    for path in pages:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if "snakemake" in line and "--configfile" in line:
+                after = line.split("--configfile", 1)[1].split("`")[0].split("#")[0].split("→")[0].split()
+                extra = [word for word in after[1:] if not word.startswith("-")]
+                assert not extra or after[1].startswith("-"), f"{path}: {line}"
