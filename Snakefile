@@ -42,4 +42,5 @@ rule all:
     input:
         pictures(PLAN),
         [at("scores", form="csv")] if PLAN.runs() else [],
+        [at("export", **export) for export in exports(PLAN)],
         [at("page", faceset=name, form="html") for name in PLAN.audited_facesets()],

@@ -17,6 +17,7 @@ try:
     from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison, attribute_sets
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
+    from semihard.workflow.export_plan import export_inputs, exports
     from semihard.workflow.fairness_plan import TOGETHER, fairness_inputs, fairness_runs, fairness_settings
     from semihard.workflow.figures import FIGURES, pictures
     from semihard.workflow.folder_listing import listing_of
@@ -84,7 +85,7 @@ def code(script, wildcard=None, drawn=""):
 
     if wildcard is None:
         return fingerprint()
-    return lambda wildcards: fingerprint(SECTION_OF[wildcard], wildcards[wildcard])
+    return lambda wildcards: fingerprint(SECTION_OF.get(wildcard, ""), wildcards[wildcard])
 
 
 def entry(wildcard, name):

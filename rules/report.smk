@@ -33,9 +33,9 @@ for figure in FIGURES:
 
 
 rule export_faces:
-    """A face set for other people's code: a folder of images, InsightFace's RecordIO, or WebDataset tars."""
+    """A face set for other people's code, with its card; where the study audits the set, with what it found."""
     input:
-        faces=at("faces"),
+        unpack(lambda wildcards: export_inputs(PLAN, wildcards.faceset)),
     output:
         folder=directory(at("export")),
     log:
@@ -46,6 +46,6 @@ rule export_faces:
         "../envs/faces.yaml"
     params:
         settings=lambda wildcards: {"form": wildcards.form},
-        code=code("export_faces"),
+        code=code("export_faces", "form"),
     script:
         "../workflow_scripts/export_faces.py"

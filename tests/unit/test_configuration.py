@@ -12,6 +12,7 @@ from semihard.workflow.attribute_plan import annotations, attribute_comparison, 
 from semihard.workflow.code_entries import of
 from semihard.workflow.configuration import expand_sweeps, read_yaml
 from semihard.workflow.consistency_checks import remarks
+from semihard.workflow.export_plan import exports
 from semihard.workflow.figures import pictures
 from semihard.workflow.fingerprint import reached_by
 from semihard.workflow.leakage_references import leakage_references, leakages
@@ -627,10 +628,24 @@ def test_a_set_is_drawn_to_be_looked_at():
     assert ("generators", "g") in plan.needed and "results/figures/samples/synthetic.png" in pictures(plan)
 
 
+def test_a_set_is_made_to_be_taken_away():
+    rows = [{"faceset": "synthetic", "forms": ["parquet", "folder"]}, {"faceset": "synthetic", "forms": ["folder"]}]
+    plan = part({"exports": [*rows, {"faceset": "real"}]})
+    assert [tuple(row.values()) for row in exports(plan)] == [
+        ("synthetic", "parquet"),
+        ("synthetic", "folder"),
+        ("real", "recordio"),
+    ]
+    assert ("generators", "g") in plan.needed
+
+
 @pytest.mark.parametrize(
     ("study", "sentence"),
     [
         ({}, "study: asks for nothing"),
+        ({"exports": [{"faceset": "synthetic", "forms": []}]}, r"study\.exports"),
+        ({"exports": [{"faceset": "synthetic", "forms": ["zip"]}]}, r"study\.exports"),
+        ({"exports": [{"faceset": "synthetik"}]}, "'synthetik' is not an entry of facesets; did you mean 'synthetic'"),
         ({"embedder": "guide"}, "study: asks for nothing"),
         ({"audit": ["real"]}, "study: embedder is missing"),
         ({"benchmarks": ["held_out"], "show": ["real"]}, "study: references is missing, the embedders to verify"),

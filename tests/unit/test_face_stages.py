@@ -1,10 +1,5 @@
 """Stages that make face sets and benchmarks: import, subset, rendering, export."""
 
-import csv
-import json
-import struct
-import tarfile
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -13,10 +8,7 @@ from pydantic import ValidationError
 
 from semihard.errors import InputError
 from semihard.sources.benchmark_bin import write_bin
-from semihard.sources.export import export_faces
 from semihard.sources.importing import import_benchmark, import_faces
-from semihard.sources.readers.recordio import read_faces
-from semihard.sources.recordio import HEADER, open_recordio
 from semihard.sources.recordio_writer import RecordIOWriter
 from semihard.sources.rendered.factors import FACTORS
 from semihard.sources.rendered.morphable import draw_identities
@@ -218,87 +210,3 @@ def test_rendered_benchmark_is_balanced_and_disjoint(tmp_path):
     assert len(set(used)) == len(used)  # no image in two pairs
     people = [set(first[pairs["fold"] == f]) | set(second[pairs["fold"] == f]) for f in range(5)]
     assert sum(map(len, people)) == len(set().union(*people))
-
-
-def test_exports_can_be_read_again(tmp_path, small_faceset):
-    source = FaceSet(small_faceset)
-    names = [source.identity_names[k] for k in source.identity]
-    export_faces(small_faceset, tmp_path / "rec", "recordio")
-    import_faces(RecordIOFaces(source="recordio", path=str(tmp_path / "rec")), tmp_path / "r.h5", Provenance())
-    again = FaceSet(tmp_path / "r.h5")
-    assert [again.encoded(i) for i in range(40)] == [source.encoded(i) for i in range(40)]
-    assert [again.identity_names[k] for k in again.identity] == names
-
-    export_faces(small_faceset, tmp_path / "folder", "folder")
-    with (tmp_path / "folder" / "labels.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["identity"] for row in rows] == names
-    assert (tmp_path / "folder" / rows[7]["path"]).read_bytes() == source.encoded(7)
-
-    export_faces(small_faceset, tmp_path / "wds", "webdataset")
-    with tarfile.open(tmp_path / "wds" / "000000.tar") as tar:
-        assert tar.extractfile("00000007.png").read() == source.encoded(7)
-        assert int(tar.extractfile("00000007.cls").read()) == source.identity[7]
-
-
-def mixed_set(path: Path) -> Path:
-    """Six images of three identities, one of which is only ever the lighter part; two are mixed, one is a copy."""
-    images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
-    names = ["a, the first", "a, the first", "b\u2028b", "b\u2028b", "c", "c"]
-    columns = {"partner": np.int32([-1, 1, -1, 0, 0, 1]), "phi": np.float32([1, 0.7, 1, 0.1, 0.2, 0.45])}
-    attrs = {"source": "synthesis", "licence": "research only", "alignment": "arcface"}
-    with FaceSetWriter(path, (16, 16), "png", Provenance(rule="gather_shards"), attrs) as writer:
-        writer.add(images, names, columns | {"inquiry_copy": np.int8([1, 0, 0, 0, 0, 0])})
-    return path
-
-
-LABELS = [0, 0, 1, 0, 0, 1]  # φ 0.1, 0.2 and 0.45 are less than half: the partner's
-OTHERS = [-1, 1, -1, 1, 2, 2]
-WEIGHTS = [1, 0.7, 1, 0.9, 0.8, 0.55]
-
-
-def test_mixed_labels_leave_whole(tmp_path):
-    source = mixed_set(tmp_path / "m.h5")
-    images = [FaceSet(source).encoded(i) for i in range(6)]
-
-    export_faces(source, tmp_path / "folder", "folder")
-    with (tmp_path / "folder" / "labels.csv").open(newline="") as file:
-        rows = {int(Path(row["path"]).stem): row for row in csv.DictReader(file)}
-    assert [int(rows[i]["label"]) for i in range(6)] == LABELS and [
-        int(rows[i]["other_label"]) for i in range(6)
-    ] == OTHERS
-    assert [float(rows[i]["weight"]) for i in range(6)] == pytest.approx(WEIGHTS)
-    assert rows[0]["identity"] == "a, the first" and rows[3]["other_identity"] == "b\u2028b"
-    assert [int(rows[i]["inquiry_copy"]) for i in range(6)] == [1, 0, 0, 0, 0, 0]
-    assert all((tmp_path / "folder" / rows[i]["path"]).read_bytes() == images[i] for i in range(6))
-
-    export_faces(source, tmp_path / "wds", "webdataset")
-    with tarfile.open(tmp_path / "wds" / "000000.tar") as tar:
-        for i in range(6):
-            said = json.loads(tar.extractfile(f"{i:08d}.json").read())
-            assert (said["label"], said["other_label"]) == (LABELS[i], OTHERS[i])
-            assert (
-                said["weight"] == pytest.approx(WEIGHTS[i]) and int(tar.extractfile(f"{i:08d}.cls").read()) == LABELS[i]
-            )
-
-    export_faces(source, tmp_path / "rec", "recordio")
-    records = open_recordio(tmp_path / "rec")
-    for row in records.images:
-        payload = records.payload(row)
-        i, (count, label, _, _) = images.index(records.encoded(row)), HEADER.unpack_from(payload)
-        values = struct.unpack_from(f"<{count}f", payload, HEADER.size) if count else (label,)
-        expected = (LABELS[i], OTHERS[i], WEIGHTS[i]) if OTHERS[i] >= 0 else (LABELS[i],)
-        assert values == pytest.approx(expected)
-    assert (tmp_path / "rec" / "identity_names.txt").read_text() == "a, the first\nb\u2028b\nc\n"
-    assert (tmp_path / "rec" / "property").read_text() == "3,16,16"
-    assert {face.identity for face in read_faces(tmp_path / "rec", label_gaps="renumber")} == {
-        "a, the first",
-        "b\u2028b",
-    }
-
-    for folder in ("folder", "wds", "rec"):
-        about = json.loads((tmp_path / folder / "about.json").read_text())
-        assert (
-            about["licence"] == "research only" and about["source"] == "synthesis" and about["alignment"] == "arcface"
-        )
-        assert about["mixed_labels"] and about["rule"] == "gather_shards" and about["images"] == 6

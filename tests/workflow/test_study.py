@@ -1,5 +1,6 @@
 """A small study from the first face to the report, on real pixels."""
 
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from semihard.storage.artifacts import read_artifact
 from semihard.storage.faceset import FaceSet
 from semihard.workflow.figures import pictures
 from semihard.workflow.study import Plan
+from semihard.workflow.targets import EXPORTED_AS
 from semihard.workflow.user_files import leave_out_absent_benchmarks
 from tests.workflow.conftest import SMALL, Project, copy_project
 
@@ -102,11 +104,23 @@ def test_report_collects_the_figures(finished: Project):
     assert (finished.folder / "report.zip").stat().st_size > 100_000
 
 
-@pytest.mark.parametrize("form", ["folder", "recordio", "webdataset"])
-def test_export(finished: Project, form):
+@pytest.mark.parametrize("form", EXPORTED_AS)
+def test_an_export_states_what_the_audit_found(finished: Project, form):
     finished.snakemake("--cores", "1", f"{RESULTS}/export/synthetic/{form}")
-    files = [path for path in (finished.folder / f"{RESULTS}/export/synthetic/{form}").rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) > 1000
+    card = (finished.folder / f"{RESULTS}/export/synthetic/{form}/README.md").read_text()
+    assert (
+        "| images | 66 |" in card
+        and "| leakage, against real | matching |" in card
+        and "| `inquiries` | strangers |" in card
+    )
+
+
+def test_an_export_is_part_of_a_study(finished: Project, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    project = Project(tmp_path / "copy")
+    exports = [{"faceset": "real", "forms": ["folder", "parquet"]}]
+    project.configure(SMALL | {"study": SMALL["study"] | {"exports": exports}})
+    assert project.would_run() == {"export_faces": 2}
 
 
 def test_bad_input_is_one_sentence_and_status_1(finished: Project, tmp_path):

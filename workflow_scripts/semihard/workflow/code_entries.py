@@ -46,6 +46,11 @@ def of(script: str, settings: Settings, config: Config) -> list[str]:
     return entries
 
 
+def named(script: str, name: str) -> list[str]:
+    """What `script` finds by `name` alone. Raises InputError where nothing has that name."""
+    return [item for found in FOUND.get(script, ()) for item in found.entries([name])]
+
+
 def possible(script: str) -> list[str]:
     """Everything that `script` may find, for one entry or another."""
     return [item for found in FOUND.get(script, ()) for item in found.entries(names_of(found.package))]
@@ -112,5 +117,6 @@ FOUND: dict[str, tuple[Found, ...]] = {
         Found("sources.readers", lambda settings, config: [settings.source], has=("read",)),
         Found("sources.label_formats", label_format, has=("read",)),
     ),
+    "export_faces": (Found("sources.export_forms", lambda settings, config: (), has=("write",)),),
     "import_benchmark": (Found("sources.benchmarks", lambda settings, config: [settings.source], has=("read",)),),
 }

@@ -85,6 +85,20 @@ class Reference(Settings):
     )
 
 
+class Export(Settings):
+    """A face set in the forms that other people's code reads, each with its card."""
+
+    faceset: FaceSetName = Field(description="The face set.")
+    forms: tuple[Literal[*registry.names_of("sources.export_forms")], ...] = Field(
+        ("recordio",),
+        min_length=1,
+        description=(
+            "folder: images and labels.csv. parquet: what Hugging Face's `datasets` loads. recordio: InsightFace's layout. "
+            "webdataset: tars."
+        ),
+    )
+
+
 class Study(Settings):
     """What is compared with what."""
 
@@ -132,6 +146,9 @@ class Study(Settings):
         (),
         description="Face sets to audit besides those that a generator of the study drew: anybody's; each gets a page.",
     )
+    exports: tuple[Export, ...] = Field(
+        (), description="Face sets to write for other people's code: <results>/export/<face set>/<form>."
+    )
     embedder: EmbedderName | None = Field(
         None, description="Measures similarity, diversity and leakage for the report: of all face sets that it shows."
     )
@@ -177,9 +194,10 @@ class Study(Settings):
         for name, wanted, why in needed:
             if wanted and not getattr(self, name):
                 raise ValueError(f"{name} is missing, {why}")
-        if not (verified or self.audit or self.show):
+        if not (verified or self.audit or self.show or self.exports):
             raise ValueError(
-                "asks for nothing: name face sets in compare (to train on them), audit or show, or embedders in references"
+                "asks for nothing: name face sets in compare (to train on them), audit, show or exports, or embedders in "
+                "references"
             )
         return self
 

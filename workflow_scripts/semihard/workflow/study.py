@@ -13,7 +13,7 @@ from semihard.workflow.configuration import SECTIONS, check, did_you_mean, expan
 from semihard.workflow.consistency_checks import check_uses
 from semihard.workflow.fingerprint import fingerprint
 from semihard.workflow.paths import path_of
-from semihard.workflow.settings import Comparison, Reference, Study
+from semihard.workflow.settings import Comparison, Export, Reference, Study
 
 
 class Plan:
@@ -36,7 +36,7 @@ class Plan:
     def _with_sweeps_resolved(self, study: Study) -> Study:
         def names(values: Iterable) -> Iterator:
             for value in values:
-                if isinstance(value, Comparison):
+                if isinstance(value, Comparison | Export):
                     for name in self.sweeps.get(value.faceset, [value.faceset]):
                         yield value.model_copy(update={"faceset": name})
                 elif isinstance(value, Reference):
@@ -44,7 +44,7 @@ class Plan:
                 else:
                     yield from self.sweeps.get(value, [value])
 
-        swept = ("compare", "benchmarks", "references", "show", "audit")
+        swept = ("compare", "benchmarks", "references", "show", "audit", "exports")
         return study.model_copy(update={field: tuple(names(getattr(study, field))) for field in swept})
 
     def _entry(self, section: str, name: str) -> Settings:
@@ -274,9 +274,10 @@ class Plan:
     # ── code ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def code(self, script: str, section: str = "", name: str = "", drawn: str = "") -> str:
-        """The fingerprint of a script and of what it finds by name: by the names in an entry of the configuration, or
-        the function in semihard/figures that draws a figure."""
+        """The fingerprint of a script and of what it finds by name: by the names in an entry of the configuration, by
+        `name` itself where there is no section, or the function in semihard/figures that draws a figure."""
         entries = code_entries.of(script, self._entry(section, name), self.config) if section else []
+        entries += code_entries.named(script, name) if name and not section else []
         return fingerprint(f"{script}.py", *entries, *([f"semihard.figures.{drawn}"] if drawn else []))
 
 

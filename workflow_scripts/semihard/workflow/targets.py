@@ -5,6 +5,7 @@ import string
 from collections.abc import Iterable
 
 from semihard.errors import InputError
+from semihard.settings.registry import names_of
 from semihard.workflow.configuration import did_you_mean
 from semihard.workflow.paths import ARTIFACTS
 from semihard.workflow.study import Plan
@@ -18,7 +19,7 @@ SECTION_OF = {
     "benchmark": "benchmarks",
     "classifier": "attribute_classifiers",
 }
-EXPORTED_AS = ("folder", "recordio", "webdataset")
+EXPORTED_AS = tuple(names_of("sources.export_forms"))
 
 
 def check_targets(plan: Plan, targets: Iterable[str]) -> None:

@@ -1,0 +1,67 @@
+"""The card of an exported face set: what it is, of what and how it was made, on what terms, and what audits found of it."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+from semihard.sources.labelled_faces import LabelledFaces
+
+SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
+NOT_STATED = "not stated; ask whoever made it before you use or pass it on"
+READ_BY = {
+    "folder": "One folder per label; `labels.csv` has a line per image.",
+    "recordio": "InsightFace's layout: `train.rec`, `train.idx`, `property`; `identity_names.txt` names the labels in order.",
+    "webdataset": "`webdataset.WebDataset` reads the tars: the image, `.cls` its label, `.json` all that is said of it.",
+    "parquet": "`datasets.load_dataset` reads this folder, or the repository that it is pushed to.",
+}
+
+
+def dataset_card(labelled: LabelledFaces, form: str, audit: Mapping) -> str:
+    """Markdown, with the Hub's metadata at its head. audit: what `describe_face_set` found; may be empty."""
+    about, name = labelled.about(), labelled.faces.path.stem
+    count = int(about["images"])
+    size = next((said for limit, said in SIZES if count < limit), "n>10M")
+    head = ["license: other", f"pretty_name: {json.dumps(name, ensure_ascii=False)}", "tags: [face-recognition]"]
+    head += [f"size_categories: [{size}]"]
+    if form == "parquet":
+        head += ["configs:", "- {config_name: default, data_files: data/train-*.parquet}"]
+    height, width = labelled.faces.image_size
+    facts = {
+        "images": f"{count:,}",
+        "identities": f"{about['identities']:,}",
+        "pixels (height × width)": f"{height} × {width}",
+        "source": about.get("source", "") or "not stated",
+        "alignment": about.get("alignment", "") or "not stated",
+        "licence": about.get("licence", "") or NOT_STATED,
+        "two labels with a weight": "yes" if about["mixed_labels"] else "no",
+    }
+    lines = ["---", *head, "---", "", f"# {name}", "", READ_BY.get(form, ""), "", "| | |", "|---|---|"]
+    lines += [f"| {key} | {value} |" for key, value in facts.items()]
+    if made := dict(_settings(str(about.get("settings", "")))):
+        lines += ["", f"## Made by `{about.get('rule', '')}`", "", "| knob | value |", "|---|---|"]
+        lines += [f"| `{key}` | {value} |" for key, value in made.items()]
+    if numbers := list(_numbers(audit)):
+        lines += ["", "## What audits found", "", "| of | quantity | value |", "|---|---|---|", *numbers]
+    lines += ["", "Made with semihard. `SHA256SUMS` has the checksums of all files: `sha256sum -c SHA256SUMS`.", ""]
+    return "\n".join(lines)
+
+
+def _settings(text: str) -> Iterator[tuple[str, str]]:
+    """The knobs of the rule that made the set, as it was given them."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = {}
+    for key, value in values.items() if isinstance(values, dict) else ():
+        yield key, json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+def _numbers(audit: Mapping) -> Iterator[str]:
+    """A line per number of leakage, duplicates, diversity and fidelity, with its interval."""
+    parts = {f"leakage, against {name}": part for name, part in audit.get("leakage", {}).items()}
+    parts |= {name: audit[name] for name in ("duplicates", "diversity", "fidelity") if name in audit}
+    for part, quantities in parts.items():
+        for name, number in quantities.items() if isinstance(quantities, Mapping) else ():
+            if isinstance(number, Mapping) and isinstance(number.get("value"), int | float):
+                low, high = number.get("low"), number.get("high")
+                interval = f" [{low:.4g}, {high:.4g}]" if low is not None and high is not None else ""
+                yield f"| {part} | {name.replace('_', ' ')} | {number['value']:.4g}{interval} |"

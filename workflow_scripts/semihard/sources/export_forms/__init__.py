@@ -1,0 +1,1 @@
+"""The forms that a face set is exported in, a file each: `write(labelled, folder, advance)`."""
