@@ -18,7 +18,7 @@ test: .venv/test.stamp  ## the whole test suite
 	.venv/bin/python -m pytest tests/workflow tests/studies
 
 studies: .venv/test.stamp  ## every configuration of configs/ at a hundredth of its size, on rendered stand-ins of its files
-	.venv/bin/python -m pytest tests/studies -m ""
+	.venv/bin/python -m pytest tests/studies -m "$(MARK)"
 
 lint: .venv/test.stamp  ## what CI checks beside the tests
 	.venv/bin/ruff check .
