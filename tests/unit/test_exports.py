@@ -54,7 +54,8 @@ def mixed_set(path: Path) -> Path:
     """Six images of three identities, one of which is only ever the lighter part; two are mixed, one is a copy."""
     images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
     names = ["a, the first", "a, the first", "b\u2028b", "b\u2028b", "c", "c"]
-    columns = {"partner": np.int32([-1, 1, -1, 0, 0, 1]), "phi": np.float32([1, 0.7, 1, 0.1, 0.2, 0.45])}
+    columns = {"m": np.float32([np.nan, 0.5, 0, 0, 0.5, 0.5])}
+    columns |= {"partner": np.int32([-1, 1, -1, 0, 0, 1]), "phi": np.float32([1, 0.7, 1, 0.1, 0.2, 0.45])}
     attrs = {"source": "synthesis", "licence": "research only", "alignment": "arcface"}
     with FaceSetWriter(path, (16, 16), "png", Provenance("gather_shards", {"similarity": 0.5}), attrs) as writer:
         writer.add(images, names, columns | {"inquiry_copy": np.int8([1, 0, 0, 0, 0, 0])})
@@ -177,7 +178,8 @@ def test_each_form_has_its_card_and_its_checksums(tmp_path, form):
         and about["size_categories"] == ["n<1K"]
         and ("configs" in about) == (form == "parquet")
     )
-    for line in ("# m", "| images | 6 |", "| identities | 3 |", "| licence | research only |", "| two labels with a weight | yes |",
+    for line in ("# m", "| images | 6 |", "| identities | 3 |", "| licence | research only |", "| two labels with a weight | yes |", "| similarity m asked for | 0, 0.5 |",
+                 "| φ of the identity mixup | 0.1, 0.2, 0.45, 0.7, 1 |",
                  "## Made by `gather_shards`", "| `similarity` | 0.5 |",
                  "| leakage, against real | matching | 0.25 [0.125, 0.5] |", "| diversity | vendi | 3 |"):  # fmt: skip
         assert f"{line}\n" in text, line

@@ -116,7 +116,7 @@ class Named(SimpleNamespace):
 def run(script, output, settings, faces=None, **more):
     stub = Named(
         rule=script, log=[f"{sys.argv[1]}/{script}.log"], resources=Named(), wildcards=Named(), output=output,
-        params=Named(settings=settings, code="c"), input=type("Input", (list,), {"faces": faces})([]),
+        params=Named(settings=settings, code="c"), input=type("Input", (list,), {"faces": faces, "get": lambda self, name: None})([]),
     )
     runpy.run_path(f"workflow_scripts/{script}.py", {"snakemake": stub}, "__main__")
 
@@ -124,7 +124,7 @@ def run(script, output, settings, faces=None, **more):
 work = sys.argv[1]
 settings = {"source": "folder", "path": work + "/photos é", "tiles": 1, "align": "none", "licence": "©"}
 run("import_faces", Named(faces=f"{work}/faces.h5"), settings)
-for form in ("folder", "recordio", "webdataset"):
+for form in ("folder", "recordio", "webdataset", "parquet"):
     run("export_faces", Named(folder=f"{work}/{form}"), {"form": form}, f"{work}/faces.h5")
 settings = {"source": "recordio", "path": f"{work}/recordio"}
 run("import_faces", Named(faces=f"{work}/again.h5"), settings)

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from semihard.sources.labelled_faces import LabelledFaces
 
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
+DRAWN_BY = (("m", "similarity m asked for"), ("phi", "φ of the identity mixup"))  # columns of a synthetic set
 NOT_STATED = "not stated; ask whoever made it before you use or pass it on"
 READ_BY = {
     "folder": "One folder per label; `labels.csv` has a line per image.",
@@ -34,6 +37,9 @@ def dataset_card(labelled: LabelledFaces, form: str, audit: Mapping) -> str:
         "licence": about.get("licence", "") or NOT_STATED,
         "two labels with a weight": "yes" if about["mixed_labels"] else "no",
     }
+    facts |= {
+        said: _values(labelled.faces.column(name)) for name, said in DRAWN_BY if name in labelled.faces.column_names
+    }
     lines = ["---", *head, "---", "", f"# {name}", "", READ_BY.get(form, ""), "", "| | |", "|---|---|"]
     lines += [f"| {key} | {value} |" for key, value in facts.items()]
     if made := dict(_settings(str(about.get("settings", "")))):
@@ -43,6 +49,12 @@ def dataset_card(labelled: LabelledFaces, form: str, audit: Mapping) -> str:
         lines += ["", "## What audits found", "", "| of | quantity | value |", "|---|---|---|", *numbers]
     lines += ["", "Made with semihard. `SHA256SUMS` has the checksums of all files: `sha256sum -c SHA256SUMS`.", ""]
     return "\n".join(lines)
+
+
+def _values(column: np.ndarray) -> str:
+    """The values of a column, where they are few, else the least and the greatest."""
+    values = np.unique(column[np.isfinite(column)])
+    return ", ".join(f"{value:g}" for value in values) if len(values) <= 5 else f"{values[0]:g} … {values[-1]:g}"
 
 
 def _settings(text: str) -> Iterator[tuple[str, str]]:
