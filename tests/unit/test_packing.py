@@ -59,3 +59,9 @@ def test_a_vector_at_the_threshold_is_too_similar(monkeypatch, block):
     vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     assert pack(vectors, 0.0).tolist() == [0]
     assert pack(vectors, 1e-6).tolist() == [0, 1]
+
+
+def test_a_threshold_of_one_is_no_limit():
+    """Rounding may put the cosine of two equal vectors on either side of 1."""
+    unit = torch.nn.functional.normalize(torch.randn(1, 33), dim=1).repeat(5, 1)
+    assert len(pack(unit, 1.0)) == 5 and len(pack(unit, 0.999)) == 1

@@ -219,7 +219,7 @@ class SyntheticFaces(SampledFaces):
     identities: Positive = Field(10_000, description="New identities (CemiFace Table 6, 0.5M set).")
     per_identity: Positive = Field(50, description="Images per identity (CemiFace Table 6).")
     inquiry_threshold: Similarity = Field(
-        0.3, description="Greatest cosine between two inquiries (CemiFace Sec. 4.1, after DCFace)."
+        0.3, description="Greatest cosine between two inquiries (CemiFace Sec. 4.1, after DCFace); 1: no limit."
     )
     inquiry_embedder: EmbedderName | None = Field(
         None,

@@ -13,13 +13,14 @@ class GreedyPacking:
     """What is kept of the vectors given so far, block by block; there may be more to come.
 
     The same as in one pass over single vectors, whatever the blocks; only a cosine within float32 rounding of
-    `threshold` may fall to either side. Memory: the kept vectors, and cosines of one block to another.
+    `threshold` may fall to either side. From 1 on there is no limit: two equal vectors are both kept. Memory: the kept
+    vectors, and cosines of one block to another.
 
     Attributes: threshold; kept, a list of the unit vectors float32 `[s, D]` kept of each block, in order.
     """
 
     def __init__(self, threshold: float):
-        self.threshold = threshold
+        self.threshold = threshold if threshold < 1 else float("inf")
         self.kept: list[torch.Tensor] = []
 
     def add(self, unit: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
