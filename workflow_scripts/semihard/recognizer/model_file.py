@@ -78,7 +78,10 @@ def load_model(path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
 
     Raises InputError where the file is no model file, or its weights are not those of the network it names.
     """
-    about, tensors = _read(path)
+    return _model_of(*_read(path), path)
+
+
+def _model_of(about: dict, tensors: dict[str, Tensor], path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
     values = dict(about["spec"])
     for name in ("image_size", "crop_from"):
         values[name] = values[name] and tuple(values[name])
@@ -94,8 +97,8 @@ def copy_model(path: Path | str, output: Path | str, provenance: Provenance | No
 
     Raises InputError where it is no model file.
     """
-    backbone, spec = load_model(path)
     about, tensors = _read(path)
+    backbone, spec = _model_of(about, tensors, path)
     names = about.get("identity_names", ())
     save_model(output, backbone, spec, tensors.get("head.weight"), names, provenance)
 

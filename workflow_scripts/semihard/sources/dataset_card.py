@@ -1,7 +1,7 @@
 """The card of an exported face set: what it is, of what and how it was made, on what terms, and what audits found of it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,23 +10,16 @@ from semihard.sources.labelled_faces import LabelledFaces
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 DRAWN_BY = (("m", "similarity m asked for"), ("phi", "φ of the identity mixup"))  # columns of a synthetic set
 NOT_STATED = "not stated; ask whoever made it before you use or pass it on"
-READ_BY = {
-    "folder": "One folder per label; `labels.csv` has a line per image.",
-    "recordio": "InsightFace's layout: `train.rec`, `train.idx`, `property`; `identity_names.txt` names the labels in order.",
-    "webdataset": "`webdataset.WebDataset` reads the tars: the image, `.cls` its label, `.json` all that is said of it.",
-    "parquet": "`datasets.load_dataset` reads this folder, or the repository that it is pushed to.",
-}
 
 
-def dataset_card(labelled: LabelledFaces, form: str, audit: Mapping) -> str:
-    """Markdown, with the Hub's metadata at its head. audit: what `describe_face_set` found; may be empty."""
+def dataset_card(labelled: LabelledFaces, read_by: str, audit: Mapping, hub: Sequence[str] = ()) -> str:
+    """Markdown, with the Hub's metadata at its head. read_by, hub: a sentence and lines of metadata of the form that it is
+    exported in; audit: what `describe_face_set` found; may be empty."""
     about, name = labelled.about(), labelled.faces.path.stem
     count = int(about["images"])
     size = next((said for limit, said in SIZES if count < limit), "n>10M")
     head = ["license: other", f"pretty_name: {json.dumps(name, ensure_ascii=False)}", "tags: [face-recognition]"]
-    head += [f"size_categories: [{size}]"]
-    if form == "parquet":
-        head += ["configs:", "- {config_name: default, data_files: data/train-*.parquet}"]
+    head += [f"size_categories: [{size}]", *hub]
     height, width = labelled.faces.image_size
     facts = {
         "images": f"{count:,}",
@@ -40,7 +33,7 @@ def dataset_card(labelled: LabelledFaces, form: str, audit: Mapping) -> str:
     facts |= {
         said: _values(labelled.faces.column(name)) for name, said in DRAWN_BY if name in labelled.faces.column_names
     }
-    lines = ["---", *head, "---", "", f"# {name}", "", READ_BY.get(form, ""), "", "| | |", "|---|---|"]
+    lines = ["---", *head, "---", "", f"# {name}", "", read_by, "", "| | |", "|---|---|"]
     lines += [f"| {key} | {value} |" for key, value in facts.items()]
     if made := dict(_settings(str(about.get("settings", "")))):
         lines += ["", f"## Made by `{about.get('rule', '')}`", "", "| knob | value |", "|---|---|"]

@@ -1,6 +1,5 @@
 """A face set in the forms that other people's code reads, with its card and the checksums of its files."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from semihard.errors import InputError
 from semihard.settings import registry
 from semihard.sources.dataset_card import dataset_card
 from semihard.sources.labelled_faces import LabelledFaces
+from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSet
 
 MANIFEST = "SHA256SUMS"
@@ -31,14 +31,16 @@ def export_faces(faces_path: Path | str, folder: Path | str, form: str, audit: P
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty: remove it, or export to another folder")
     found: Mapping = json.loads(Path(audit).read_text(encoding="utf-8")) if audit else {}
+    written_as = registry.load("sources.export_forms", form)
+    card = dataset_card(labelled, written_as.READ_BY, found, getattr(written_as, "HUB", ()))
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     partial.mkdir(parents=True)
     try:
         with progress(f"export {form}", len(labelled.order), "images") as advance:
-            registry.load("sources.export_forms", form).write(labelled, partial, advance)
+            written_as.write(labelled, partial, advance)
         about = json.dumps(labelled.about(), indent=1, ensure_ascii=False)
         (partial / "about.json").write_text(f"{about}\n", encoding="utf-8")
-        (partial / "README.md").write_text(dataset_card(labelled, form, found), encoding="utf-8")
+        (partial / "README.md").write_text(card, encoding="utf-8")
         (partial / MANIFEST).write_text(manifest(partial), encoding="utf-8")
         if folder.exists():
             folder.rmdir()
@@ -49,8 +51,5 @@ def export_faces(faces_path: Path | str, folder: Path | str, form: str, audit: P
 
 def manifest(folder: Path) -> str:
     """SHA-256 and path of every file in `folder`, in the form of `sha256sum`."""
-    lines = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.relative_to(folder).as_posix()}\n")
-    return "".join(lines)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return "".join(f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)

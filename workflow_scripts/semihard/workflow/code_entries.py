@@ -117,6 +117,6 @@ FOUND: dict[str, tuple[Found, ...]] = {
         Found("sources.readers", lambda settings, config: [settings.source], has=("read",)),
         Found("sources.label_formats", label_format, has=("read",)),
     ),
-    "export_faces": (Found("sources.export_forms", lambda settings, config: (), has=("write",)),),
+    "export_faces": (Found("sources.export_forms", lambda settings, config: (), has=("READ_BY", "write")),),
     "import_benchmark": (Found("sources.benchmarks", lambda settings, config: [settings.source], has=("read",)),),
 }

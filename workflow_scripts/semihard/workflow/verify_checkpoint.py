@@ -1,7 +1,6 @@
 """The study of one checkpoint: what `make verify` writes, runs and prints."""
 
 import argparse
-import os
 import re
 import subprocess
 import sys
@@ -72,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(study, sort_keys=False, allow_unicode=True), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--cores", given.cores, "--configfile", str(file)]
-    if code := subprocess.run(command, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}).returncode:
+    if code := subprocess.run(command).returncode:
         sys.exit(code)
     print(Path(plan.path("scores", form="md")).read_text(encoding="utf-8"))
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from semihard.sources.labelled_faces import LabelledFaces
 
+READ_BY = "One folder per label; `labels.csv` has a line per image."
+
 
 def write(labelled: LabelledFaces, folder: Path, advance: Callable[[int], None]) -> None:
     """Write `folder`, which is there and empty; `advance` is told of every image."""

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from semihard.sources.labelled_faces import LabelledFaces
 
+READ_BY = "`datasets.load_dataset` reads this folder, or the repository that it is pushed to."
+HUB = ("configs:", "- {config_name: default, data_files: data/train-*.parquet}")  # at the head of its card
 BYTES_PER_FILE = 500_000_000  # of images; the Hub's advice
 ROWS_AT_ONCE = 100  # of a row group: what a reader holds in memory, 100 as `datasets` writes images
 IMAGE = pa.struct({"bytes": pa.binary(), "path": pa.string()})

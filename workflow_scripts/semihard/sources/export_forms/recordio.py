@@ -8,6 +8,8 @@ from pathlib import Path
 from semihard.sources.labelled_faces import LabelledFaces
 from semihard.sources.recordio_writer import RecordIOWriter
 
+READ_BY = "InsightFace's layout: `train.rec`, `train.idx`, `property`; `identity_names.txt` names the labels in order."
+
 
 def write(labelled: LabelledFaces, folder: Path, advance: Callable[[int], None]) -> None:
     """Write `folder`, which is there and empty; `advance` is told of every image."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from semihard.sources.labelled_faces import LabelledFaces
 
+READ_BY = "`webdataset.WebDataset` reads the tars: the image, `.cls` its label, `.json` all that is said of it."
 IMAGES_PER_TAR = 10_000
 
 
