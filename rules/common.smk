@@ -21,6 +21,7 @@ try:
     from semihard.workflow.fairness_plan import TOGETHER, fairness_inputs, fairness_runs, fairness_settings
     from semihard.workflow.figures import FIGURES, pictures
     from semihard.workflow.folder_listing import listing_of
+    from semihard.workflow.kept_fingerprints import KeptFingerprints
     from semihard.workflow.leakage_references import check_references, leakage_references, leakages
     from semihard.workflow.paths import path_of as at
     from semihard.workflow.study import Plan
@@ -29,7 +30,7 @@ try:
 
     for path in workflow.configfiles:
         read_yaml(path)  # for the sake of its checks: Snakemake's own reader lets a second entry of one name win
-    PLAN = Plan(config)
+    PLAN = Plan(config, KeptFingerprints(Path(".snakemake/semihard/fingerprints.json")))
     left_out = leave_out_absent_benchmarks(PLAN)
     if workflow.is_main_process:
         for line in [*left_out, *remarks(PLAN.config, PLAN.needed)]:

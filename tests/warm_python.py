@@ -1,7 +1,7 @@
-"""A Python that has imported what the jobs of a study import, and runs each job's script in a fork of itself.
+"""A Python that has imported what Snakemake and the jobs of a study import, and runs each script in a fork of itself.
 
 A study at a hundredth of its size has hundreds of jobs whose work takes less time than `import torch`. Rules, scripts and
-their processes are as always; the project's own library is imported by each job anew.
+their processes are as always; the project's own library is imported by each of them anew.
 
     with warm_python(folder) as python:      # a program to be called as `python script.py`
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 IMPORTED = (
     "torch", "diffusers.training_utils", "diffusers.models.unets.unet_2d", "accelerate", "torchmetrics.image.fid", "facenet_pytorch",
     "sklearn.manifold", "sklearn.decomposition", "scipy.stats", "matplotlib.pyplot", "pandas", "h5py", "pydantic", "yaml",
-    "snakemake.script", "snakemake.io", "PIL.Image", "lmdb", "msgpack", "safetensors.torch",
+    "snakemake.cli", "snakemake.script", "snakemake.io", "PIL.Image", "lmdb", "msgpack", "safetensors.torch",
 )  # fmt: skip
 CLIENT = """#!{python} -SE
 import array, os, signal, socket, sys
@@ -110,6 +110,8 @@ def _run(fds: list[int], request: str) -> None:
         runpy.run_path(arguments[0], run_name="__main__")
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        if code and code is not stop.code:
+            print(stop.code, file=sys.stderr)
     except BaseException:
         import traceback
 

@@ -28,9 +28,8 @@ FAST = {
 @pytest.fixture(scope="session")
 def project(tmp_path_factory, warm) -> Project:
     """A copy of the project with the files of all studies."""
-    project = copy_project(tmp_path_factory.mktemp("studies"))
+    project = copy_project(tmp_path_factory.mktemp("studies"), warm)
     write_all(project.folder)
-    project.python = warm
     return project
 
 
@@ -52,7 +51,7 @@ def test_it_runs_to_its_table(project: Project, path, monkeypatch):
     small = reduced(read_yaml(path))
     name = f"{_named(path).replace('/', '-')}.yaml"
     (project.folder / name).write_text(yaml.safe_dump(small, sort_keys=False))
-    project.snakemake("--cores", "2", "--max-threads", "1", "--resources", "gpu=2", "--configfile", name)
+    project.snakemake("--cores", "2", "--resources", "gpu=2", "--configfile", name)
     plan = Plan(small)
     leave_out_absent_benchmarks(plan)
     if plan.runs():

@@ -1,5 +1,6 @@
 """A copy of the project in a folder of its own, to be edited and run by tests."""
 
+import compileall
 import re
 import shutil
 import subprocess
@@ -16,17 +17,14 @@ PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "report",
 
 @dataclass
 class Project:
-    """A working copy and its configuration file; python: what runs the scripts of jobs, where not this Python."""
+    """A working copy and its configuration file; python: what runs Snakemake and the scripts of its jobs."""
 
     folder: Path
-    python: Path | None = None
+    python: Path
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
         """Run Snakemake in the copy; returns what it printed."""
-        command = [sys.executable, "-m", "snakemake", *arguments]
-        if self.python:
-            start = "import sys; sys.executable = sys.argv.pop(1); from snakemake.cli import main; main()"
-            command[1:3] = ["-c", start, str(self.python)]
+        command = [self.python, ROOT / "tests/run_snakemake.py", self.python, "--max-threads", "1", *arguments]
         done = subprocess.run(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert not check or done.returncode == 0, done.stdout[-8000:]
         return done.stdout
@@ -53,13 +51,23 @@ class Project:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
 
-def copy_project(folder: Path) -> Project:
+def copy_project(folder: Path, python: Path = Path(sys.executable)) -> Project:
     """The project's files, without results and environment, in `folder`."""
+    compileall.compile_dir(ROOT / "workflow_scripts", quiet=1)  # once: jobs would do it, each for itself
     for part in PARTS:
         source = ROOT / part
         copy = shutil.copytree if source.is_dir() else shutil.copy2
         copy(source, folder / part)
-    return Project(folder)
+    return Project(folder, python)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a finished study runs in one process."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            shares = "finished" in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("finished" if shares else item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -72,15 +80,14 @@ def finished(tmp_path_factory, warm) -> Project:
     from semihard.sources.rendered.stream import rendered_faces
     from tests.unit.ijb_folder import IDENTITIES, PER_IDENTITY, write_ijb
 
-    project = copy_project(tmp_path_factory.mktemp("finished"))
+    project = copy_project(tmp_path_factory.mktemp("finished"), warm)
     torch.manual_seed(0)
-    backbone = build_backbone("iresnet18", (112, 112), 512)
-    torch.save(backbone.state_dict(), project.folder / "iresnet18.pt")
+    backbone = build_backbone("mobilefacenet", (112, 112), 512)
+    torch.save(backbone.state_dict(), project.folder / "weights.pt")
     write_ijb(
         project.folder / "ijbc", np.concatenate([batch.images for batch in rendered_faces(IDENTITIES, PER_IDENTITY, 0)])
     )
     project.configure(SMALL)
-    project.python = warm
     project.snakemake("--cores", "2")
     return project
 
@@ -120,7 +127,7 @@ SMALL = {
             **{"inquiry_threshold": 1.0, "steps": 2, "batch": 16, "identity_mixup": True, "similarity": 0.5},
         },
     },
-    "embedders": {"weights": {"source": "weights", "path": "iresnet18.pt", "layout": "iresnet18"}},
+    "embedders": {"weights": {"source": "weights", "path": "weights.pt", "layout": "mobilefacenet_facexzoo"}},
     "attribute_classifiers": {"mac": {"source": "labels", "labelled": ["real"], "embedder": "weights"}},
     "generators": {
         "tiny": {

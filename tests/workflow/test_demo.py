@@ -14,8 +14,8 @@ from semihard.workflow.configuration import read_yaml
 from tests.workflow.conftest import ROOT, copy_project
 
 
-def test_the_demo_runs(tmp_path):
-    project = copy_project(tmp_path)
+def test_the_demo_runs(tmp_path, warm):
+    project = copy_project(tmp_path, warm)
     config = read_yaml(ROOT / "config.yaml")
     config["facesets"]["real"] |= {"identities": 16, "per_identity": 6}
     config["facesets"]["strangers"]["identities"] = 12

@@ -79,11 +79,10 @@ def test_each_kind_touches_few_files():
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory, warm) -> Project:
     """The project with one more of everything, and its study run to the end."""
-    project = copy_project(tmp_path_factory.mktemp("extended"))
+    project = copy_project(tmp_path_factory.mktemp("extended"), warm)
     for blocks in sections().values():
         write(project, blocks)
     write_data(project)
-    project.python = warm
     project.configure(study())
     project.snakemake("--cores", "2")
     return project

@@ -59,10 +59,9 @@ def write_pairs(path, first_identity: int) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, warm) -> Project:
-    project = copy_project(tmp_path_factory.mktemp("fair"))
+    project = copy_project(tmp_path_factory.mktemp("fair"), warm)
     for name, first_identity in (("asian", 900), ("indian", 950)):
         write_pairs(project.folder / f"{name}.bin", first_identity)
-    project.python = warm
     project.configure(STUDY)
     project.snakemake("--cores", "2", TABLE, PICTURE)
     return project

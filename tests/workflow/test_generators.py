@@ -41,8 +41,7 @@ STUDY = SMALL | {
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory, warm) -> Project:
     """The four face sets and the calibration, drawn."""
-    project = copy_project(tmp_path_factory.mktemp("generators"))
-    project.python = warm
+    project = copy_project(tmp_path_factory.mktemp("generators"), warm)
     project.configure(STUDY)
     wanted = [f"facesets/{name}.h5" for name in STUDY["study"]["compare"]] + ["generators/cemiface/calibration.h5"]
     project.snakemake("--cores", "2", "--", *(f"results/generators/{path}" for path in wanted))

@@ -12,9 +12,9 @@ MINIATURES = sorted((ROOT / "configs" / "miniature").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Project:
+def project(tmp_path_factory, warm) -> Project:
     """A copy of the project, with an empty file or folder at every place a study looks for data."""
-    project = copy_project(tmp_path_factory.mktemp("presets"))
+    project = copy_project(tmp_path_factory.mktemp("presets"), warm)
     data = project.folder / "data"
     for name in (
         "faces_webface_112x112/train.rec",

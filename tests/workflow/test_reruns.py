@@ -54,7 +54,7 @@ PLOTS_OF_SYNTHETIC = {
 def project(finished: Project, tmp_path) -> Project:
     """A copy of the finished study, results and Snakemake's records included, with the same times."""
     shutil.copytree(finished.folder, tmp_path / "copy")
-    return Project(tmp_path / "copy")
+    return Project(tmp_path / "copy", finished.python)
 
 
 def changed(path: str, value: object) -> dict:

@@ -18,9 +18,9 @@ FACES = "results/own/facesets/real.h5"
 
 
 @pytest.fixture
-def project(tmp_path) -> Project:
+def project(tmp_path, warm) -> Project:
     """A study of the user's own folder, three people with two photographs each."""
-    project = copy_project(tmp_path)
+    project = copy_project(tmp_path, warm)
     project.configure(STUDY)
     (tmp_path / "iresnet18.pt").touch()
     for identity in range(3):

@@ -1,7 +1,7 @@
 """A module of this library as its definitions, what each of them names, and what importing it does."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -48,10 +48,14 @@ class Part:
         return "\n".join(map(ast.unparse, self._stripped))
 
     @cached_property
+    def _names(self) -> list[tuple[str, str | None]]:
+        return named(self._stripped)
+
+    @cached_property
     def reached(self) -> list["Part"]:
         """The parts that this one names, and what importing its module runs."""
         parts = list(self.module.imported_effects)
-        for name, attribute in named(self._stripped):
+        for name, attribute in self._names:
             parts += self.module.everything() if name in EVERYTHING else self.module.resolve(name, attribute)
         return parts
 
@@ -71,9 +75,12 @@ class Module:
         self.imports: dict[str, list[tuple[str, str | None]]] = {}
         self.foreign: dict[str, list[ast.stmt]] = {}
         self.modules: set[str] = set()
+        read: set[str] = set()
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._note_import(node, path)
+            elif isinstance(node, ast.Name):
+                read.add(node.id)
         self._definitions: dict[str, list[ast.stmt]] = {}
         effects: list[ast.stmt] = []
         for statement in tree.body:
@@ -84,7 +91,6 @@ class Module:
                 continue
             if not names or has_effect(statement, self._is_plain_class):
                 effects.append(statement)
-        read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         unread = [statement for name, found in self.foreign.items() if name not in read for statement in found]
         self.effects = Part(self, "", [*unread, *effects])
         self.whole = Part(self, "", [node for node in tree.body if not is_text(node)])
@@ -217,7 +223,7 @@ class Module:
         return False
 
 
-def named(statements: Iterable[ast.AST]) -> Iterator[tuple[str, str | None]]:
+def named(statements: Iterable[ast.AST]) -> list[tuple[str, str | None]]:
     """The names that are read, each with the attribute that is taken of it, or None."""
     names: set[tuple[str, str | None]] = set()
 
@@ -232,7 +238,7 @@ def named(statements: Iterable[ast.AST]) -> Iterator[tuple[str, str | None]]:
 
     for statement in statements:
         look(statement)
-    return iter(sorted(names, key=str))
+    return sorted(names, key=str)
 
 
 def defined(statement: ast.stmt) -> list[str]:

@@ -1,7 +1,7 @@
 """What a study consists of: which entries it needs, what each is made from, and where every artifact lies."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from semihard.errors import InputError
 from semihard.generator.settings import SyntheticFaces
@@ -19,10 +19,12 @@ from semihard.workflow.settings import Comparison, Export, Reference, Study
 class Plan:
     """A checked study: its entries, what each is made from, and where each artifact lies.
 
-    config: the merged configuration (plain data). Raises InputError listing every mistake, one line each.
+    config: the merged configuration (plain data). fingerprint: what gives the fingerprint of a script and its entries.
+    Raises InputError listing every mistake, one line each.
     """
 
-    def __init__(self, config: dict):
+    def __init__(self, config: dict, fingerprint: Callable[..., str] = fingerprint):
+        self._fingerprint = fingerprint
         expanded, self.sweeps = expand_sweeps(config)
         self.config = check(expanded)
         self.results = self.config.results
@@ -278,7 +280,7 @@ class Plan:
         `name` itself where there is no section, or the function in semihard/figures that draws a figure."""
         entries = code_entries.of(script, self._entry(section, name), self.config) if section else []
         entries += code_entries.named(script, name) if name and not section else []
-        return fingerprint(f"{script}.py", *entries, *([f"semihard.figures.{drawn}"] if drawn else []))
+        return self._fingerprint(f"{script}.py", *entries, *([f"semihard.figures.{drawn}"] if drawn else []))
 
 
 def given(entry: Settings) -> dict:
