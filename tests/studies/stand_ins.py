@@ -20,7 +20,7 @@ from semihard.sources.recordio_writer import RecordIOWriter
 from semihard.sources.rendered.stream import rendered_faces
 
 # people × photographs of each
-CASIA = ((3, 1), (6, 5), (60, 12), (37, 24))  # 10,572 people
+CASIA = ((3, 1), (6, 5), (60, 8), (37, 12))  # 10,572 people
 LFW = ((35, 1), (10, 5), (12, 14))  # 5,749, most with one photograph
 RELEASE = ((40, 6),)
 
@@ -140,7 +140,7 @@ def write_all(folder: Path) -> None:
     webface, faces = folder / "data" / "faces_webface_112x112", folder / "faces"
     write_recordio(webface, CASIA, 10_000)
     for number, name in enumerate(("lfw", "cfp_fp")):  # the other three are not there
-        write_benchmark(webface / f"{name}.bin", 60, 20_000 + 100 * number)
+        write_benchmark(webface / f"{name}.bin", 20, 20_000 + 100 * number)
     write_recordio(folder / "data" / "faces_vgg_112x112", ((20, 10),), 25_000)
     write_recordio(folder / "data" / "flickr_112x112", ((160, 1),), 26_000, gap=True)
     write_folder(folder / "data" / "inquiries_112x112", ((160, 1),), 30_000)

@@ -1,9 +1,12 @@
 """Every shipped study runs to its table, on rendered stand-ins of its files (`stand_ins`), at a hundredth of its size (`reduced`).
 
-The fast ones are part of `make test`; all of them: `make studies`.
+The fast ones are part of `make test`; all of them: `make studies`. At a hundredth, a miniature is its study once more: CI
+leaves miniatures out.
 """
 
 import csv
+import fcntl
+import os
 
 import pytest
 import yaml
@@ -22,14 +25,23 @@ FAST = {
     "configs/external",
     "configs/audit",
     "configs/verify",
-}  # bins of one image, class weights, two seeds; every form of face sets; an audit alone, a verification alone
+}  # bins of one image, class weights; every form of face sets; an audit alone, a verification alone
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory, warm) -> Project:
-    """A copy of the project with the files of all studies."""
+    """A copy of the project with the files of all studies, which are written once for all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    files = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "stand_ins"
+    files.mkdir(exist_ok=True)
+    with (files / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (files / "written").exists():
+            write_all(files)
+            (files / "written").touch()
     project = copy_project(tmp_path_factory.mktemp("studies"), warm)
-    write_all(project.folder)
+    for name in ("data", "faces", "home"):
+        (project.folder / name).symlink_to(files / name)
     return project
 
 
@@ -37,12 +49,14 @@ def _named(path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    marks = [] if name in FAST else [pytest.mark.studies]
+    return [*marks, pytest.mark.miniature] if name.startswith("miniature/") else marks
+
+
 @pytest.mark.parametrize(
     "path",
-    [
-        pytest.param(path, marks=[] if _named(path) in FAST else pytest.mark.studies, id=_named(path))
-        for path in CONFIGS
-    ],
+    [pytest.param(path, marks=_marks(_named(path)), id=_named(path)) for path in CONFIGS],
 )
 def test_it_runs_to_its_table(project: Project, path, monkeypatch):
     monkeypatch.setenv("SEMIHARD_FACES", str(project.folder / "faces"))

@@ -34,7 +34,7 @@ def project(tmp_path_factory) -> Project:
         (project.folder / ".venv/bin" / name).chmod(0o755)
     (project.folder / ".venv/run.stamp").touch()
     torch.manual_seed(0)
-    torch.save(build_backbone("iresnet18", (112, 112), 512).state_dict(), project.folder / "mine.pth")
+    torch.save(build_backbone("mobilefacenet", (112, 112), 512).state_dict(), project.folder / "mine.pth")
     for number, name in enumerate(("lfw", "cfp_fp")):
         write_benchmark(project.folder / f"data/{name}.bin", 40, 70_000 + 100 * number)
     return project
@@ -42,7 +42,12 @@ def project(tmp_path_factory) -> Project:
 
 def test_a_checkpoint_is_verified_in_one_line(project):
     out = make(
-        project, "verify", "MODEL=mine.pth", "LAYOUT=iresnet18", "BENCHMARKS=data/lfw.bin data/cfp_fp.bin", "CORES=2"
+        project,
+        "verify",
+        "MODEL=mine.pth",
+        "LAYOUT=mobilefacenet_facexzoo",
+        "BENCHMARKS=data/lfw.bin data/cfp_fp.bin",
+        "CORES=2",
     )
     results = project.folder / "results/verify/mine"
     table = pd.read_csv(results / "study/scores.csv", comment="#")
@@ -66,12 +71,18 @@ def test_a_checkpoint_is_verified_in_one_line(project):
     ("arguments", "message"),
     [
         ([], "name a checkpoint and what to verify it on: make verify MODEL="),
-        (["MODEL=mine.pth", "LAYOUT=iresnet18"], "name a checkpoint and what to verify it on"),
+        (["MODEL=mine.pth", "LAYOUT=mobilefacenet_facexzoo"], "name a checkpoint and what to verify it on"),
         (["MODEL=nowhere.pth", "BENCHMARKS=data/lfw.bin"], "nowhere.pth: not found"),
         (["MODEL=mine.pth", "BENCHMARKS=data/nowhere.bin"], "data/nowhere.bin: not found"),
         (["MODEL=mine.pth", "BENCHMARKS=data/lfw.bin"], "mine.pth: say whose state dict it is: LAYOUT="),
-        (["MODEL=mine.pth", "LAYOUT=iresnet19", "BENCHMARKS=data/lfw.bin"], "embedders.mine.layout: 'iresnet19'"),
-        (["MODEL=mine.pth", "LAYOUT=iresnet18", "BENCHMARKS=data/lfw.bin ./data/lfw.bin"], "have one name"),
+        (
+            ["MODEL=mine.pth", "LAYOUT=mobilefacenet_facexzo", "BENCHMARKS=data/lfw.bin"],
+            "embedders.mine.layout: 'mobilefacenet_facexzo'",
+        ),
+        (
+            ["MODEL=mine.pth", "LAYOUT=mobilefacenet_facexzoo", "BENCHMARKS=data/lfw.bin ./data/lfw.bin"],
+            "have one name",
+        ),
     ],
 )
 def test_what_is_not_given_or_not_there_is_said(project, arguments, message):
