@@ -13,6 +13,12 @@ LEAST_PEOPLE = 10  # that a face set keeps: a recognizer can learn to tell them 
 SEEDS = 1  # a second one trains all once more; tests/workflow/test_fairness has two
 SIDE = 32  # pixels that a recognizer sees
 DRAWN = 16  # and that a generator makes
+# file, and what in it is a size: those that no knob sets
+SIZES = (
+    ("generator/calibration.py", "INQUIRIES, PER_INQUIRY = 32, 2", "INQUIRIES, PER_INQUIRY = 6, 1"),
+    ("audit/learning_curve.py", "IMAGES = 1000", "IMAGES = 100"),
+    ("figures/features.py", "MOST, MOST_OF_ALL = 500, 4000", "MOST, MOST_OF_ALL = 50, 400"),
+)
 Reduction = Callable[[dict, object], dict]
 
 

@@ -15,7 +15,7 @@ from semihard.workflow.configuration import read_yaml
 from semihard.workflow.figures import pictures
 from semihard.workflow.study import Plan
 from semihard.workflow.user_files import leave_out_absent_benchmarks
-from tests.studies.reduced import reduced
+from tests.studies.reduced import SIZES, reduced
 from tests.studies.stand_ins import write_all
 from tests.workflow.conftest import ROOT, Project, copy_project
 
@@ -40,6 +40,8 @@ def project(tmp_path_factory, warm) -> Project:
             write_all(files)
             (files / "written").touch()
     project = copy_project(tmp_path_factory.mktemp("studies"), warm)
+    for path, size, smaller in SIZES:
+        project.edit(f"workflow_scripts/semihard/{path}", size, smaller)
     for name in ("data", "faces", "home"):
         (project.folder / name).symlink_to(files / name)
     return project
