@@ -43,4 +43,5 @@ rule all:
         pictures(PLAN),
         [at("scores", form="csv")] if PLAN.runs() else [],
         [at("export", **export) for export in exports(PLAN)],
+        [at("pipeline", generator=name) for name in pipelines(PLAN)],
         [at("page", faceset=name, form="html") for name in PLAN.audited_facesets()],

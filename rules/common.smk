@@ -17,7 +17,7 @@ try:
     from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison, attribute_sets
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
-    from semihard.workflow.export_plan import export_inputs, exports
+    from semihard.workflow.export_plan import export_inputs, exports, licence_of, pipeline_inputs, pipelines
     from semihard.workflow.fairness_plan import TOGETHER, fairness_inputs, fairness_runs, fairness_settings
     from semihard.workflow.figures import FIGURES, pictures
     from semihard.workflow.folder_listing import listing_of
@@ -36,6 +36,8 @@ try:
         for line in [*left_out, *remarks(PLAN.config, PLAN.needed)]:
             print(line, file=sys.stderr)
         leakages(PLAN)  # for the sake of its checks
+        for name in pipelines(PLAN):
+            licence_of(PLAN, name)
         check_files(PLAN)
 except InputError as error:
     sys.exit(f"The configuration cannot be used:\n{error}")
@@ -126,6 +128,17 @@ def guide_of(generator, name):
 def generator_inputs(wildcards):
     generator = entry("generator", wildcards.generator)
     return {"faces": PLAN.path("faces", faceset=generator.trained_on)} | guide_of(generator, "embedder")
+
+
+def imported_generator_inputs(wildcards):
+    return guide_of(entry("generator", wildcards.generator), "embedder")
+
+
+def licence(wildcards):
+    try:
+        return {"licence": licence_of(PLAN, wildcards.generator)}
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def learning_inputs(wildcards):

@@ -2,7 +2,8 @@
 Diffusion generators: CemiFace's, DCFace's, and a plain DDPM.
 
 REQUIRED INPUTS: <results>/facesets/{faceset}.h5 and, but for a DDPM, an embedder's model
-OUTPUTS: <results>/generators/{generator}/model.safetensors, history.h5, epochs/, calibration.h5 and learning.h5
+OUTPUTS: <results>/generators/{generator}/model.safetensors, history.h5, epochs/, calibration.h5 and learning.h5,
+         <results>/pipelines/{generator}
 """
 
 
@@ -16,6 +17,8 @@ rule train_generator:
         epochs=directory(at("generator epochs")),
     log:
         "<results>/logs/train_generator/{generator}.log",
+    wildcard_constraints:
+        generator=made_by("train_generator"),
     conda:
         "../envs/training.yaml"
     threads: 16
@@ -28,6 +31,29 @@ rule train_generator:
         code=code("train_generator", "generator"),
     script:
         "../workflow_scripts/train_generator.py"
+
+
+rule import_generator:
+    """A generator that comes as a file, after its checks."""
+    input:
+        unpack(imported_generator_inputs),
+        files=data_of("generators", "generator"),
+    output:
+        model=at("generator"),
+    log:
+        "<results>/logs/import_generator/{generator}.log",
+    wildcard_constraints:
+        generator=made_by("import_generator"),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    params:
+        settings=settings("generator"),
+        code=code("import_generator", "generator"),
+    script:
+        "../workflow_scripts/import_generator.py"
 
 
 rule calibrate_similarity:
@@ -77,3 +103,23 @@ rule measure_learning:
         code=code("measure_learning", "generator"),
     script:
         "../workflow_scripts/measure_learning.py"
+
+
+rule export_pipeline:
+    """A generator as a diffusers pipeline, with its model card."""
+    input:
+        unpack(lambda wildcards: pipeline_inputs(PLAN, wildcards.generator)),
+    output:
+        folder=directory(at("pipeline")),
+    log:
+        "<results>/logs/export_pipeline/{generator}.log",
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    params:
+        settings=licence,
+        code=code("export_pipeline"),
+    script:
+        "../workflow_scripts/export_pipeline.py"

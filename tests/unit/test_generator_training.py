@@ -22,13 +22,12 @@ from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.model_file import load_generator
 from semihard.generator.training import train_generator
 from semihard.recognizer.backbone import build_backbone
-from semihard.recognizer.model_file import EmbedderSpec, save_model
+from semihard.recognizer.model_file import EmbedderSpec, save_model, weights_digest
 from semihard.similarity.embedders import load_embedder
 from semihard.similarity.embedding import unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
 from semihard.storage.checkpoint import kept_tensor
-from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.provenance import Provenance
 from tests.unit.toy_generator import DIM, SIZE, toy_embedder, toy_faces
@@ -83,7 +82,7 @@ def test_losses_fall_and_are_recorded(inputs, tmp_path):
     network, spec = load_generator(path, torch.device("cpu"))
     assert not network.training and not any(parameter.requires_grad for parameter in network.parameters())
     assert (spec.network, spec.image_size, spec.embedding_dim, spec.timesteps) == ("tiny", SIZE, DIM, 1000)
-    assert spec.embedder_sha256 == sha256_of(inputs[1])
+    assert spec.embedder_sha256 == weights_digest(inputs[1])
     with safe_open(path, "pt") as file:
         provenance = json.loads(file.metadata()["semihard"])["provenance"]
     assert provenance["rule"] == "train_generator" and provenance["settings"] == '{"a": 1}'

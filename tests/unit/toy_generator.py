@@ -8,11 +8,10 @@ import torch
 from semihard.generator.methods.dcface.network import StyleFeatures
 from semihard.generator.model_file import GeneratorSpec, save_generator
 from semihard.recognizer.backbone import build_backbone
-from semihard.recognizer.model_file import EmbedderSpec, save_model
+from semihard.recognizer.model_file import EmbedderSpec, save_model, weights_digest
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
-from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSetWriter
 from semihard.storage.provenance import Provenance
 
@@ -44,7 +43,7 @@ def toy_embedder(path: Path, dim: int = DIM, seed: int = 0) -> Path:
 
 def toy_generator(path: Path, embedder: Path, method: str = "cemiface", m_min: float = -1.0) -> Path:
     torch.manual_seed(1)
-    known = {"embedding_dim": DIM, "embedder_sha256": sha256_of(embedder)}
+    known = {"embedding_dim": DIM, "embedder_sha256": weights_digest(embedder)}
     about = {
         "cemiface": known | {"m_min": m_min, "m_max": 1.0, "m_step": 0.04},
         "dcface": known | {"style_grid": 2, "style_channels": StyleFeatures(load_embedder(embedder)).channels},

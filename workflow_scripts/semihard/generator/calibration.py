@@ -61,7 +61,7 @@ def calibrate_similarity(
     if LOSS in other_models:
         raise InputError(f"{other_models[LOSS]}: {LOSS!r} is the embedder of the loss; give this one another name")
     embedders = {LOSS: load_embedder(embedder_model_path, device)}
-    spec.check_embedder(embedder_model_path, embedders[LOSS])
+    spec.check_embedder(embedder_model_path, embedders[LOSS].embedding_dim)
     faces = FaceSet(faces_path)
     chosen = one_per_identity(faces, settings.seed)[:INQUIRIES]
     C_id = {LOSS: torch.from_numpy(read_unit_embeddings(embeddings_path, chosen, len(faces))).to(device)}

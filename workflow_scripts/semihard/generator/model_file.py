@@ -12,12 +12,14 @@ from semihard.compute.device import unet_layout
 from semihard.errors import InputError
 from semihard.generator.network import Denoiser
 from semihard.generator.objective import noise_schedule
-from semihard.recognizer.model_file import KEY, read_tensors
+from semihard.recognizer.model_file import KEY, read_tensors, weights_digest
+from semihard.recognizer.pipeline_part import read_part
 from semihard.settings import registry
-from semihard.similarity.embedders import Embedder
 from semihard.storage.atomic import atomic_path
 from semihard.storage.checksum import sha256_of
 from semihard.storage.provenance import Provenance
+
+PART, PREFIX = "generator", "denoiser."  # of a pipeline (generator.pipeline)
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class GeneratorSpec:
     beta_start: float
     beta_end: float
     embedding_dim: int | None = None  # of the embedder it is guided by, None without one
-    embedder_sha256: str | None = None
+    embedder_sha256: str | None = (
+        None  # of its weights and what it does to pixels (recognizer.model_file.weights_digest)
+    )
     options: dict = field(default_factory=dict)  # the method's own
 
     def build(self) -> Denoiser:
@@ -51,25 +55,59 @@ class GeneratorSpec:
         given = asdict(self)
         return given | given.pop("options")
 
-    def check_embedder(self, path: Path | str, embedder: Embedder) -> None:
-        """Raises InputError where `embedder`, read from `path`, is not the one the generator was trained with."""
-        if embedder.embedding_dim != self.embedding_dim:
+    def check_embedder(self, path: Path | str, embedding_dim: int) -> None:
+        """Raises InputError where the embedder of the model file `path`, which makes embeddings of that length, is not the one
+        that the generator was trained with."""
+        if embedding_dim != self.embedding_dim:
             raise InputError(
-                f"{path}: makes {embedder.embedding_dim}-d embeddings, "
+                f"{path}: makes {embedding_dim}-d embeddings, "
                 f"the generator was trained with {self.embedding_dim}-d ones"
             )
-        if sha256_of(path) != self.embedder_sha256:
+        if self.embedder_sha256 not in (
+            weights_digest(path),
+            sha256_of(path),
+        ):  # files of earlier versions have the latter
             raise InputError(
                 f"{path}: is not the embedder the generator was trained with; use that one or train the generator again"
             )
 
 
-def save_generator(path: Path | str, network: Denoiser, spec: GeneratorSpec, provenance: Provenance) -> None:
-    """Write weights, spec and provenance to one safetensors file, atomically; the same generator gives the same bytes."""
+def save_generator(
+    path: Path | str, network: Denoiser, spec: GeneratorSpec, provenance: Provenance, origin: dict | None = None
+) -> None:
+    """Write weights, spec and provenance to one safetensors file, atomically; the same generator gives the same bytes.
+    origin: the provenance of its training, where it was trained elsewhere."""
     about = {"kind": "generator", "spec": spec.about(), "provenance": provenance.attributes()}
+    about |= {"origin": origin} if origin else {}
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_path(path) as temporary:
         save_file(weights, temporary, {KEY: json.dumps(about)})
+
+
+def read_generator(path: Path | str) -> tuple[Denoiser, GeneratorSpec, dict]:
+    """The network, on the CPU, its spec, and the provenance of its training. path: its file, or the folder of a pipeline.
+
+    Raises InputError where it is no generator of this version.
+    """
+    try:
+        if Path(path).is_dir():
+            config, weights = read_part(path, PART, PREFIX)
+            spec = GeneratorSpec(
+                **{name: config[name] for name in GeneratorSpec.__dataclass_fields__ if name in config}
+            )
+            origin = config.get("training") or {}
+        else:
+            about, weights = read_tensors(path)
+            if not about or about.get("kind") != "generator":
+                raise InputError(f"{path}: is no generator file; make it with the rule train_generator")
+            spec, origin = GeneratorSpec.of(about["spec"]), about.get("origin") or about.get("provenance", {})
+        network = spec.build()
+        network.load_state_dict(weights)
+        if bad := [name for name, values in weights.items() if not values.isfinite().all()]:
+            raise InputError(f"{path}: {bad[0]} is not finite; train the generator again")
+    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path}: not a readable generator file of this version ({error})") from None
+    return network, spec, origin
 
 
 def load_generator(path: Path | str, device: torch.device, compile: bool = False) -> tuple[Denoiser, GeneratorSpec]:
@@ -77,15 +115,5 @@ def load_generator(path: Path | str, device: torch.device, compile: bool = False
 
     Raises InputError where the file is no generator of this version.
     """
-    try:
-        about, weights = read_tensors(path)
-        if not about or about.get("kind") != "generator":
-            raise InputError(f"{path}: is no generator file; make it with the rule train_generator")
-        spec = GeneratorSpec.of(about["spec"])
-        network = spec.build()
-        network.load_state_dict(weights)
-        if bad := [name for name, values in weights.items() if not values.isfinite().all()]:
-            raise InputError(f"{path}: {bad[0]} is not finite; train the generator again")
-    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path}: not a readable generator file of this version ({error})") from None
+    network, spec, _ = read_generator(path)
     return network.requires_grad_(False).eval().to(device, memory_format=unet_layout(device, compile)), spec

@@ -58,7 +58,7 @@ def synthesize(
     embedder = inquiries = None
     if spec.embedding_dim:
         embedder = load_embedder(embedder_model_path, device)
-        spec.check_embedder(embedder_model_path, embedder)
+        spec.check_embedder(embedder_model_path, embedder.embedding_dim)
         inquiries = read_inquiries(inquiries_path, settings, spec)
     synthesis = Synthesis(settings, network, spec, device, embedder, inquiries, inquiry_faces_path, style_faces_path)
     conditioning = method_named(spec.method).condition_faceset(synthesis)

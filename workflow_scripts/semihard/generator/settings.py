@@ -30,6 +30,7 @@ class Diffusion(Settings):
     take a similarity m, whether it learns from labels, the least images of a batch's part, and the backbones that are
     trained with it, by network."""
 
+    made_by: ClassVar = ("train_generator",)
     renamed: ClassVar = {"mse": "mse_target"}
     conditioned_on: ClassVar[Literal["embedding", "image", "nothing"]]
     takes_similarity: ClassVar[bool] = False

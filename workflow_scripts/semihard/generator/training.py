@@ -20,10 +20,10 @@ from semihard.generator.model_file import GeneratorSpec, save_generator
 from semihard.generator.objective import Objective
 from semihard.generator.optimizer import Optimizer
 from semihard.generator.settings import Diffusion
+from semihard.recognizer.model_file import weights_digest
 from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import unit_embeddings
 from semihard.storage.checkpoint import kept_tensor, stat_of
-from semihard.storage.checksum import sha256_of
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 
@@ -135,7 +135,7 @@ def generator_spec(settings: Diffusion, embedder: Embedder | None, embedder_path
     names = ("method", "network", "image_size", "timesteps", "beta_start", "beta_end")
     about = {name: getattr(settings, name) for name in names}
     if embedder is not None:
-        about |= {"embedding_dim": embedder.embedding_dim, "embedder_sha256": sha256_of(embedder_path)}
+        about |= {"embedding_dim": embedder.embedding_dim, "embedder_sha256": weights_digest(embedder_path)}
     return GeneratorSpec(**about, options=method_named(settings.method).options(settings, embedder))
 
 

@@ -6,6 +6,7 @@ metadata, under one key, so that the same model gives the same bytes.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 
 from semihard.errors import InputError
 from semihard.recognizer.backbone import build_backbone
+from semihard.recognizer.pipeline_part import read_part
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
 
 KEY = "semihard"
+EMBEDDER_PART, EMBEDDER_PREFIX = "embedder", "recognizer."  # of a pipeline (recognizer.diffusers_model)
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class EmbedderSpec:
     colour: str = "rgb"
     mean: float = 127.5
     scale: float = 127.5
+
+    @classmethod
+    def of(cls, about: dict) -> "EmbedderSpec":
+        """From what a model's file says."""
+        sizes = {name: about[name] and tuple(about[name]) for name in ("image_size", "crop_from") if name in about}
+        return cls(**(about | sizes | {"options": dict(about.get("options") or {})}))
 
     def check_proportions(self, size: tuple[int, int], whose: object, network: object) -> None:
         """Raises InputError where images of `size` would be squeezed; another scale is resized away.
@@ -82,21 +91,31 @@ def load_model(path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
 
 
 def _model_of(about: dict, tensors: dict[str, Tensor], path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
-    values = dict(about["spec"])
-    for name in ("image_size", "crop_from"):
-        values[name] = values[name] and tuple(values[name])
-    spec = EmbedderSpec(**values)
-    backbone = build_backbone(spec.backbone, spec.image_size, spec.embedding_dim, **spec.options)
     weights = {name.removeprefix("backbone."): value for name, value in tensors.items() if name.startswith("backbone.")}
+    return network_of(about["spec"], weights, path)
+
+
+def network_of(about: dict, weights: dict[str, Tensor], path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
+    """The network that a file at `path` says it is, with its weights. Raises InputError where they are not its own."""
+    try:
+        spec = EmbedderSpec.of(about)
+        backbone = build_backbone(spec.backbone, spec.image_size, spec.embedding_dim, **spec.options)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: does not say which network its weights are of ({error}); get the file again"
+        ) from None
     load_weights(backbone, weights, path)
     return backbone, spec
 
 
 def copy_model(path: Path | str, output: Path | str, provenance: Provenance | None = None) -> None:
-    """Write the model of another study, class weights included, after its checks.
-
-    Raises InputError where it is no model file.
+    """Write the model of another study, class weights included, after its checks. path: its file, or the folder of a pipeline
+    with an embedder. Raises InputError where it is no model file.
     """
+    if Path(path).is_dir():
+        about, weights = read_part(path, EMBEDDER_PART, EMBEDDER_PREFIX)
+        about = {name: about[name] for name in EmbedderSpec.__dataclass_fields__ if name in about}
+        return save_model(output, *network_of(about, weights, path), provenance=provenance)
     about, tensors = _read(path)
     backbone, spec = _model_of(about, tensors, path)
     names = about.get("identity_names", ())
@@ -111,10 +130,18 @@ def identities_of(path: Path | str) -> list[str]:
 def weights_digest(path: Path | str) -> str:
     """SHA-256 of the backbone's weights and what it does to pixels, in hex: the same whoever wrote the file, and when."""
     about, tensors = _read(path)
-    digest = hashlib.sha256(json.dumps(about["spec"], sort_keys=True).encode())
-    for name in sorted(name for name in tensors if name.startswith("backbone.")):
-        digest.update(name.encode())
-        digest.update(tensors[name].contiguous().numpy().tobytes())
+    prefix = "backbone."
+    return digest_of(
+        about["spec"], {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)}
+    )
+
+
+def digest_of(spec: dict, weights: Mapping[str, Tensor]) -> str:
+    """`weights_digest` of a network's own tensors, and what `asdict` says of its specification."""
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
+    for name in sorted(weights):
+        digest.update(f"backbone.{name}".encode())
+        digest.update(weights[name].cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

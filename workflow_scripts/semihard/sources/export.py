@@ -1,8 +1,6 @@
 """A face set in the forms that other people's code reads, with its card and the checksums of its files."""
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +9,9 @@ from semihard.errors import InputError
 from semihard.settings import registry
 from semihard.sources.dataset_card import dataset_card
 from semihard.sources.labelled_faces import LabelledFaces
-from semihard.storage.checksum import sha256_of
+from semihard.storage.atomic import atomic_folder
+from semihard.storage.checksum import write_manifest
 from semihard.storage.faceset import FaceSet
-
-MANIFEST = "SHA256SUMS"
 
 
 def export_faces(faces_path: Path | str, folder: Path | str, form: str, audit: Path | str | None = None) -> None:
@@ -24,32 +21,16 @@ def export_faces(faces_path: Path | str, folder: Path | str, form: str, audit: P
     Labelled images only, grouped by label. Encoded images keep their bytes. audit: the JSON of `describe_face_set`, whose
     numbers the card states. Raises InputError where no image is labelled, or the folder holds something.
     """
-    folder = Path(folder)
     labelled = LabelledFaces(FaceSet(faces_path))
     if not len(labelled.order):
         raise InputError(f"{faces_path}: no image is labelled, so there is nothing to export")
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty: remove it, or export to another folder")
     found: Mapping = json.loads(Path(audit).read_text(encoding="utf-8")) if audit else {}
     written_as = registry.load("sources.export_forms", form)
     card = dataset_card(labelled, written_as.READ_BY, found, getattr(written_as, "HUB", ()))
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    partial.mkdir(parents=True)
-    try:
+    with atomic_folder(folder) as partial:
         with progress(f"export {form}", len(labelled.order), "images") as advance:
             written_as.write(labelled, partial, advance)
         about = json.dumps(labelled.about(), indent=1, ensure_ascii=False)
         (partial / "about.json").write_text(f"{about}\n", encoding="utf-8")
         (partial / "README.md").write_text(card, encoding="utf-8")
-        (partial / MANIFEST).write_text(manifest(partial), encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def manifest(folder: Path) -> str:
-    """SHA-256 and path of every file in `folder`, in the form of `sha256sum`."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return "".join(f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+        write_manifest(partial)

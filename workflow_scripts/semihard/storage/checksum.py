@@ -18,3 +18,10 @@ def check_sha256(path: Path | str, expected: str | None) -> None:
         raise InputError(
             f"{path}: sha256 is {checksum}, expected {expected}; the file is damaged or another one, fetch it again"
         )
+
+
+def write_manifest(folder: Path) -> None:
+    """Write SHA-256 and path of every file in `folder` to its SHA256SUMS, in the form of `sha256sum`."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")

@@ -94,6 +94,7 @@ FOUND: dict[str, tuple[Found, ...]] = {
         method_found("options", "build_network", "build_objective"),
         Found("recognizer.backbones", extractor, has=BACKBONE),
     ),
+    "import_generator": (method_found("build_network"),),
     "calibrate_similarity": (method_found("similarities", "condition_similarity"),),
     "measure_learning": (method_found("condition_training_images"),),
     "synthesize": (

@@ -122,7 +122,7 @@ def _check_labels(config: Config, where: str, faceset: str, why: str) -> None:
 
 def _check_synthesis(config: Config, where: str, entry: SyntheticFaces | UnconditionalFaces) -> None:
     generator = config.generators[entry.generator]
-    if entry.steps > generator.timesteps:
+    if generator.timesteps and entry.steps > generator.timesteps:
         raise InputError(f"{where}.steps: {entry.steps}, but {entry.generator!r} has {generator.timesteps} timesteps")
     given = f"{where}.generator: {entry.generator!r} is of method {generator.method}"
     if isinstance(entry, UnconditionalFaces):
@@ -134,6 +134,8 @@ def _check_synthesis(config: Config, where: str, entry: SyntheticFaces | Uncondi
     asked = operators(entry)
     if asked and generator.conditioned_on == "image":
         raise InputError(f"{given}, which is conditioned on images; leave out {' and '.join(asked)}")
+    if generator.trained_on is None:
+        _check_needs_no_training_set(where, entry, generator.conditioned_on)
     if generator.conditioned_on != "image" and entry.styles:
         raise InputError(f"{where}.styles: only a generator of method dcface takes styles; leave it out")
     if entry.identities < 2 and any(operator.another_identity for operator in asked.values()):
@@ -158,6 +160,14 @@ def _check_synthesis(config: Config, where: str, entry: SyntheticFaces | Uncondi
             generator.trained_on,
             "and inquiry_novelty needs centers",
         )
+
+
+def _check_needs_no_training_set(where: str, entry: SyntheticFaces, conditioned_on: str) -> None:
+    said = f"{entry.generator!r} comes as a file, and its training set is not named (its trained_on)"
+    if entry.inquiry_novelty is not None:
+        raise InputError(f"{where}.inquiry_novelty: {said}; name it, or leave inquiry_novelty out")
+    if conditioned_on == "image" and not entry.styles:
+        raise InputError(f"{where}.styles: is missing: {said}; name a face set to take styles from")
 
 
 def _check_class_weight(config: Config, where: str, embedder: str, faceset: str) -> None:

@@ -71,7 +71,8 @@ def facesets_of(plan: Plan) -> list[dict[str, str]]:
 
 def generators_of(plan: Plan) -> list[dict[str, str]]:
     """Every generator that the study needs."""
-    return [{"generator": name} for name in plan.generators()]
+    trained = plan.made_by("train_generator")
+    return [{"generator": name} for name in plan.generators() if name in trained]
 
 
 def calibrated(plan: Plan) -> list[dict[str, str]]:

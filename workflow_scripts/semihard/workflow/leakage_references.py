@@ -9,7 +9,8 @@ def leakage_references(plan: Plan, faceset: str) -> dict[str, str]:
     then those of the study under their own names. None is the set itself."""
     entry = plan.config.facesets[faceset]
     inquiries, generator = getattr(entry, "inquiries", None), getattr(entry, "generator", None)
-    roles = {plan.config.generators[generator].trained_on: "training set"} if generator else {}
+    trained_on = plan.config.generators[generator].trained_on if generator else None
+    roles = {trained_on: "training set"} if trained_on else {}
     if inquiries:
         roles.setdefault(inquiries, "inquiries")
     for name in plan.study.leakage.references:

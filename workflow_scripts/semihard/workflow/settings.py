@@ -9,6 +9,7 @@ from semihard.attributes import settings as of_attributes
 from semihard.attributes.settings import AttributeStudy
 from semihard.audit.settings import FairnessAudit, FidelityAudit, LeakageAudit
 from semihard.generator import settings as of_generator
+from semihard.generator.file_entry import METHODS, FileGenerator
 from semihard.recognizer.settings import Recognizer
 from semihard.settings import registry
 from semihard.settings.base import (
@@ -20,6 +21,7 @@ from semihard.settings.base import (
     EmbedderSettings,
     FaceSetName,
     FaceSetSettings,
+    GeneratorName,
     Name,
     RecognizerName,
     Settings,
@@ -42,19 +44,14 @@ def entries_of(kind: type[Settings], *rooms: ModuleType) -> object:
 
 
 def method_of(entry: object) -> str:
-    """The method of a generator of the configuration, plain or checked."""
-    method = (
-        entry.get("method", DEFAULT_METHOD) if isinstance(entry, dict) else getattr(entry, "method", DEFAULT_METHOD)
-    )
-    return str(method)
+    """The method of a generator of the configuration, plain or checked; SOURCE where it is not trained here."""
+    given = entry if isinstance(entry, dict) else vars(entry)
+    return SOURCE if SOURCE in given else str(given.get("method", DEFAULT_METHOD))
 
 
-METHODS = {
-    name: registry.class_of(registry.load("generator.methods", name, "settings"), of_generator.Diffusion)
-    for name in registry.names_of("generator.methods")
-}
 GeneratorEntry = Annotated[
-    Union[*(Annotated[model, Tag(name)] for name, model in METHODS.items())], Discriminator(method_of)
+    Union[*(Annotated[model, Tag(name)] for name, model in METHODS.items()), Annotated[FileGenerator, Tag(SOURCE)]],
+    Discriminator(method_of),
 ]
 FaceSetEntry = entries_of(FaceSetSettings, of_sources, of_similarity, of_generator)
 BenchmarkEntry = entries_of(BenchmarkSettings, of_sources)
@@ -95,6 +92,19 @@ class Export(Settings):
         description=(
             "folder: images and labels.csv. parquet: what Hugging Face's `datasets` loads. recordio: InsightFace's layout. "
             "webdataset: tars."
+        ),
+    )
+
+
+class Pipeline(Settings):
+    """A generator to give away: a diffusers pipeline with its model card."""
+
+    generator: GeneratorName = Field(description="The generator.")
+    licence: str = Field(
+        min_length=1,
+        description=(
+            "Under which licence its weights are given away, as the card states it: `cc-by-nc-4.0`, say. The photographs it "
+            "was trained on may forbid some."
         ),
     )
 
@@ -149,6 +159,9 @@ class Study(Settings):
     exports: tuple[Export, ...] = Field(
         (), description="Face sets to write for other people's code: <results>/export/<face set>/<form>."
     )
+    pipelines: tuple[Pipeline, ...] = Field(
+        (), description="Generators to write as diffusers pipelines: <results>/pipelines/<generator>."
+    )
     embedder: EmbedderName | None = Field(
         None, description="Measures similarity, diversity and leakage for the report: of all face sets that it shows."
     )
@@ -194,10 +207,10 @@ class Study(Settings):
         for name, wanted, why in needed:
             if wanted and not getattr(self, name):
                 raise ValueError(f"{name} is missing, {why}")
-        if not (verified or self.audit or self.show or self.exports):
+        if not (verified or self.audit or self.show or self.exports or self.pipelines):
             raise ValueError(
-                "asks for nothing: name face sets in compare (to train on them), audit, show or exports, or embedders in "
-                "references"
+                "asks for nothing: name face sets in compare (to train on them), audit, show or exports, embedders in references, "
+                "or generators in pipelines"
             )
         return self
 

@@ -162,6 +162,7 @@ class Plan:
         sections = (
             self.config.facesets,
             self.config.embedders,
+            self.config.generators,
             self.config.benchmarks,
             self.config.attribute_classifiers,
         )
@@ -179,10 +180,10 @@ class Plan:
 
     def inquiries_of(self, generator: str) -> str:
         """The face set whose images a generator is calibrated on: the inquiries of the study's first set that it makes."""
-        for name in self.synthetic_facesets():
-            if self.config.facesets[name].generator == generator:
-                return self.config.facesets[name].inquiries
-        return self.config.generators[generator].trained_on
+        needed = sorted(name for section, name in self.needed if section == "facesets")
+        drawn = (self.config.facesets[name] for name in (*self.synthetic_facesets(), *needed))
+        inquiries = (entry.inquiries for entry in drawn if getattr(entry, "generator", None) == generator)
+        return next(inquiries, self.config.generators[generator].trained_on)
 
     def _label(self, row: Comparison) -> str:
         return row.faceset if row.recognizer == self.study.recognizer else f"{row.faceset} ({row.recognizer})"

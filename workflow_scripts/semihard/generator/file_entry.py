@@ -1,0 +1,71 @@
+"""The entry of a generator that comes as a file, and what its method says of it."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from semihard.generator.settings import Diffusion
+from semihard.settings import registry
+from semihard.settings.base import PRECISION, SEED, EmbedderName, FaceSetName, Precision, Settings, UserFile
+
+METHODS = {
+    name: registry.class_of(registry.load("generator.methods", name, "settings"), Diffusion)
+    for name in registry.names_of("generator.methods")
+}
+
+
+class FileGenerator(Settings):
+    """A generator of another study: its file says how it is to be used, and nothing is trained.
+
+    For the workflow it has what `Diffusion` has, as its method says; what only the file tells is None.
+    """
+
+    made_by: ClassVar = ("import_generator",)
+    keep_every: ClassVar = 0
+    timesteps: ClassVar = None
+    image_size: ClassVar = None
+
+    source: Literal["file"]
+    path: Annotated[str, UserFile("a generator's model.safetensors, or the folder of its pipeline, is expected")] = (
+        Field(
+            description=(
+                "A generator's `model.safetensors` of this workflow, or the folder of its pipeline (docs/generators.md). `~` and "
+                "environment variables are expanded."
+            )
+        )
+    )
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="Refuse the file of its weights where its checksum is another."
+    )
+    method: Literal[*METHODS] = Field("cemiface", description="The method it was trained by.")
+    embedder: EmbedderName | None = Field(
+        None, description="The very embedder it was trained with; for all methods but ddpm."
+    )
+    trained_on: FaceSetName | None = Field(
+        None,
+        description=(
+            "The face set it was trained on, where that is at hand: what it draws is audited against it, and "
+            "inquiry_novelty and the styles of dcface need it."
+        ),
+    )
+    precision: Precision = PRECISION
+    seed: int = SEED
+
+    @model_validator(mode="after")
+    def _guided(self) -> "FileGenerator":
+        needs = "embedder" in METHODS[self.method].model_fields
+        if needs and self.embedder is None:
+            raise ValueError(f"embedder is missing, which a {self.method} generator was trained with")
+        if not needs and self.embedder is not None:
+            raise ValueError(f"embedder: a {self.method} generator has none; leave it out")
+        return self
+
+    @property
+    def conditioned_on(self) -> str:
+        """What its samples are conditioned on."""
+        return METHODS[self.method].conditioned_on
+
+    @property
+    def takes_similarity(self) -> bool:
+        """Whether its samples take a similarity m."""
+        return METHODS[self.method].takes_similarity
