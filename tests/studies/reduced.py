@@ -87,6 +87,8 @@ def _face_set(entry: dict, typed: object) -> dict:
 
 
 def _generator(entry: dict, typed: object) -> dict:
+    if "source" in entry:
+        return {"precision": "fp32"}  # what it is, its file says
     sizes = {"network": "tiny", "image_size": DRAWN, "batch": 16, "processes": 1, "accumulation": 1}
     return (
         sizes

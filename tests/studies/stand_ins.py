@@ -14,10 +14,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from semihard.generator.export_pipeline import export_pipeline
+from semihard.generator.model_file import GeneratorSpec, save_generator
 from semihard.recognizer.backbone import build_backbone
+from semihard.recognizer.model_file import EmbedderSpec, save_model, weights_digest
 from semihard.sources.benchmark_bin import write_bin
 from semihard.sources.recordio_writer import RecordIOWriter
 from semihard.sources.rendered.stream import rendered_faces
+from semihard.storage.provenance import Provenance
 
 # people × photographs of each
 CASIA = ((3, 1), (6, 5), (60, 8), (37, 12))  # 10,572 people
@@ -134,6 +138,17 @@ def write_backbone(path: Path, size: tuple[int, int], dim: int, name: str = "mob
     torch.save(build_backbone(name, size, dim).state_dict(), path)
 
 
+def write_pipeline(folder: Path) -> None:
+    """A generator that has learnt nothing, and its embedder, as another study gives them away."""
+    torch.manual_seed(0)
+    model, generator = folder.with_suffix(".embedder"), folder.with_suffix(".generator")
+    save_model(model, build_backbone("tiny", (112, 112), 32), EmbedderSpec("tiny", (112, 112), 32))
+    similarities = {"m_min": -1.0, "m_max": 1.0, "m_step": 0.04}
+    spec = GeneratorSpec("cemiface", "tiny", 16, 1000, 1e-4, 0.02, 32, weights_digest(model), similarities)
+    save_generator(generator, spec.build(), spec, Provenance())
+    export_pipeline("CC0-1.0", generator, folder, model)
+
+
 def write_all(folder: Path) -> None:
     """Every file that a study of configs/ reads, in `folder` as its project and, in `folder`/faces, `folder`/home, as
     what SEMIHARD_FACES and HOME name."""
@@ -155,6 +170,7 @@ def write_all(folder: Path) -> None:
     write_labels(faces / "faces_fairface_112x112" / "labels.csv", 75, ("3-9", "20-29", "30-39"))
     write_labels(faces / "faces_fairface_more_112x112" / "labels.csv", 80, ("03-Sep", "20-29", "30-39"))
     write_folder(folder / "data" / "my_faces", ((12, 5),), 57_000)
+    write_pipeline(folder / "data" / "pipeline")
     write_folder(faces / "lfw_originals", ((4, 2),), 53_000, 160, 45)
     write_benchmark(faces / "benchmarks" / "lfw.bin", 60, 54_000)
     write_benchmark(faces / "benchmarks" / "lfw_folds12.bin", 24, 55_000)

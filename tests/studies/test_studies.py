@@ -25,7 +25,8 @@ FAST = {
     "configs/external",
     "configs/audit",
     "configs/verify",
-}  # bins of one image, class weights; every form of face sets; an audit alone, a verification alone
+    "configs/draw",
+}  # bins of one image, class weights; every form of face sets; an audit alone, a verification, a face set drawn
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from semihard.workflow.attribute_plan import annotations, attribute_comparison, 
 from semihard.workflow.code_entries import of
 from semihard.workflow.configuration import expand_sweeps, read_yaml
 from semihard.workflow.consistency_checks import remarks
-from semihard.workflow.export_plan import exports
+from semihard.workflow.export_plan import exports, licence_of, pipeline_inputs, pipelines
 from semihard.workflow.figures import pictures
 from semihard.workflow.fingerprint import reached_by
 from semihard.workflow.leakage_references import leakage_references, leakages
@@ -646,6 +646,8 @@ def test_a_set_is_made_to_be_taken_away():
         ({"exports": [{"faceset": "synthetic", "forms": []}]}, r"study\.exports"),
         ({"exports": [{"faceset": "synthetic", "forms": ["zip"]}]}, r"study\.exports"),
         ({"exports": [{"faceset": "synthetik"}]}, "'synthetik' is not an entry of facesets; did you mean 'synthetic'"),
+        ({"pipelines": [{"generator": "g"}]}, r"study\.pipelines\.0\.licence: is missing"),
+        ({"pipelines": [{"generator": "h", "licence": "CC0-1.0"}]}, "'h' is not an entry of generators"),
         ({"embedder": "guide"}, "study: asks for nothing"),
         ({"audit": ["real"]}, "study: embedder is missing"),
         ({"benchmarks": ["held_out"], "show": ["real"]}, "study: references is missing, the embedders to verify"),
@@ -659,6 +661,70 @@ def test_a_set_is_made_to_be_taken_away():
 def test_what_a_part_lacks_is_said(study, sentence):
     with pytest.raises(InputError, match=sentence):
         part(study)
+
+
+def test_a_generator_is_given_away_under_one_licence():
+    plan = part({"pipelines": [{"generator": "g", "licence": "cc-by-4.0"}] * 2})
+    assert pipelines(plan) == ["g"] and licence_of(plan, "g") == "cc-by-4.0"
+    assert set(pipeline_inputs(plan, "g")) == {"generator", "embedder", "calibration", "faces"}
+    rows = [{"generator": "g", "licence": "cc-by-4.0"}, {"generator": "g", "licence": "mit"}]
+    with pytest.raises(InputError, match=r"study\.pipelines: 'g': two licences are given; write one line"):
+        licence_of(part({"pipelines": rows}), "g")
+    with pytest.raises(InputError, match="'g': under which licence is it given away; write one line"):
+        licence_of(part({"show": ["synthetic"]}), "g")
+
+
+def from_file(study: dict, **given) -> Plan:
+    """A study whose generator comes as a file."""
+    config = copy.deepcopy(BASE)
+    config["generators"]["g"] = {"source": "file", "path": "/no/pipeline", "embedder": "guide"} | given.pop("g", {})
+    config["facesets"]["synthetic"] |= given
+    return Plan(config | {"study": study})
+
+
+def test_a_generator_that_comes_as_a_file_needs_no_training_set():
+    plan = from_file({"show": ["synthetic"]})
+    assert plan.made_by("import_generator") == ["g"] and plan.made_by("train_generator") == []
+    drawn = {path.removeprefix("results/figures/") for path in pictures(plan)}
+    assert {
+        "samples/synthetic.png",
+        "generators/g/calibration.svg",
+    } <= drawn and "generators/g/training.svg" not in drawn
+    assert plan.inquiries_of("g") == "strangers"
+    audited = from_file({"audit": ["synthetic"], "embedder": "guide"})
+    assert leakages(audited) == [{"faceset": "synthetic", "reference": "strangers"}]
+    known = from_file({"audit": ["synthetic"], "embedder": "guide"}, g={"trained_on": "real"})
+    assert [row["reference"] for row in leakages(known)] == ["real", "strangers"]
+    with pytest.raises(
+        InputError, match=r"generators\.g\.path: /no/pipeline not found\. A generator's model\.safetensors"
+    ):
+        check_files(plan)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"inquiry_novelty": 0.3},
+            r"facesets\.synthetic\.inquiry_novelty: 'g' comes as a file, and its training set is not",
+        ),
+        ({"g": {"method": "dcface"}}, r"facesets\.synthetic\.styles: is missing: 'g' comes as a file"),
+        ({"g": {"embedder": None}}, r"generators\.g: embedder is missing, which a cemiface generator was trained with"),
+        ({"g": {"source": "hub"}}, r"generators\.g\.source: Input should be 'file'"),
+        ({"g": {"epochs": 3}}, r"generators\.g\.epochs: no such key"),
+    ],
+)
+def test_what_a_generator_that_comes_as_a_file_cannot(given, sentence):
+    with pytest.raises(InputError, match=sentence):
+        from_file({"show": ["synthetic"]}, **given)
+
+
+def test_a_folder_that_is_no_pipeline_is_told(tmp_path):
+    plan = from_file({"show": ["synthetic"]}, g={"path": str(tmp_path)})
+    with pytest.raises(
+        InputError, match=r"generators\.g\.path: .* is a folder without generator/config\.json, so no pipeline"
+    ):
+        check_files(plan)
 
 
 def test_the_controls_stand_behind_the_real_set_and_before_the_others():

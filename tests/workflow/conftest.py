@@ -171,6 +171,7 @@ SMALL = {
         "compare": ["synthetic", "other", "easy", {"faceset": "synthetic", "recognizer": "mixed"}],
         "references": [{"embedder": "weights", "extra_benchmarks": ["ijbc"]}],
         "published": ["cemiface_table1"],
+        "pipelines": [{"generator": "tiny", "licence": "CC0-1.0"}],
         "attributes": {"classifier": "mac"},
         "leakage": {"false_match_rate": 0.02},  # of the inquiries' 66 pairs
     },

@@ -76,6 +76,11 @@ def test_inquiry_copies_are_gathered_anew_without_a_new_synthesis(drawn):
     assert jobs == {"gather_shards": 1}
 
 
+def test_nothing_is_given_away_without_a_licence(drawn):
+    out = drawn.snakemake("-n", "--", "results/generators/pipelines/cemiface", check=False)
+    assert "study.pipelines: 'cemiface': under which licence is it given away; write one line" in out, out[-2000:]
+
+
 @pytest.mark.parametrize(
     ("faceset", "change", "message"),
     [

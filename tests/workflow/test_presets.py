@@ -28,6 +28,10 @@ def project(tmp_path_factory, warm) -> Project:
         (data / "faces_webface_112x112" / f"{name}.bin").touch()
     for name in ("inquiries_112x112", "digiface_72x10k", "idiff_face_synthetic_uniform_cpd25"):
         (data / name / "person").mkdir(parents=True)
+    for name in ("generator", "embedder"):
+        (data / "pipeline" / name).mkdir(parents=True)
+        for file in ("config.json", "diffusion_pytorch_model.safetensors"):
+            (data / "pipeline" / name / file).touch()
     for name in ("hsface10k.lmdb", "vface10k.lmdb", "backbone.pth"):
         (data / name).touch()
     for name in ("faces_lfw_train_112x112/train.rec", "faces_fairface_112x112/train.rec",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from semihard.generator.pipeline import FacePipeline
 from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
 from semihard.storage.faceset import FaceSet
@@ -121,6 +122,26 @@ def test_an_export_is_part_of_a_study(finished: Project, tmp_path):
     exports = [{"faceset": "real", "forms": ["folder", "parquet"]}]
     project.configure(SMALL | {"study": SMALL["study"] | {"exports": exports}})
     assert project.would_run() == {"export_faces": 2}
+
+
+def test_a_generator_is_given_away_with_its_card(finished: Project):
+    """What its pipeline draws, at an inquiry's embedding, is what the study drew."""
+    folder = finished.folder / RESULTS / "pipelines/tiny"
+    card = (folder / "README.md").read_text()
+    assert (
+        "license: other" in card
+        and "| licence of these weights | CC0-1.0 |" in card
+        and "| `trained_on` | real |" in card
+    )
+    calibration = read_artifact(finished.folder / f"{RESULTS}/generators/tiny/calibration.h5", schemas.CALIBRATION)
+    assert all(f"| {m:.2f} | " in card for m in calibration["m"])
+    pipeline = FacePipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    inquiries = read_artifact(finished.folder / f"{RESULTS}/inquiries/synthetic.h5", schemas.INQUIRIES)["embedding"]
+    drawn = pipeline(inquiries, m=0.0, per_inquiry=6, steps=2, batch=16, output_type="np")
+    faces = FaceSet(finished.folder / f"{RESULTS}/facesets/synthetic.h5")
+    similarity = faces.column("similarity")[faces.column("index") < 6]
+    np.testing.assert_allclose(drawn.similarity, similarity, atol=0.02)
 
 
 def test_bad_input_is_one_sentence_and_status_1(finished: Project, tmp_path):

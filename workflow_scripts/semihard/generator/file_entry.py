@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from semihard.generator.settings import Diffusion
 from semihard.settings import registry
 from semihard.settings.base import PRECISION, SEED, EmbedderName, FaceSetName, Precision, Settings, UserFile
+from semihard.storage.pipeline_folder import GENERATOR
 
 METHODS = {
     name: registry.class_of(registry.load("generator.methods", name, "settings"), Diffusion)
@@ -15,23 +16,21 @@ METHODS = {
 
 
 class FileGenerator(Settings):
-    """A generator of another study: its file says how it is to be used, and nothing is trained.
+    """A generator of another study: its file says how it is to be used, and nothing is trained."""
 
-    For the workflow it has what `Diffusion` has, as its method says; what only the file tells is None.
-    """
-
+    # For the workflow it has what `Diffusion` has, as its method says; what only the file tells is None.
     made_by: ClassVar = ("import_generator",)
     keep_every: ClassVar = 0
     timesteps: ClassVar = None
     image_size: ClassVar = None
 
     source: Literal["file"]
-    path: Annotated[str, UserFile("a generator's model.safetensors, or the folder of its pipeline, is expected")] = (
-        Field(
-            description=(
-                "A generator's `model.safetensors` of this workflow, or the folder of its pipeline (docs/generators.md). `~` and "
-                "environment variables are expanded."
-            )
+    path: Annotated[
+        str, UserFile("a generator's model.safetensors, or the folder of its pipeline, is expected", GENERATOR)
+    ] = Field(
+        description=(
+            "A generator's `model.safetensors` of this workflow, or the folder of its pipeline (docs/generators.md). `~` and "
+            "environment variables are expanded."
         )
     )
     sha256: str | None = Field(

@@ -13,13 +13,10 @@ from semihard.errors import InputError
 from semihard.generator.network import Denoiser
 from semihard.generator.objective import noise_schedule
 from semihard.recognizer.model_file import KEY, read_tensors, weights_digest
-from semihard.recognizer.pipeline_part import read_part
 from semihard.settings import registry
 from semihard.storage.atomic import atomic_path
 from semihard.storage.checksum import sha256_of
 from semihard.storage.provenance import Provenance
-
-PART, PREFIX = "generator", "denoiser."  # of a pipeline (generator.pipeline)
 
 
 @dataclass(frozen=True)
@@ -85,29 +82,28 @@ def save_generator(
 
 
 def read_generator(path: Path | str) -> tuple[Denoiser, GeneratorSpec, dict]:
-    """The network, on the CPU, its spec, and the provenance of its training. path: its file, or the folder of a pipeline.
-
-    Raises InputError where it is no generator of this version.
-    """
+    """The network, on the CPU, its spec, and the provenance of its training. Raises InputError where the file is no
+    generator of this version."""
     try:
-        if Path(path).is_dir():
-            config, weights = read_part(path, PART, PREFIX)
-            spec = GeneratorSpec(
-                **{name: config[name] for name in GeneratorSpec.__dataclass_fields__ if name in config}
-            )
-            origin = config.get("training") or {}
-        else:
-            about, weights = read_tensors(path)
-            if not about or about.get("kind") != "generator":
-                raise InputError(f"{path}: is no generator file; make it with the rule train_generator")
-            spec, origin = GeneratorSpec.of(about["spec"]), about.get("origin") or about.get("provenance", {})
+        about, weights = read_tensors(path)
+        if not about or about.get("kind") != "generator":
+            raise InputError(f"{path}: is no generator file; make it with the rule train_generator")
+        spec = GeneratorSpec.of(about["spec"])
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a readable generator file of this version ({error})") from None
+    return network_of(spec, weights, path), spec, about.get("origin") or about.get("provenance", {})
+
+
+def network_of(spec: GeneratorSpec, weights: dict[str, torch.Tensor], path: Path | str) -> Denoiser:
+    """The network with these weights, on the CPU. Raises InputError where they are not its own, or not finite."""
+    try:
         network = spec.build()
         network.load_state_dict(weights)
-        if bad := [name for name, values in weights.items() if not values.isfinite().all()]:
-            raise InputError(f"{path}: {bad[0]} is not finite; train the generator again")
-    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
+    except (InputError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: not a readable generator file of this version ({error})") from None
-    return network, spec, origin
+    if bad := [name for name, values in weights.items() if not values.isfinite().all()]:
+        raise InputError(f"{path}: {bad[0]} is not finite; train the generator again")
+    return network
 
 
 def load_generator(path: Path | str, device: torch.device, compile: bool = False) -> tuple[Denoiser, GeneratorSpec]:

@@ -16,12 +16,13 @@ from torch import nn
 from semihard.compute.device import autocast
 from semihard.errors import InputError
 from semihard.generator.method import method_named, settings_named
-from semihard.generator.model_file import PART, GeneratorSpec, read_generator
+from semihard.generator.model_file import GeneratorSpec, read_generator
 from semihard.generator.network import Denoiser
 from semihard.generator.samplers import denoise, draw_noise
 from semihard.recognizer.diffusers_model import FaceEmbedder
 from semihard.recognizer.model_file import load_model
 from semihard.similarity.embedders import Embedder
+from semihard.storage.pipeline_folder import EMBEDDER
 
 Inquiries = Sequence[Image.Image] | np.ndarray | torch.Tensor
 
@@ -76,7 +77,7 @@ class FacePipeline(DiffusionPipeline):
     """generator and, but for a method that is conditioned on nothing, the embedder it was trained with. Raises InputError where
     it is another one."""
 
-    _optional_components = [PART, "embedder"]  # noqa: RUF012  (diffusers' name and kind)
+    _optional_components = [EMBEDDER]  # noqa: RUF012  (diffusers' name and kind)
 
     def __init__(self, generator: FaceGenerator, embedder: FaceEmbedder | None = None):
         super().__init__()

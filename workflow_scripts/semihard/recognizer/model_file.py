@@ -18,10 +18,11 @@ from semihard.errors import InputError
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.pipeline_part import read_part
 from semihard.storage.atomic import atomic_path
+from semihard.storage.pipeline_folder import EMBEDDER
 from semihard.storage.provenance import Provenance
 
 KEY = "semihard"
-EMBEDDER_PART, EMBEDDER_PREFIX = "embedder", "recognizer."  # of a pipeline (recognizer.diffusers_model)
+PREFIX = "recognizer."  # of weights in a pipeline (recognizer.diffusers_model)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def copy_model(path: Path | str, output: Path | str, provenance: Provenance | No
     with an embedder. Raises InputError where it is no model file.
     """
     if Path(path).is_dir():
-        about, weights = read_part(path, EMBEDDER_PART, EMBEDDER_PREFIX)
+        about, weights = read_part(path, EMBEDDER, PREFIX)
         about = {name: about[name] for name in EmbedderSpec.__dataclass_fields__ if name in about}
         return save_model(output, *network_of(about, weights, path), provenance=provenance)
     about, tensors = _read(path)

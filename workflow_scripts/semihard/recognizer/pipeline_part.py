@@ -1,4 +1,4 @@
-"""Parts of a diffusers pipeline, each a folder with config.json and weights: found, and read without diffusers, strictly."""
+"""Parts of a diffusers pipeline, each a folder with config.json and weights: read without diffusers, strictly."""
 
 import json
 from pathlib import Path
@@ -8,20 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from semihard.errors import InputError
-
-CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
-
-
-def part_files(path: Path | str, part: str) -> list[Path]:
-    """Configuration and weights of `part` of the pipeline in the folder `path`. Raises InputError where one is missing."""
-    files = [Path(path) / part / name for name in (CONFIG, WEIGHTS)]
-    for file in files:
-        if not file.is_file():
-            raise InputError(
-                f"{path}: is a folder without {part}/{file.name}, so no pipeline that this workflow wrote; give that folder, or "
-                "a model.safetensors"
-            )
-    return files
+from semihard.storage.pipeline_folder import part_files
 
 
 def read_part(path: Path | str, part: str, prefix: str) -> tuple[dict, dict[str, Tensor]]:

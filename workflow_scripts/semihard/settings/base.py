@@ -17,9 +17,11 @@ class Names:
 
 @dataclass(frozen=True)
 class UserFile:
-    """Marks a knob whose value is the path of a file of the user's. expected: what should be there, where nothing is."""
+    """Marks a knob whose value is the path of a file of the user's. expected: what should be there, where nothing is; part:
+    what is read of a folder, which is that of a pipeline (storage.pipeline_folder)."""
 
     expected: str
+    part: str = ""
 
 
 FaceSetName = Annotated[Name, Names("facesets")]

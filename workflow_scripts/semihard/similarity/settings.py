@@ -15,6 +15,7 @@ from semihard.settings.base import (
 )
 from semihard.settings.binning import BINNING, count_of_bins
 from semihard.settings.registry import names_of
+from semihard.storage.pipeline_folder import EMBEDDER
 
 
 class RecognizerEmbedder(EmbedderSettings):
@@ -56,8 +57,14 @@ class FileEmbedder(EmbedderSettings):
     """A recognizer or an embedder of another study: its file says how it is to be used."""
 
     source: Literal["file"]
-    path: Annotated[str, UserFile("a model.safetensors that this workflow wrote is expected")] = Field(
-        description="A `model.safetensors` of this workflow. `~` and environment variables are expanded."
+    path: Annotated[
+        str,
+        UserFile("a model.safetensors that this workflow wrote, or the folder of a pipeline, is expected", EMBEDDER),
+    ] = Field(
+        description=(
+            "A `model.safetensors` of this workflow, or the folder of a generator's pipeline, whose embedder it then is. `~` "
+            "and environment variables are expanded."
+        )
     )
     sha256: str | None = Field(
         None, pattern=r"^[0-9a-f]{64}$", description="Refuse the file where its checksum is another."

@@ -8,6 +8,7 @@ from semihard.settings.base import Settings, UserFile
 from semihard.settings.paths import expand_path
 from semihard.sources.settings import FolderFaces, IJBBenchmark, PairsBenchmark, RecordIOFaces
 from semihard.sources.text_file import name_within
+from semihard.storage.pipeline_folder import part_files
 from semihard.workflow.study import Plan
 
 ORIGIN_OF_CASIA = (
@@ -58,11 +59,19 @@ def _marked(where: str, entry: Settings) -> list[Path]:
     for name, field in type(entry).model_fields.items():
         value = getattr(entry, name)
         if value and (mark := next((item for item in field.metadata if isinstance(item, UserFile)), None)):
-            files.append(_existing(f"{where}.{name}", value, mark.expected))
+            path = _existing(f"{where}.{name}", value, mark.expected)
+            files += _pipeline_files(f"{where}.{name}", path, mark.part) if mark.part and path.is_dir() else [path]
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, Settings):
                 files += _marked(f"{where}.{name}", part)
     return files
+
+
+def _pipeline_files(where: str, folder: Path, part: str) -> list[Path]:
+    try:
+        return part_files(folder, part)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _existing(where: str, path: str, expected: str) -> Path:
