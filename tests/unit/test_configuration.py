@@ -710,7 +710,7 @@ def test_a_generator_that_comes_as_a_file_needs_no_training_set():
         ),
         ({"g": {"method": "dcface"}}, r"facesets\.synthetic\.styles: is missing: 'g' comes as a file"),
         ({"g": {"embedder": None}}, r"generators\.g: embedder is missing, which a cemiface generator was trained with"),
-        ({"g": {"source": "hub"}}, r"generators\.g\.source: Input should be 'file'"),
+        ({"g": {"source": "hub"}}, r"generators\.g\.source: 'hub' is none of its values; there are: file"),
         ({"g": {"epochs": 3}}, r"generators\.g\.epochs: no such key"),
     ],
 )
