@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from semihard.generator.settings import Diffusion
 from semihard.settings import registry
-from semihard.settings.base import PRECISION, SEED, EmbedderName, FaceSetName, Precision, Settings, UserFile
+from semihard.settings.base import PRECISION, SEED, EmbedderName, FaceSetName, GeneratorSettings, Precision, UserFile
 from semihard.storage.pipeline_folder import GENERATOR
 
 METHODS = {
@@ -15,7 +15,7 @@ METHODS = {
 }
 
 
-class FileGenerator(Settings):
+class FileGenerator(GeneratorSettings):
     """A generator of another study: its file says how it is to be used, and nothing is trained."""
 
     # For the workflow it has what `Diffusion` has, as its method says; what only the file tells is None.

@@ -15,6 +15,7 @@ from semihard.settings.base import (
     FaceSetName,
     FaceSetSettings,
     GeneratorName,
+    GeneratorSettings,
     Positive,
     Precision,
     Settings,
@@ -22,7 +23,7 @@ from semihard.settings.base import (
 )
 
 
-class Diffusion(Settings):
+class Diffusion(GeneratorSettings):
     """What the training of every generator has: the recipe of its network, and any value of it changed. The defaults shown
     are those of `dcface_112`.
 
@@ -30,7 +31,6 @@ class Diffusion(Settings):
     take a similarity m, whether it learns from labels, the least images of a batch's part, and the backbones that are
     trained with it, by network."""
 
-    made_by: ClassVar = ("train_generator",)
     renamed: ClassVar = {"mse": "mse_target"}
     conditioned_on: ClassVar[Literal["embedding", "image", "nothing"]]
     takes_similarity: ClassVar[bool] = False
@@ -50,9 +50,7 @@ class Diffusion(Settings):
     )
     image_size: Positive = Field(112, description="Side in pixels of what it makes (CemiFace Sec. 4.1).")
     timesteps: Positive = Field(1000, description="Diffusion steps T (CemiFace Sec. 4.1).")
-    beta_start: float = Field(
-        1e-4, gt=0, description="First β of the linear schedule (DCFace code; CemiFace is silent)."
-    )
+    beta_start: float = Field(1e-4, gt=0, description="First β of the linear schedule (DCFace code, not in CemiFace).")
     beta_end: float = Field(0.02, gt=0, description="Last β (DCFace code).")
     mse_target: Literal["epsilon", "velocity"] = Field(
         "epsilon",

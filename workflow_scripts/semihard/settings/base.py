@@ -99,6 +99,12 @@ class EmbedderSettings(Settings):
     made_by: ClassVar[tuple[str, ...]] = ("import_embedder",)
 
 
+class GeneratorSettings(Settings):
+    """A generator of the configuration. made_by: the rules that make it."""
+
+    made_by: ClassVar[tuple[str, ...]] = ("train_generator",)
+
+
 class ClassifierSettings(Settings):
     """An attribute classifier of the configuration; each `source` has a model of its own. made_by: the rules that make it."""
 

@@ -159,14 +159,8 @@ class Plan:
 
     def made_by(self, rule: str) -> list[str]:
         """Names of the entries that `rule` makes."""
-        sections = (
-            self.config.facesets,
-            self.config.embedders,
-            self.config.generators,
-            self.config.benchmarks,
-            self.config.attribute_classifiers,
-        )
-        return [name for section in sections for name, entry in section.items() if rule in entry.made_by]
+        entries = (item for section in SECTIONS for item in getattr(self.config, section).items())
+        return [name for name, entry in entries if rule in getattr(entry, "made_by", ())]
 
     def calibrated_generators(self) -> list[str]:
         """Those of them that are asked for a similarity."""
