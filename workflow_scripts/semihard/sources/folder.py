@@ -51,8 +51,10 @@ def read_folder(
     aligner: FaceAligner | None = None,
     skipped: list[tuple[str, str]] | None = None,
     tiles: int = 1,
+    labelled: bool = True,
 ) -> Iterator[Face]:
-    """The faces of `path/<identity>/<image>`, identities and images in lexicographic order; bounded memory.
+    """The faces of `path/<identity>/<image>`, identities and images in lexicographic order; bounded memory. Not labelled:
+    of `path/<image>`, then of `path/<folder>/<image>`, nobody's.
 
     Without an aligner the images are taken as aligned and keep their bytes. With one, photographs without a face are
     left out; these, empty identity folders and files that are no JPEG, PNG, BMP or WebP by name are appended to
@@ -64,30 +66,41 @@ def read_folder(
     if not root.is_dir():
         raise InputError(f"{root} is no folder: give the folder that holds one folder of images per identity")
     skipped = [] if skipped is None else skipped
-    images = _images(root) if tiles > 1 else []
+    images = _images(root) if tiles > 1 or not labelled else []
+    if not labelled:
+        skipped += [(name_within(path, root), UNREAD) for path in _unread(root)]
     identities = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not identities and not images:
+    if labelled and not identities and not images:
         expected = f" or grids with {tiles} faces in a row" if tiles > 1 else ""
-        raise InputError(f"{root} holds no identity folders: expected one folder of images per identity{expected}")
+        hint = "; where nobody's names are known, set labelled: false" if _images(root) else ""
+        raise InputError(
+            f"{root} holds no identity folders: expected one folder of images per identity{expected}{hint}"
+        )
     for identity in identities:
         of_identity = _images(root / identity)
         images += of_identity
         skipped += [(name_within(path, root), UNREAD) for path in _unread(root / identity)]
         if not of_identity:
             skipped.append((f"{name_within(root / identity, root)}/", "no image in this folder"))
+    if not images and not labelled:
+        raise InputError(f"{root} holds no image: expected some in it, or in folders in it")
     if not images:
         raise InputError(f"{root}: no image in its {len(identities)} folders: expected root/<identity>/<image>.jpg")
     for path in images:
         name_within(path, root)
     if tiles > 1:
-        return _faces_of_grids(root, images, aligner, skipped, tiles)
-    return _faces(root, images, aligner, skipped)
+        return _faces_of_grids(root, images, aligner, skipped, tiles, labelled)
+    return _faces(root, images, aligner, skipped, labelled)
+
+
+def is_image(name: str) -> bool:
+    """True for the name of a file that is read."""
+    path = Path(name)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(
-        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    )
+    return sorted(file for file in folder.iterdir() if is_image(file.name))
 
 
 def _unread(folder: Path) -> list[Path]:
@@ -100,7 +113,7 @@ def _unread(folder: Path) -> list[Path]:
 
 
 def _faces(
-    root: Path, images: list[Path], aligner: FaceAligner | None, skipped: list[tuple[str, str]]
+    root: Path, images: list[Path], aligner: FaceAligner | None, skipped: list[tuple[str, str]], labelled: bool
 ) -> Iterator[Face]:
     contents = aligner.align_files(images) if aligner else zip(images, read_aligned(images), strict=True)
     for path, content in contents:
@@ -108,11 +121,16 @@ def _faces(
         if content is None:
             skipped.append((key, NO_FACE))
         else:
-            yield Face(content, key.split("/")[0], key)
+            yield Face(content, key.split("/")[0] if labelled else "", key)
 
 
 def _faces_of_grids(
-    root: Path, images: list[Path], aligner: FaceAligner | None, skipped: list[tuple[str, str]], tiles: int
+    root: Path,
+    images: list[Path],
+    aligner: FaceAligner | None,
+    skipped: list[tuple[str, str]],
+    tiles: int,
+    labelled: bool,
 ) -> Iterator[Face]:
     first: tuple[Path, int] | None = None
     for path in images:
@@ -133,7 +151,7 @@ def _faces_of_grids(
             if face is None:
                 skipped.append((key, NO_FACE))
             else:
-                yield Face(face, identity, key)
+                yield Face(face, identity if labelled else "", key)
 
 
 def _cut(path: Path, tiles: int) -> np.ndarray:

@@ -113,11 +113,23 @@ class RecordIOFaces(FaceSetSettings):
 
 
 class FolderFaces(FaceSetSettings):
-    """A folder of images, one subfolder per identity."""
+    """A folder of images, one subfolder per identity, or without identities."""
 
     made_by: ClassVar = ("import_faces",)
     source: Literal["folder"]
-    path: str = Field(description="The folder. `~` and environment variables are expanded.")
+    path: str = Field(
+        description=(
+            "The folder, or a zip or tar archive of it, which is unpacked to TMPDIR for as long as it is read. `~` and "
+            "environment variables are expanded."
+        )
+    )
+    labelled: bool = Field(
+        True,
+        description=(
+            "False: whose faces they are is not known. Images lie in the folder itself and in its subfolders, and are "
+            "stored as unlabelled."
+        ),
+    )
     tiles: Positive = Field(
         1,
         description=(

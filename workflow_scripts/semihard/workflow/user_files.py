@@ -34,7 +34,7 @@ def data_path(where: str, entry: Settings) -> list[Path]:
             return [*_record_files(f"{where}.path", path), *_marked(where, entry)]
         case FolderFaces():
             what = "one file of tiles, or one subfolder of them," if entry.tiles > 1 else "one subfolder of images"
-            expected = f"a folder with {what} per identity is expected"
+            expected = f"a folder with {what} per identity, or a zip or tar archive of it, is expected"
             folder = _existing(f"{where}.path", entry.path, expected)
             return [*_with_subfolders(f"{where}.path", folder), *_marked(where, entry)]
         case IJBBenchmark():
