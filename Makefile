@@ -15,10 +15,10 @@ verify: .venv/run.stamp  ## the accuracy table of your checkpoint: MODEL=backbon
 
 test: .venv/test.stamp  ## the whole test suite
 	.venv/bin/python -m pytest -n auto --maxprocesses 8 tests/unit
-	.venv/bin/python -m pytest -n auto --maxprocesses 8 --dist loadgroup tests/studies tests/workflow
+	.venv/bin/python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder tests/studies tests/workflow
 
 studies: .venv/test.stamp  ## every configuration of configs/ at a hundredth of its size, on rendered stand-ins of its files
-	.venv/bin/python -m pytest -n auto --maxprocesses 8 --dist loadgroup tests/studies -m "$(MARK)"
+	.venv/bin/python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder tests/studies -m "$(MARK)"
 
 lint: .venv/test.stamp  ## what CI checks beside the tests
 	.venv/bin/ruff check .

@@ -11,11 +11,26 @@ os.environ.setdefault(
 import numpy as np
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from semihard.storage.faceset import FaceSetWriter
 from tests.warm_python import warm_python
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
+    """With `--dist loadscope`, what shares a study that is run to its end runs in one process."""
+    return ByStudy(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+class ByStudy(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        if file.startswith("tests/studies/"):
+            return nodeid  # each is a study of its own
+        return file.replace("test_reruns.py", "test_study.py")  # `finished`
 
 
 @pytest.fixture(scope="session")

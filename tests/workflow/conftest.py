@@ -61,15 +61,6 @@ def copy_project(folder: Path, python: Path = Path(sys.executable)) -> Project:
     return Project(folder, python)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a finished study runs in one process."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            shares = "finished" in getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("finished" if shares else item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, warm) -> Project:
     """A small study, run to its end: every kind of stage on real pixels, the embedder a file of pretrained weights."""
