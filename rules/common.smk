@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 from semihard.errors import InputError
 
 try:
+    from semihard.generator.file_entry import METHODS
     from semihard.settings.base import CENTERS
     from semihard.settings.binning import BINNING
     from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison, attribute_sets
@@ -181,9 +182,9 @@ def synthesis_inputs(wildcards):
     faceset = entry("faceset", wildcards.faceset)
     generator = entry("generator", faceset.generator)
     inputs = {"generator": PLAN.path("generator", generator=faceset.generator)} | guide_of(generator, "embedder")
-    if generator.conditioned_on != "nothing":
+    if METHODS[generator.method].conditioned_on != "nothing":
         inputs["inquiries"] = PLAN.path("inquiries", faceset=wildcards.faceset)
-    if generator.conditioned_on == "image":
+    if METHODS[generator.method].conditioned_on == "image":
         inputs["inquiry_faces"] = PLAN.path("faces", faceset=faceset.inquiries)
         inputs["style_faces"] = PLAN.path("faces", faceset=faceset.styles or generator.trained_on)
     return inputs

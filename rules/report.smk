@@ -2,7 +2,7 @@
 Figures, each with the CSV of what it draws, and exports.
 
 REQUIRED INPUTS: the artifacts of the other stages
-OUTPUTS: <results>/figures/…, <results>/export/{faceset}/{form}
+OUTPUTS: <results>/figures/…, <results>/export/{faceset}/{form}, <results>/export/benchmarks/{benchmark}.bin
 """
 
 for figure in FIGURES:
@@ -49,3 +49,21 @@ rule export_faces:
         code=code("export_faces", "form"),
     script:
         "../workflow_scripts/export_faces.py"
+
+
+rule export_benchmark:
+    """Verification pairs as InsightFace's .bin."""
+    input:
+        faces=at("benchmark faces"),
+        pairs=at("pairs"),
+    output:
+        bin=at("exported benchmark"),
+    log:
+        "<results>/logs/export_benchmark/{benchmark}.log",
+    conda:
+        "../envs/faces.yaml"
+    params:
+        settings={},
+        code=code("export_benchmark"),
+    script:
+        "../workflow_scripts/export_benchmark.py"

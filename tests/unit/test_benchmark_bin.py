@@ -217,3 +217,10 @@ def test_the_official_lfw_pairs():
     assert (len(benchmark.faces), len(benchmark.same), benchmark.same.sum()) == (12_000, 6_000, 3_000)
     assert np.bincount(benchmark.fold).tolist() == [600] * 10
     assert [benchmark.same[benchmark.fold == fold].sum() for fold in range(10)] == [300] * 10
+
+
+@pytest.mark.parametrize("images", [IMAGES[:-1], [*IMAGES, IMAGES[0]], []])
+def test_two_images_a_pair_are_written(tmp_path, images):
+    with pytest.raises(InputError, match=rf"{len(images)} images for {PAIRS} pairs: two of each pair"):
+        write_bin(tmp_path / "a.bin", images, SAME)
+    assert not list(tmp_path.iterdir())

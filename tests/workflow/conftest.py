@@ -125,7 +125,7 @@ SMALL = {
             "trained_on": "real",
             "embedder": "weights",
             "network": "tiny",
-            "image_size": 32,
+            "image_size": 16,
             "batch": 8,
             "epochs": 1,
             "keep_every": 1,

@@ -1,5 +1,6 @@
 """A small study from the first face to the report, on real pixels."""
 
+import pickle
 import shutil
 import subprocess
 import sys
@@ -114,6 +115,20 @@ def test_an_export_states_what_the_audit_found(finished: Project):
             and "| leakage, against real | matching |" in card
             and "| `inquiries` | strangers |" in card
         )
+
+
+def test_a_benchmark_is_exported_pair_by_pair(finished: Project):
+    path = finished.folder / RESULTS / "export/benchmarks/held_out.bin"
+    finished.snakemake("--cores", "1", "--", f"{RESULTS}/export/benchmarks/held_out.bin")
+    images, same = pickle.loads(path.read_bytes())  # as insightface's load_bin does
+    faces = FaceSet(finished.folder / f"{RESULTS}/benchmarks/held_out/faces.h5")
+    pairs = read_artifact(finished.folder / f"{RESULTS}/benchmarks/held_out/pairs.h5", schemas.BENCHMARK)
+    order = np.argsort(pairs["fold"], kind="stable")
+    assert same == pairs["same"][order].tolist() and len(images) == 120
+    assert images[0::2] == [faces.encoded(i) for i in pairs["first"][order]]
+    assert images[1::2] == [faces.encoded(i) for i in pairs["second"][order]]
+    out = finished.snakemake("--cores", "1", "--", f"{RESULTS}/export/benchmarks/ijbc.bin", check=False)
+    assert "export_benchmark: " in out and "template_pairs" in out and "Traceback" not in out
 
 
 def test_an_export_is_part_of_a_study(finished: Project, tmp_path):

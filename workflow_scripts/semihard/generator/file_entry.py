@@ -1,4 +1,4 @@
-"""The entry of a generator that comes as a file, and what its method says of it."""
+"""The entry of a generator that comes as a file, and the settings of every method, by its name."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -12,13 +12,13 @@ from semihard.storage.pipeline_folder import GENERATOR
 METHODS = {
     name: registry.class_of(registry.load("generator.methods", name, "settings"), Diffusion)
     for name in registry.names_of("generator.methods")
-}
+}  # what they say of themselves: conditioned_on, takes_similarity …
 
 
 class FileGenerator(GeneratorSettings):
     """A generator of another study: its file says how it is to be used, and nothing is trained."""
 
-    # For the workflow it has what `Diffusion` has, as its method says; what only the file tells is None.
+    # what `Diffusion` has; None: only the file tells it
     made_by: ClassVar = ("import_generator",)
     keep_every: ClassVar = 0
     timesteps: ClassVar = None
@@ -58,13 +58,3 @@ class FileGenerator(GeneratorSettings):
         if not needs and self.embedder is not None:
             raise ValueError(f"embedder: a {self.method} generator has none; leave it out")
         return self
-
-    @property
-    def conditioned_on(self) -> str:
-        """What its samples are conditioned on."""
-        return METHODS[self.method].conditioned_on
-
-    @property
-    def takes_similarity(self) -> bool:
-        """Whether its samples take a similarity m."""
-        return METHODS[self.method].takes_similarity

@@ -107,7 +107,12 @@ def read_bin(path: Path | str, folds: int = FOLDS) -> PairImages:
 
 
 def write_bin(path: Path | str, images: Sequence[bytes], same: Sequence[bool]) -> None:
-    """Write encoded images, two a pair, and whether each pair is genuine, as the .bin that other tools load."""
+    """Write encoded images, two a pair, and whether each pair is genuine, as the .bin that other tools load. Raises InputError
+    where there are not two images a pair."""
+    if len(images) != 2 * len(same):
+        raise InputError(
+            f"{path}: {len(images)} images for {len(same)} pairs: two of each pair are expected, one behind the other"
+        )
     content = ([bytes(image) for image in images], [bool(flag) for flag in same])
     with atomic_path(path) as temporary:
         temporary.write_bytes(pickle.dumps(content, protocol=4))

@@ -1,6 +1,7 @@
 """Which sets of a study the attribute study annotates and compares, and by what."""
 
 from semihard.attributes.settings import Annotation
+from semihard.generator.file_entry import METHODS
 from semihard.generator.settings import SyntheticFaces
 from semihard.workflow.study import Plan
 
@@ -40,7 +41,10 @@ def over_m(plan: Plan) -> list[dict]:
     found: dict[str, dict] = {}
     for name in attribute_sets(plan):
         entry = plan.config.facesets[name]
-        if not isinstance(entry, SyntheticFaces) or not plan.config.generators[entry.generator].takes_similarity:
+        if (
+            not isinstance(entry, SyntheticFaces)
+            or not METHODS[plan.config.generators[entry.generator].method].takes_similarity
+        ):
             continue
         line = found.setdefault(str(sorted(entry.model_dump(exclude={"similarity"}).items())), {})
         line.setdefault("title", f"drawn by {entry.generator}, from {name.partition('-')[0]}")

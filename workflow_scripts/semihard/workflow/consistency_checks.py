@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from semihard.errors import InputError
+from semihard.generator.file_entry import METHODS
 from semihard.generator.operator import operators
 from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces
 from semihard.settings.base import CENTERS
@@ -126,21 +127,21 @@ def _check_synthesis(config: Config, where: str, entry: SyntheticFaces | Uncondi
         raise InputError(f"{where}.steps: {entry.steps}, but {entry.generator!r} has {generator.timesteps} timesteps")
     given = f"{where}.generator: {entry.generator!r} is of method {generator.method}"
     if isinstance(entry, UnconditionalFaces):
-        if generator.conditioned_on != "nothing":
+        if METHODS[generator.method].conditioned_on != "nothing":
             raise InputError(f"{given}, source: unconditional needs one of method: ddpm")
         return
-    if generator.conditioned_on == "nothing":
+    if METHODS[generator.method].conditioned_on == "nothing":
         raise InputError(f"{given}, which takes no inquiries; use source: unconditional")
     asked = operators(entry)
-    if asked and generator.conditioned_on == "image":
+    if asked and METHODS[generator.method].conditioned_on == "image":
         raise InputError(f"{given}, which is conditioned on images; leave out {' and '.join(asked)}")
     if generator.trained_on is None:
-        _check_needs_no_training_set(where, entry, generator.conditioned_on)
-    if generator.conditioned_on != "image" and entry.styles:
+        _check_needs_no_training_set(where, entry, METHODS[generator.method].conditioned_on)
+    if METHODS[generator.method].conditioned_on != "image" and entry.styles:
         raise InputError(f"{where}.styles: only a generator of method dcface takes styles; leave it out")
     if entry.identities < 2 and any(operator.another_identity for operator in asked.values()):
         raise InputError(f"{where}.identities: {' and '.join(asked)} needs another identity, so 2 at least")
-    if entry.center == "random" and (entry.inquiry_copies or generator.conditioned_on == "image"):
+    if entry.center == "random" and (entry.inquiry_copies or METHODS[generator.method].conditioned_on == "image"):
         raise InputError(
             f"{where}.center: no photograph shows a random center; give inquiry_copies: 0 and a generator that is conditioned "
             "on embeddings"

@@ -1,6 +1,7 @@
 """What of a study is taken away: the exports and pipelines that it asks for, and what each is made from."""
 
 from semihard.errors import InputError
+from semihard.generator.file_entry import METHODS
 from semihard.workflow.study import Plan
 
 
@@ -39,7 +40,7 @@ def pipeline_inputs(plan: Plan, generator: str) -> dict[str, str]:
     inputs = {"generator": plan.path("generator", generator=generator)}
     if guide := getattr(entry, "embedder", None):
         inputs["embedder"] = plan.embedder_model(guide)
-    if entry.takes_similarity and plan.inquiries_of(generator):
+    if METHODS[entry.method].takes_similarity and plan.inquiries_of(generator):
         inputs["calibration"] = plan.path("calibration", generator=generator)
     if entry.trained_on:
         inputs["faces"] = plan.path("faces", faceset=entry.trained_on)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from semihard.generator.file_entry import METHODS
 from semihard.sources.settings import RenderedFaces
 from semihard.workflow.attribute_plan import mapped_attributes
 from semihard.workflow.fairness_plan import fairness_runs
@@ -97,7 +98,9 @@ def mixed_facesets(plan: Plan) -> list[dict[str, str]]:
     for wildcards in facesets_of(plan):
         entry = plan.config.facesets[wildcards["faceset"]]
         generator = plan.config.generators.get(getattr(entry, "generator", ""))
-        if getattr(entry, "identity_mixup", False) and (generator is None or generator.takes_similarity):
+        if getattr(entry, "identity_mixup", False) and (
+            generator is None or METHODS[generator.method].takes_similarity
+        ):
             distinct.setdefault(entry.model_copy(update={"per_identity": 1}).model_dump_json(), wildcards["faceset"])
     return [{"faceset": name} for name in distinct.values()]
 

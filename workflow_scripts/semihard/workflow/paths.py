@@ -42,6 +42,7 @@ ARTIFACTS = {
     "mcnemar": "study/mcnemar.csv",
     "fairness table": "study/fairness.{form}",
     "export": "export/{faceset}/{form}",
+    "exported benchmark": "export/benchmarks/{benchmark}.bin",
     "pipeline": "pipelines/{generator}",
 }
 

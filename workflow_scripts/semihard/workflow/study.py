@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from semihard.errors import InputError
+from semihard.generator.file_entry import METHODS
 from semihard.generator.settings import SyntheticFaces
 from semihard.settings.base import Settings
 from semihard.settings.paths import expand_path
@@ -164,7 +165,7 @@ class Plan:
 
     def calibrated_generators(self) -> list[str]:
         """Those of them that are asked for a similarity."""
-        return [name for name in self.generators() if self.config.generators[name].takes_similarity]
+        return [name for name in self.generators() if METHODS[self.config.generators[name].method].takes_similarity]
 
     def other_embedders(self, generator: str) -> list[str]:
         """What measures a generator's similarity besides its own embedder: the study's embedder and its references."""
@@ -235,7 +236,10 @@ class Plan:
                 bins = self.path("bins", **which, binning=entry.binning)
                 about = {"title": f"similarity bins of {entry.of}", "axis": "mean similarity to the identity center"}
                 x = entry.bin
-            elif isinstance(entry, SyntheticFaces) and self.config.generators[entry.generator].takes_similarity:
+            elif (
+                isinstance(entry, SyntheticFaces)
+                and METHODS[self.config.generators[entry.generator].method].takes_similarity
+            ):
                 bins, x = None, entry.similarity
                 about = {"title": f"drawn by {entry.generator}", "axis": "requested similarity m"}
             else:
