@@ -31,7 +31,11 @@ FAST = {
 
 
 UNTIL = float(os.environ.get("SEMIHARD_STUDIES_UNTIL", "inf"))  # seconds of the epoch, when all is to have ended
-MINUTES = {"configs/ablations": 30, "configs/inquiries": 20, "configs/cemiface_large": 15}  # on a slow machine; the others 8
+MINUTES = {
+    "configs/ablations": 30,
+    "configs/inquiries": 20,
+    "configs/cemiface_large": 15,
+}  # on a slow machine; the others 8
 
 
 @pytest.fixture(scope="session")
