@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -22,12 +23,12 @@ BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFE
 
 @dataclass(frozen=True)
 class Member:
-    """A file in an archive: its name there, its size in bytes unpacked, whether it is a plain file, and what opens it."""
+    """A file in an archive: its name there, its size in bytes unpacked, whether it is a plain file, and what gives its bytes."""
 
     name: str
     size: int
     is_plain: bool
-    open: Callable[[], BinaryIO | None]
+    content: Callable[[], BinaryIO | None]
 
 
 @contextmanager
@@ -63,14 +64,14 @@ def _members(path: Path) -> Iterator[list[Member]]:
     if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
             yield [
-                Member(item.filename, item.file_size, not _is_link(item), lambda item=item: archive.open(item))
+                Member(item.filename, item.file_size, not _is_link(item), partial(archive.open, item))
                 for item in archive.infolist()
                 if not item.is_dir()
             ]
     else:
         with tarfile.open(path) as archive:
             yield [
-                Member(item.name, item.size, item.isreg(), lambda item=item: archive.extractfile(item))
+                Member(item.name, item.size, item.isreg(), partial(archive.extractfile, item))
                 for item in archive.getmembers()
                 if not item.isdir()
             ]
@@ -105,5 +106,5 @@ def _unpack(
         if target.exists():
             raise InputError(f"{path}: {image.name!r} is in it twice; pack it anew")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with image.open() as source, target.open("wb") as file:
+        with image.content() as source, target.open("wb") as file:
             shutil.copyfileobj(source, file)
