@@ -24,7 +24,7 @@ from semihard.sources.rendered.stream import rendered_faces
 from semihard.storage.provenance import Provenance
 
 # people × photographs of each
-CASIA = ((3, 1), (6, 5), (80, 8), (17, 22))  # 10,572 people
+CASIA = ((3, 1), (6, 5), (80, 10), (17, 20))  # 10,572 people
 LFW = ((35, 1), (10, 5), (12, 14))  # 5,749, most with one photograph
 RELEASE = ((40, 6),)
 

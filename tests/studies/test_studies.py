@@ -35,7 +35,7 @@ MINUTES = {
     "configs/ablations": 34,
     "configs/inquiries": 25,
     "configs/cemiface_large": 17,
-}  # on a slow machine; the others 8
+}  # on a slow machine; the others 9
 
 
 @pytest.fixture(scope="session")
