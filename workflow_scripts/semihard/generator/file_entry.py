@@ -6,7 +6,16 @@ from pydantic import Field, model_validator
 
 from semihard.generator.settings import Diffusion
 from semihard.settings import registry
-from semihard.settings.base import PRECISION, SEED, EmbedderName, FaceSetName, GeneratorSettings, Precision, UserFile
+from semihard.settings.base import (
+    PRECISION,
+    SEED,
+    SHA256,
+    EmbedderName,
+    FaceSetName,
+    GeneratorSettings,
+    Precision,
+    UserFile,
+)
 from semihard.storage.pipeline_folder import GENERATOR
 
 METHODS = {
@@ -33,9 +42,7 @@ class FileGenerator(GeneratorSettings):
             "environment variables are expanded."
         )
     )
-    sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="Refuse the file of its weights where its checksum is another."
-    )
+    sha256: str | None = SHA256
     method: Literal[*METHODS] = Field("cemiface", description="The method it was trained by.")
     embedder: EmbedderName | None = Field(
         None, description="The very embedder it was trained with; for all methods but ddpm."

@@ -11,7 +11,7 @@ from semihard.recognizer.model_file import load_model
 from semihard.recognizer.pipeline_part import read_part
 from semihard.settings.paths import expand_path
 from semihard.storage.checksum import check_sha256
-from semihard.storage.pipeline_folder import GENERATOR, part_files
+from semihard.storage.pipeline_folder import GENERATOR, weights_file
 from semihard.storage.provenance import Provenance
 
 PREFIX = "denoiser."  # of weights in a pipeline (generator.pipeline.FaceGenerator)
@@ -28,7 +28,7 @@ def import_generator(
     embedder.
     """
     path = expand_path(settings.path)
-    check_sha256(part_files(path, GENERATOR)[1] if path.is_dir() else path, settings.sha256)
+    check_sha256(weights_file(path, GENERATOR), settings.sha256)
     network, spec, origin = read_pipeline(path) if path.is_dir() else read_generator(path)
     if spec.method != settings.method:
         raise InputError(f"{path}: is a generator of method {spec.method}; say so: method: {spec.method}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from semihard.generator.model_file import GeneratorSpec
+from semihard.storage.card import MADE, knobs, settings_of
 
 USE = """```python
 from semihard.generator.pipeline import FacePipeline
@@ -33,12 +34,11 @@ def model_card(
         else ["license: other", f"license_name: {json.dumps(licence, ensure_ascii=False)}"]
     )
     head += ["library_name: diffusers", "tags: [face-recognition, synthetic-data]"]
-    settings = dict(_settings(training))
     facts = {
         "method": spec.method,
         "network": spec.network,
         "pixels": f"{spec.image_size} × {spec.image_size}",
-        "trained on": trained_on.get("source") or settings.get("trained_on") or NOT_STATED,
+        "trained on": trained_on.get("source") or settings_of(training.get("settings")).get("trained_on") or NOT_STATED,
         "licence of what it was trained on": trained_on.get("licence") or NOT_STATED,
         "licence of these weights": licence,
     }
@@ -64,10 +64,8 @@ def model_card(
     lines += ["", "| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items())]
     if calibration:
         lines += ["", "## Similarity asked for and achieved", "", *_calibration(calibration)]
-    if settings:
-        lines += ["", "## Trained with", "", "| knob | value |", "|---|---|"]
-        lines += [f"| `{key}` | {value} |" for key, value in settings.items()]
-    lines += ["", "Made with semihard. `SHA256SUMS` has the checksums of all files: `sha256sum -c SHA256SUMS`.", ""]
+    lines += knobs("Trained with", training.get("settings"))
+    lines += ["", MADE, ""]
     return "\n".join(lines)
 
 
@@ -79,13 +77,3 @@ def _calibration(calibration: Mapping) -> Iterator[str]:
     yield f"|---|{'---|' * len(names)}"
     for k, m in enumerate(calibration["m"]):
         yield f"| {m:.2f} | {' | '.join(f'{value:.3f}' for value in means[:, k])} |"
-
-
-def _settings(training: Mapping) -> Iterator[tuple[str, str]]:
-    """The knobs that it was trained with."""
-    try:
-        values = json.loads(training.get("settings", "{}"))
-    except (TypeError, ValueError):
-        values = {}
-    for key, value in values.items() if isinstance(values, dict) else ():
-        yield key, str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

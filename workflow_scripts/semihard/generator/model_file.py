@@ -30,9 +30,7 @@ class GeneratorSpec:
     beta_start: float
     beta_end: float
     embedding_dim: int | None = None  # of the embedder it is guided by, None without one
-    embedder_sha256: str | None = (
-        None  # of its weights and what it does to pixels (recognizer.model_file.weights_digest)
-    )
+    embedder_sha256: str | None = None  # recognizer.model_file.weights_digest
     options: dict = field(default_factory=dict)  # the method's own
 
     def build(self) -> Denoiser:
@@ -60,10 +58,8 @@ class GeneratorSpec:
                 f"{path}: makes {embedding_dim}-d embeddings, "
                 f"the generator was trained with {self.embedding_dim}-d ones"
             )
-        if self.embedder_sha256 not in (
-            weights_digest(path),
-            sha256_of(path),
-        ):  # files of earlier versions have the latter
+        known = self.embedder_sha256
+        if weights_digest(path) != known and sha256_of(path) != known:  # which files of earlier versions have
             raise InputError(
                 f"{path}: is not the embedder the generator was trained with; use that one or train the generator again"
             )

@@ -40,6 +40,7 @@ COMPILE = Field(
     False, description="torch.compile, one to three minutes at first; goes on without, saying so, where it fails."
 )
 SEED = Field(0, ge=0, description="Seed of every random draw of this entry.")
+SHA256 = Field(None, pattern=r"^[0-9a-f]{64}$", description="Refuse the file where its checksum is another.")
 LICENCE = Field("", description="Licence of the data, carried along in every artifact made of it.")
 GROUP = Field(
     "",

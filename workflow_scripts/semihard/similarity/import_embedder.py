@@ -15,7 +15,7 @@ from semihard.similarity.layout import renamed, spec_of
 from semihard.similarity.settings import FacenetEmbedder, FileEmbedder, WeightsEmbedder
 from semihard.similarity.state_dict import read_state_dict
 from semihard.storage.checksum import check_sha256
-from semihard.storage.pipeline_folder import EMBEDDER, part_files
+from semihard.storage.pipeline_folder import EMBEDDER, weights_file
 from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
@@ -37,7 +37,7 @@ def import_embedder(
     """
     if isinstance(settings, FileEmbedder):
         path = expand_path(settings.path)
-        check_sha256(part_files(path, EMBEDDER)[1] if path.is_dir() else path, settings.sha256)
+        check_sha256(weights_file(path, EMBEDDER), settings.sha256)
         return copy_model(path, output, provenance)
     if isinstance(settings, FacenetEmbedder):
         path = facenet_path(settings)

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from semihard.settings.base import (
     CENTERS,
+    SHA256,
     EmbedderName,
     EmbedderSettings,
     FaceSetName,
@@ -48,9 +49,7 @@ class WeightsEmbedder(EmbedderSettings):
     layout: Literal[*names_of("similarity.layouts")] = Field(
         description="Whose state dict it is; fixes the network, its colour order, crop and scale (docs/embedders.md)."
     )
-    sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="Refuse the file where its checksum is another."
-    )
+    sha256: str | None = SHA256
 
 
 class FileEmbedder(EmbedderSettings):
@@ -66,9 +65,7 @@ class FileEmbedder(EmbedderSettings):
             "and environment variables are expanded."
         )
     )
-    sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="Refuse the file where its checksum is another."
-    )
+    sha256: str | None = SHA256
 
 
 class SimilarityBinFaces(FaceSetSettings):

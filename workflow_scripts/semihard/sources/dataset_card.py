@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from semihard.sources.labelled_faces import LabelledFaces
+from semihard.storage.card import MADE, knobs
 
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 DRAWN_BY = (("m", "similarity m asked for"), ("phi", "φ of the identity mixup"))  # columns of a synthetic set
@@ -35,12 +36,10 @@ def dataset_card(labelled: LabelledFaces, read_by: str, audit: Mapping, hub: Seq
     }
     lines = ["---", *head, "---", "", f"# {name}", "", read_by, "", "| | |", "|---|---|"]
     lines += [f"| {key} | {value} |" for key, value in facts.items()]
-    if made := dict(_settings(str(about.get("settings", "")))):
-        lines += ["", f"## Made by `{about.get('rule', '')}`", "", "| knob | value |", "|---|---|"]
-        lines += [f"| `{key}` | {value} |" for key, value in made.items()]
+    lines += knobs(f"Made by `{about.get('rule', '')}`", about.get("settings"))
     if numbers := list(_numbers(audit)):
         lines += ["", "## What audits found", "", "| of | quantity | value |", "|---|---|---|", *numbers]
-    lines += ["", "Made with semihard. `SHA256SUMS` has the checksums of all files: `sha256sum -c SHA256SUMS`.", ""]
+    lines += ["", MADE, ""]
     return "\n".join(lines)
 
 
@@ -48,16 +47,6 @@ def _values(column: np.ndarray) -> str:
     """The values of a column, where they are few, else the least and the greatest."""
     values = np.unique(column[np.isfinite(column)])
     return ", ".join(f"{value:g}" for value in values) if len(values) <= 5 else f"{values[0]:g} … {values[-1]:g}"
-
-
-def _settings(text: str) -> Iterator[tuple[str, str]]:
-    """The knobs of the rule that made the set, as it was given them."""
-    try:
-        values = json.loads(text)
-    except ValueError:
-        values = {}
-    for key, value in values.items() if isinstance(values, dict) else ():
-        yield key, json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
 def _numbers(audit: Mapping) -> Iterator[str]:
