@@ -11,7 +11,7 @@ demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/dem
 	.venv/bin/snakemake --report report.zip
 
 verify: .venv/run.stamp  ## the accuracy table of your checkpoint: MODEL=backbone.pth LAYOUT=iresnet50 BENCHMARKS="lfw.bin cfp_fp.bin"
-	@PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.workflow.verify_checkpoint "$(MODEL)" $(BENCHMARKS) --layout "$(LAYOUT)" --cores $(CORES)
+	@PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.workflow.verify_checkpoint "$(MODEL)" $(BENCHMARKS) --layout "$(LAYOUT)" --pixels "$(PIXELS)" --cores $(CORES)
 
 test: .venv/test.stamp  ## the whole test suite
 	.venv/bin/python -m pytest -n auto --maxprocesses 8 tests/unit

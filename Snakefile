@@ -44,4 +44,5 @@ rule all:
         [at("scores", form="csv")] if PLAN.runs() else [],
         [at("export", **export) for export in exports(PLAN)],
         [at("pipeline", generator=name) for name in pipelines(PLAN)],
+        [at("exported recognizer", **model) for model in models(PLAN)],
         [at("page", faceset=name, form="html") for name in PLAN.audited_facesets()],

@@ -18,7 +18,16 @@ try:
     from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison, attribute_sets
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
-    from semihard.workflow.export_plan import export_inputs, exports, licence_of, pipeline_inputs, pipelines
+    from semihard.workflow.export_plan import (
+        export_inputs,
+        exports,
+        licence_of,
+        model_inputs,
+        model_settings,
+        models,
+        pipeline_inputs,
+        pipelines,
+    )
     from semihard.workflow.fairness_plan import TOGETHER, fairness_inputs, fairness_runs, fairness_settings
     from semihard.workflow.figures import FIGURES, pictures
     from semihard.workflow.folder_listing import listing_of
@@ -39,6 +48,8 @@ try:
         leakages(PLAN)  # for the sake of its checks
         for name in pipelines(PLAN):
             licence_of(PLAN, name)
+        for model in models(PLAN):
+            model_settings(PLAN, **model)
         check_files(PLAN)
 except InputError as error:
     sys.exit(f"The configuration cannot be used:\n{error}")
@@ -138,6 +149,13 @@ def imported_generator_inputs(wildcards):
 def licence(wildcards):
     try:
         return {"licence": licence_of(PLAN, wildcards.generator)}
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def about_model(wildcards):
+    try:
+        return model_settings(PLAN, wildcards.recognizer, wildcards.faceset, int(wildcards.seed))
     except InputError as error:
         raise WorkflowError(str(error)) from None
 

@@ -2,7 +2,8 @@
 Recognizers.
 
 REQUIRED INPUTS: <results>/facesets/{faceset}.h5, and the real face set where domain mixup is asked for
-OUTPUTS: <results>/recognizers/{recognizer}/{faceset}/seed{seed}/model.safetensors, history.h5 and epochs/
+OUTPUTS: <results>/recognizers/{recognizer}/{faceset}/seed{seed}/model.safetensors, history.h5 and epochs/,
+         <results>/models/{recognizer}/{faceset}/seed{seed}/
 """
 
 
@@ -28,3 +29,23 @@ rule train_recognizer:
         code=code("train_recognizer", "recognizer"),
     script:
         "../workflow_scripts/train_recognizer.py"
+
+
+rule export_recognizer:
+    """A recognizer as ONNX and as safetensors, with its model card."""
+    input:
+        unpack(lambda wildcards: model_inputs(PLAN, wildcards.recognizer, wildcards.faceset, int(wildcards.seed))),
+    output:
+        folder=directory(at("exported recognizer")),
+    log:
+        "<results>/logs/export_recognizer/{recognizer}/{faceset}/seed{seed}.log",
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    params:
+        settings=about_model,
+        code=code("export_recognizer"),
+    script:
+        "../workflow_scripts/export_recognizer.py"

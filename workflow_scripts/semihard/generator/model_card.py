@@ -1,13 +1,11 @@
 """The card of a generator that is given away: what it is, what it was trained on, how it obeys m, and on what terms."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from semihard.generator.model_file import GeneratorSpec
-from semihard.storage.card import MADE, knobs, settings_of
+from semihard.storage.card import MADE, NOT_STATED, knobs, licence_lines, settings_of
 
 USE = """```python
 from semihard.generator.pipeline import FacePipeline
@@ -16,7 +14,6 @@ pipeline = FacePipeline.from_pretrained("{name}")
 faces = pipeline({arguments})
 faces.images[0].save("face.png")
 ```"""
-NOT_STATED = "not stated"
 
 
 def model_card(
@@ -27,13 +24,7 @@ def model_card(
     training: the provenance of the training; trained_on: what its face set says of itself; calibration: the artifact. Of the
     three what is empty is left out, and said to be not stated where a user has to know it.
     """
-    known = re.fullmatch(r"[a-z0-9.\-]+", licence)
-    head = (
-        [f"license: {licence}"]
-        if known
-        else ["license: other", f"license_name: {json.dumps(licence, ensure_ascii=False)}"]
-    )
-    head += ["library_name: diffusers", "tags: [face-recognition, synthetic-data]"]
+    head = [*licence_lines(licence), "library_name: diffusers", "tags: [face-recognition, synthetic-data]"]
     facts = {
         "method": spec.method,
         "network": spec.network,

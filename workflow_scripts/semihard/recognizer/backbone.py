@@ -5,6 +5,7 @@ Features are never normalised here: the norm is a quality cue.
 
 from torch import nn
 
+from semihard.recognizer.settings import Recognizer
 from semihard.settings import registry
 
 FAMILIES = "recognizer.backbones"
@@ -19,3 +20,8 @@ def build_backbone(name: str, image_size: tuple[int, int], embedding_dim: int, *
     family = registry.load(FAMILIES, name)
     own = family.NAMES[name] if hasattr(family, "NAMES") else {}
     return family.Backbone(image_size=image_size, embedding_dim=embedding_dim, **own | options)
+
+
+def options_of(settings: Recognizer) -> dict[str, str]:
+    """The options of the network that a recognizer is trained with."""
+    return {"model": settings.timm_model} if settings.timm_model else {}

@@ -24,8 +24,8 @@ class FaceEmbedder(ModelMixin, ConfigMixin):
         options: dict | None = None,
         crop_from: tuple[int, int] | None = None,
         colour: str = "rgb",
-        mean: float = 127.5,
-        scale: float = 127.5,
+        mean: float | tuple[float, float, float] = 127.5,
+        scale: float | tuple[float, float, float] = 127.5,
     ):
         super().__init__()
         self.recognizer = build_backbone(backbone, tuple(image_size), embedding_dim, **(options or {}))

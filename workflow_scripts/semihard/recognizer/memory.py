@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from semihard.errors import InputError
-from semihard.recognizer.backbone import build_backbone
+from semihard.recognizer.backbone import build_backbone, options_of
 from semihard.recognizer.settings import Recognizer
 
 COUNTED_BATCH = 2  # batch norm needs two images
@@ -24,7 +24,7 @@ def training_bytes(settings: Recognizer, identities: int, half: bool) -> int:
     batch = settings.batch // settings.processes
     dtype = torch.bfloat16 if half else torch.float32
     with torch.device("meta"):
-        backbone = build_backbone(settings.backbone, size, settings.embedding_dim).to(dtype)
+        backbone = build_backbone(settings.backbone, size, settings.embedding_dim, **options_of(settings)).to(dtype)
         kept = activation_bytes(backbone, torch.empty(COUNTED_BATCH, 3, *size, dtype=dtype))
     weights = sum(parameter.numel() for parameter in backbone.parameters())
     sampled = settings.sampled_share < 1

@@ -31,7 +31,7 @@ class EmbedderSpec:
     `image_size`, `colour` order, (x − mean) / scale.
 
     backbone, options: name and keyword arguments of `build_backbone`; sizes are (height, width) in pixels;
-    mean, scale: grey levels of 0 … 255.
+    mean, scale: grey levels of 0 … 255, one for all channels or one for each, in the order of `colour`.
     """
 
     backbone: str
@@ -40,14 +40,14 @@ class EmbedderSpec:
     options: dict = field(default_factory=dict)
     crop_from: tuple[int, int] | None = None
     colour: str = "rgb"
-    mean: float = 127.5
-    scale: float = 127.5
+    mean: float | tuple[float, float, float] = 127.5
+    scale: float | tuple[float, float, float] = 127.5
 
     @classmethod
     def of(cls, about: dict) -> "EmbedderSpec":
         """From what a model's file says."""
-        sizes = {name: about[name] and tuple(about[name]) for name in ("image_size", "crop_from") if name in about}
-        return cls(**(about | sizes | {"options": dict(about.get("options") or {})}))
+        lists = {name: tuple(value) for name, value in about.items() if isinstance(value, list)}  # JSON has no tuples
+        return cls(**(about | lists | {"options": dict(about.get("options") or {})}))
 
     def check_proportions(self, size: tuple[int, int], whose: object, network: object) -> None:
         """Raises InputError where images of `size` would be squeezed; another scale is resized away.

@@ -7,8 +7,9 @@ from pydantic import Field, model_validator
 from semihard.settings.base import COMPILE, PRECISION, FaceSetName, Positive, Precision, Settings
 from semihard.settings.registry import names_of
 
-# facenet-pytorch's network ends in unit vectors, which no margin head is made for
-BACKBONES = [name for name in names_of("recognizer.backbones") if name != "inception_resnet_v1"]
+# facenet-pytorch's network ends in unit vectors, which no margin head is made for; an ONNX graph has no gradients
+NOT_TRAINED = ("inception_resnet_v1", "onnx")
+BACKBONES = [name for name in names_of("recognizer.backbones") if name not in NOT_TRAINED]
 
 # recipe → (source, the values in which it differs from `cemiface`, whose values are the defaults below)
 RECIPES: dict[str, tuple[str, dict[str, object]]] = {
@@ -85,7 +86,14 @@ class Recognizer(Settings):
         "ir_se_50",
         description=(
             "Network. CemiFace Sec. 4.1: IR-SE-50. iresnet and mbf: insightface's; ir: AdaFace's; mobilefacenet: "
-            "Chen et al.; tiny: ten layers of width 16 … 128."
+            "Chen et al.; timm: any network of timm, which `timm_model` names; tiny: ten layers of width 16 … 128."
+        ),
+    )
+    timm_model: str = Field(
+        "",
+        description=(
+            "timm's name of the network where the backbone is timm, as `vit_small_patch16_224`: untrained, a linear embedding in "
+            "the place of its classifier."
         ),
     )
     embedding_dim: Positive = Field(512, description="Length of the embedding.")
@@ -210,6 +218,8 @@ class Recognizer(Settings):
     def _fits(self) -> "Recognizer":
         if self.batch % self.processes:
             raise ValueError(f"a batch of {self.batch} does not divide among {self.processes} processes")
+        if (self.backbone == "timm") != bool(self.timm_model):
+            raise ValueError("timm_model names the network of backbone timm, and of no other: give both, or neither")
         if self.batch == self.processes:
             raise ValueError("batch norm needs two images or more in each process; raise `batch`")
         if list(self.milestones) != sorted(set(self.milestones)) or min(self.milestones, default=1) < 1:

@@ -15,7 +15,7 @@ from semihard.compute.seeds import seed_for
 from semihard.compute.training_run import Schedule, TrainingFiles, TrainingRun
 from semihard.errors import InputError
 from semihard.recognizer.augmentation import augment
-from semihard.recognizer.backbone import build_backbone
+from semihard.recognizer.backbone import build_backbone, options_of
 from semihard.recognizer.domain_mixup import RealFaces
 from semihard.recognizer.margin_head import build_head
 from semihard.recognizer.memory import check_memory, training_bytes
@@ -74,7 +74,7 @@ def train_recognizer(
 
     torch.manual_seed(seed_for(seed, "initial weights"))
     model = Recognition(
-        build_backbone(settings.backbone, spec.image_size, settings.embedding_dim),
+        build_backbone(spec.backbone, spec.image_size, spec.embedding_dim, **spec.options),
         build_recognizer_head(settings, len(names), faces.label.shape[1] + (real.faces.label.shape[1] if real else 0)),
     )
     model = model.to(device, memory_format=torch.channels_last).train()
@@ -133,10 +133,13 @@ def check_batch(settings: Recognizer, faces: TrainingSet) -> None:
 def embedder_spec(settings: Recognizer) -> EmbedderSpec:
     """The network's input: square, or the middle `width` columns of the square."""
     square = (settings.image_size, settings.image_size)
-    if settings.width in (None, settings.image_size):
-        return EmbedderSpec(settings.backbone, square, settings.embedding_dim)
+    whole = settings.width in (None, settings.image_size)
     return EmbedderSpec(
-        settings.backbone, (settings.image_size, settings.width), settings.embedding_dim, crop_from=square
+        settings.backbone,
+        square if whole else (settings.image_size, settings.width),
+        settings.embedding_dim,
+        options_of(settings),
+        None if whole else square,
     )
 
 

@@ -24,8 +24,7 @@ class Embedder(nn.Module):
 
     def __init__(self, backbone: nn.Module, spec: EmbedderSpec):
         super().__init__()
-        folded = fuse(with_affine_norms(backbone).eval())  # BN into convolutions: up to twice as fast on CPU
-        self.backbone = folded.requires_grad_(False).to(memory_format=torch.channels_last)
+        self.backbone = folded(backbone.eval()).requires_grad_(False).to(memory_format=torch.channels_last)
         self.bf16_backbone: nn.Module | None = None  # the backbone in bf16, made when `embed` first needs it
         self.spec = spec
         self.embedding_dim = spec.embedding_dim
@@ -39,7 +38,8 @@ class Embedder(nn.Module):
         spec = self.spec
         x = fit(x, spec.image_size, spec.crop_from)
         x = x.flip(1) if spec.colour == "bgr" else x
-        x = x * (127.5 / spec.scale) + (127.5 - spec.mean) / spec.scale
+        mean, scale = (per_channel(value, x.device) for value in (spec.mean, spec.scale))
+        x = x * (127.5 / scale) + (127.5 - mean) / scale
         return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,9 +53,9 @@ class Embedder(nn.Module):
         flip: the sum of the features of image and mirror image, neither normalised (insightface's protocol), else the
         image's alone. bf16 where that is fast; images go through the network a fixed number at a time.
         """
-        device = next(self.backbone.parameters()).device
+        device = next(iter(self.state_dict().values())).device
         network, dtype = self.backbone, torch.float32
-        if has_fast_bf16(device):
+        if has_fast_bf16(device) and casts_whole(self.backbone):
             if self.bf16_backbone is None:
                 self.bf16_backbone = in_bf16(self.backbone)
             network, dtype = self.bf16_backbone, torch.bfloat16
@@ -69,6 +69,18 @@ class Embedder(nn.Module):
         return torch.cat(features) if features else torch.empty(0, self.embedding_dim, device=device)
 
 
+def per_channel(value: float | tuple[float, ...], device: torch.device) -> float | Tensor:
+    """One value for all channels as it is, one for each as `[3, 1, 1]`."""
+    return torch.tensor(value, device=device)[:, None, None] if isinstance(value, tuple) else value
+
+
+def casts_whole(backbone: nn.Module) -> bool:
+    """True where all weights are of layers that `in_bf16` knows; other people's networks stay in float32."""
+    owners = [module for module in backbone.modules() if next(module.parameters(recurse=False), None) is not None]
+    known = (nn.Conv2d, nn.Linear, nn.PReLU, nn.modules.batchnorm._BatchNorm)
+    return bool(owners) and all(isinstance(module, known) for module in owners)
+
+
 @torch.inference_mode(False)
 def in_bf16(backbone: nn.Module) -> nn.Module:
     """A copy with weights cast once, where autocast does it for every batch; what batch norm is left stays float32."""
@@ -77,6 +89,13 @@ def in_bf16(backbone: nn.Module) -> nn.Module:
         if isinstance(module, nn.Conv2d | nn.Linear | nn.PReLU):
             module.to(torch.bfloat16)
     return half
+
+
+def folded(backbone: nn.Module) -> nn.Module:
+    """The network with batch norms folded into the convolutions before them, up to twice as fast on a CPU; as it is where it
+    has none."""
+    norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in backbone.modules())
+    return fuse(with_affine_norms(backbone)) if norms else backbone
 
 
 def with_affine_norms(backbone: nn.Module) -> nn.Module:

@@ -11,8 +11,15 @@ from semihard.errors import InputError
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import EmbedderSpec, copy_model, load_weights, save_model
 from semihard.settings.paths import expand_path
+from semihard.similarity.import_onnx import read_onnx
 from semihard.similarity.layout import renamed, spec_of
-from semihard.similarity.settings import FacenetEmbedder, FileEmbedder, WeightsEmbedder
+from semihard.similarity.settings import (
+    FacenetEmbedder,
+    FileEmbedder,
+    OnnxEmbedder,
+    TimmEmbedder,
+    WeightsEmbedder,
+)
 from semihard.similarity.state_dict import read_state_dict
 from semihard.storage.checksum import check_sha256
 from semihard.storage.pipeline_folder import EMBEDDER, weights_file
@@ -28,28 +35,31 @@ FACENET = EmbedderSpec("inception_resnet_v1", (160, 160), 512, scale=128.0)
 
 
 def import_embedder(
-    settings: FacenetEmbedder | FileEmbedder | WeightsEmbedder, output: Path | str, provenance: Provenance | None = None
+    settings: FacenetEmbedder | FileEmbedder | OnnxEmbedder | TimmEmbedder | WeightsEmbedder,
+    output: Path | str,
+    provenance: Provenance | None = None,
 ) -> None:
     """Write the model file of a pretrained network.
 
     Raises InputError where the weight file is missing, has another checksum, holds pickled code (never run), or is not
     of the layout it is said to be: the first tensor that does not fit is named with both shapes.
     """
+    path = facenet_path(settings) if isinstance(settings, FacenetEmbedder) else expand_path(settings.path)
+    if not path.exists():
+        raise InputError(f"{path}: not found; the embedder's `path` must name its file")
+    sha256 = FACENET_SHA256.get(settings.pretrained) if isinstance(settings, FacenetEmbedder) else settings.sha256
+    check_sha256(weights_file(path, EMBEDDER), sha256)
     if isinstance(settings, FileEmbedder):
-        path = expand_path(settings.path)
-        check_sha256(weights_file(path, EMBEDDER), settings.sha256)
         return copy_model(path, output, provenance)
+    if isinstance(settings, OnnxEmbedder):
+        save_model(output, *read_onnx(settings, path), provenance=provenance)
+        return log.info("%s: imported as an ONNX graph", path)
     if isinstance(settings, FacenetEmbedder):
-        path = facenet_path(settings)
-        check_sha256(path, FACENET_SHA256.get(settings.pretrained))
         spec, weights = FACENET, read_state_dict(path)
+    elif isinstance(settings, TimmEmbedder):
+        pixels = {name: getattr(settings, name) for name in ("image_size", "embedding_dim", "colour", "mean", "scale")}
+        spec, weights = EmbedderSpec("timm", options={"model": settings.model}, **pixels), read_state_dict(path, ())
     else:
-        path = expand_path(settings.path)
-        if not path.is_file():
-            raise InputError(
-                f"{path}: not found; the embedder's `path` must name a PyTorch state dict or a .safetensors file"
-            )
-        check_sha256(path, settings.sha256)
         spec, weights = spec_of(settings.layout), renamed(read_state_dict(path), settings.layout)
     weights = {name: checked(value, name, path) for name, value in weights.items()}
     backbone = build_backbone(spec.backbone, spec.image_size, spec.embedding_dim, **spec.options)

@@ -11,6 +11,7 @@ from semihard.settings.base import (
     EmbedderSettings,
     FaceSetName,
     FaceSetSettings,
+    Positive,
     RecognizerName,
     UserFile,
 )
@@ -49,6 +50,49 @@ class WeightsEmbedder(EmbedderSettings):
     layout: Literal[*names_of("similarity.layouts")] = Field(
         description="Whose state dict it is; fixes the network, its colour order, crop and scale (docs/embedders.md)."
     )
+    sha256: str | None = SHA256
+
+
+PerChannel = float | tuple[float, float, float]
+COLOUR = "Order of the channels that the network expects."
+MEAN = "Grey level, 0 … 255, taken off every channel, or one for each in the order of `colour`; InsightFace's is 127.5."
+SCALE = "Grey levels that it is divided by then, or one for each channel; InsightFace's is 127.5."
+SIZE = "Height and width, in pixels, of what the network expects; images of other sizes are resized."
+
+
+class OnnxEmbedder(EmbedderSettings):
+    """A recognizer as an ONNX file, run by onnxruntime. It measures; it cannot guide the training of a generator."""
+
+    source: Literal["onnx"]
+    path: Annotated[str, UserFile("an .onnx file is expected")] = Field(
+        description="The file, whole: one without weights in files beside it. `~` and environment variables are expanded."
+    )
+    image_size: tuple[Positive, Positive] | None = Field(
+        None, description=f"{SIZE} As the file says, where it states it or takes no other."
+    )
+    colour: Literal["rgb", "bgr"] | None = Field(
+        None, description=f"{COLOUR} To be given, with mean and scale, where the file was not written by this workflow."
+    )
+    mean: PerChannel | None = Field(None, description=MEAN)
+    scale: PerChannel | None = Field(None, description=SCALE)
+    axes: Literal["nchw", "nhwc"] = Field("nchw", description="Order of the axes of its input; PyTorch's is nchw.")
+    output: str | None = Field(None, description="The output that is the embedding, where there are several.")
+    sha256: str | None = SHA256
+
+
+class TimmEmbedder(EmbedderSettings):
+    """A network of timm with a linear embedding in the place of its classifier, and the user's weights of it."""
+
+    source: Literal["timm"]
+    model: str = Field(min_length=1, description="timm's name of the network: `resnet50`, `vit_small_patch16_224` …")
+    path: Annotated[str, UserFile("a PyTorch state dict or safetensors file is expected")] = Field(
+        description="State dict of `timm.create_model(model, num_classes=embedding_dim)`. `~` and variables are expanded."
+    )
+    embedding_dim: Positive = Field(512, description="Length of the embedding.")
+    image_size: tuple[Positive, Positive] = Field((112, 112), description=SIZE)
+    colour: Literal["rgb", "bgr"] = Field("rgb", description=COLOUR)
+    mean: PerChannel = Field(127.5, description=MEAN)
+    scale: PerChannel = Field(127.5, description=SCALE)
     sha256: str | None = SHA256
 
 

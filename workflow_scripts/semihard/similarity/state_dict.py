@@ -43,8 +43,12 @@ class NotMade:
     append = add = extend
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Tensors by name of a state dict (PyTorch, Lightning or safetensors); wrapping and classification layers are taken off.
+CLASSIFIERS = ("logits.", "head.")  # what the names of a margin head begin with
+
+
+def read_state_dict(path: Path, left_out: tuple[str, ...] = CLASSIFIERS) -> dict[str, Tensor]:
+    """Tensors by name of a state dict (PyTorch, Lightning or safetensors); wrapping is taken off, and classification layers,
+    whose names begin with one of `left_out`.
 
     Wrapping: `state_dict` around it, and `module.`, `model.` (Lightning, as AdaFace's files), `net.` (CVLface's) or
     `backbone.` before all names. Raises InputError where the file is unreadable or would run code when loaded: of a Lightning
@@ -71,7 +75,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     }
     if not state:
         raise InputError(f"{path}: holds no tensors by name; expected a state dict")
-    return {name: value for name, value in state.items() if not name.startswith(("logits.", "head."))}
+    return {name: value for name, value in state.items() if not name.startswith(left_out)}
 
 
 def _read_pickled(path: Path) -> object:

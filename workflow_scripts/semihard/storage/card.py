@@ -1,8 +1,19 @@
 """What the cards of all that is given away have in common."""
 
 import json
+import re
 
 MADE = "Made with semihard. `SHA256SUMS` has the checksums of all files: `sha256sum -c SHA256SUMS`."
+
+
+NOT_STATED = "not stated"
+
+
+def licence_lines(licence: str) -> list[str]:
+    """What the head of a card, the Hub's metadata, says of a licence: by its name, or as another one."""
+    if re.fullmatch(r"[a-z0-9.\-]+", licence):
+        return [f"license: {licence}"]
+    return ["license: other", f"license_name: {json.dumps(licence, ensure_ascii=False)}"]
 
 
 def settings_of(text: object) -> dict[str, object]:

@@ -11,7 +11,7 @@ from semihard.generator.operator import operators
 from semihard.generator.settings import SyntheticFaces
 from semihard.settings.base import Settings
 from semihard.settings.registry import entry, literal, module_of, names_of
-from semihard.similarity.settings import FacenetEmbedder, WeightsEmbedder
+from semihard.similarity.settings import FacenetEmbedder, TimmEmbedder, WeightsEmbedder
 from semihard.workflow.fingerprint import SCRIPTS
 from semihard.workflow.module_code import Module
 from semihard.workflow.settings import Config
@@ -79,6 +79,8 @@ def imported_backbone(settings: Settings, config: Config) -> list[str]:
     """The network that the weights are of."""
     if isinstance(settings, FacenetEmbedder):
         return ["inception_resnet_v1"]
+    if isinstance(settings, TimmEmbedder):
+        return ["timm"]
     return [literal("similarity.layouts", name)["backbone"] for name in layout(settings, config)]
 
 

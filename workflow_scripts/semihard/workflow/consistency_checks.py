@@ -7,7 +7,7 @@ from semihard.generator.file_entry import METHODS
 from semihard.generator.operator import operators
 from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces
 from semihard.settings.base import CENTERS
-from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
+from semihard.similarity.settings import OnnxEmbedder, RecognizerEmbedder, SimilarityBinFaces
 from semihard.sources.settings import UnionFaces
 from semihard.workflow.known_sizes import codec, image_size, most_images
 from semihard.workflow.settings import Config, Study
@@ -29,6 +29,12 @@ def check_uses(
         if isinstance(entry, Diffusion) and entry.learns_from_labels:
             _check_labels(
                 config, f"generators.{name}.trained_on", entry.trained_on, f"which {entry.method} learns from"
+            )
+        guide = getattr(entry, "embedder", None) if isinstance(entry, Diffusion) else None
+        if guide and isinstance(config.embedders[guide], OnnxEmbedder):
+            raise InputError(
+                f"generators.{name}.embedder: {guide!r} is an ONNX file, which gives no gradient to learn from; give it as "
+                "weights (source: weights, timm or file)"
             )
         if isinstance(entry, SimilarityBinFaces) and entry.center == "class_weight":
             _check_class_weight(config, f"facesets.{name}", entry.embedder, entry.of)

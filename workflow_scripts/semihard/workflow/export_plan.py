@@ -23,15 +23,57 @@ def pipelines(plan: Plan) -> list[str]:
     return list(dict.fromkeys(row.generator for row in plan.study.pipelines))
 
 
+def models(plan: Plan) -> list[dict[str, object]]:
+    """Recognizer, face set and seed of every recognizer that the study gives away, each once."""
+    rows = [{"recognizer": row.recognizer, "faceset": row.trained_on, "seed": row.seed} for row in plan.study.models]
+    return [row for number, row in enumerate(rows) if row not in rows[:number]]
+
+
+def model_settings(plan: Plan, recognizer: str, faceset: str, seed: int) -> dict:
+    """What the card of a recognizer says that no file does: its name, its licence, and what the study verifies it on. Raises
+    InputError where the study does not say the licence, or says two."""
+    this = (recognizer, faceset, seed)
+    found = dict.fromkeys(
+        row.licence for row in plan.study.models if (row.recognizer, row.trained_on, row.seed) == this
+    )
+    line = f"{{recognizer: {recognizer}, trained_on: {faceset}, seed: {seed}, licence: cc-by-nc-4.0}}"
+    return {
+        "name": f"{recognizer} trained on {faceset}",
+        "licence": _the_one(found, f"study.models: {recognizer!r} trained on {faceset!r}", line),
+        "benchmarks": [run["benchmark"] for run in _verifications(plan, *this)],
+    }
+
+
+def model_inputs(plan: Plan, recognizer: str, faceset: str, seed: int) -> dict[str, object]:
+    """The recognizer, what it was trained on, and its verifications."""
+    which = {"recognizer": recognizer, "faceset": faceset, "seed": seed}
+    return {
+        "model": plan.path("recognizer", **which),
+        "faces": plan.path("faces", faceset=faceset),
+        "verified": [run["path"] for run in _verifications(plan, **which)],
+    }
+
+
+def _verifications(plan: Plan, recognizer: str, faceset: str, seed: int) -> list[dict]:
+    return [
+        run
+        for run in plan.runs()
+        if (run["recognizer"], run["faceset"], run["seed"]) == (recognizer, faceset, seed)
+        and plan.config.benchmarks[run["benchmark"]].gives_accuracy
+    ]
+
+
 def licence_of(plan: Plan, generator: str) -> str:
     """The licence that a generator is given away under. Raises InputError where the study does not say, or says two."""
     found = dict.fromkeys(row.licence for row in plan.study.pipelines if row.generator == generator)
-    if len(found) == 1:
-        return next(iter(found))
-    said = "two licences are given" if found else "under which licence is it given away"
-    raise InputError(
-        f"study.pipelines: {generator!r}: {said}; write one line: {{generator: {generator}, licence: cc-by-nc-4.0}}, say"
-    )
+    return _the_one(found, f"study.pipelines: {generator!r}", f"{{generator: {generator}, licence: cc-by-nc-4.0}}")
+
+
+def _the_one(licences: dict[str, None], where: str, line: str) -> str:
+    if len(licences) == 1:
+        return next(iter(licences))
+    said = "two licences are given" if licences else "under which licence is it given away"
+    raise InputError(f"{where}: {said}; write one line: {line}, say")
 
 
 def pipeline_inputs(plan: Plan, generator: str) -> dict[str, str]:

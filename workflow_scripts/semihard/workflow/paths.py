@@ -44,6 +44,7 @@ ARTIFACTS = {
     "export": "export/{faceset}/{form}",
     "exported benchmark": "export/benchmarks/{benchmark}.bin",
     "pipeline": "pipelines/{generator}",
+    "exported recognizer": "models/{recognizer}/{faceset}/seed{seed}",
 }
 
 

@@ -109,6 +109,17 @@ class Pipeline(Settings):
     )
 
 
+class Model(Settings):
+    """A recognizer to give away: as ONNX and as safetensors, with its model card."""
+
+    recognizer: RecognizerName = Field(description="The recognizer.")
+    trained_on: FaceSetName = Field(description="The face set it is trained on.")
+    seed: int = Field(0, ge=0, description="Which of its training seeds.")
+    licence: str = Field(
+        min_length=1, description="Under which licence its weights are given away, as the card states it."
+    )
+
+
 class Study(Settings):
     """What is compared with what."""
 
@@ -162,6 +173,10 @@ class Study(Settings):
     pipelines: tuple[Pipeline, ...] = Field(
         (), description="Generators to write as diffusers pipelines: <results>/pipelines/<generator>."
     )
+    models: tuple[Model, ...] = Field(
+        (),
+        description="Recognizers to write as ONNX and safetensors: <results>/models/<recognizer>/<face set>/seed<seed>.",
+    )
     embedder: EmbedderName | None = Field(
         None, description="Measures similarity, diversity and leakage for the report: of all face sets that it shows."
     )
@@ -207,10 +222,10 @@ class Study(Settings):
         for name, wanted, why in needed:
             if wanted and not getattr(self, name):
                 raise ValueError(f"{name} is missing, {why}")
-        if not (verified or self.audit or self.show or self.exports or self.pipelines):
+        if not (verified or self.audit or self.show or self.exports or self.pipelines or self.models):
             raise ValueError(
                 "asks for nothing: name face sets in compare (to train on them), audit, show or exports, embedders in references, "
-                "or generators in pipelines"
+                "generators in pipelines, or recognizers in models"
             )
         return self
 

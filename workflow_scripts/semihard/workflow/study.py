@@ -100,10 +100,11 @@ class Plan:
         return list(merged.values())
 
     def trainings(self) -> list[tuple[str, str]]:
-        """(recognizer, face set) of every training of the study, each once: of its rows and of its embedders."""
+        """(recognizer, face set) of every training of the study, each once: of its rows, embedders and models."""
         rows = [(row.recognizer, row.faceset) for row in self.comparisons()]
         embedders = (self._entry(section, name) for section, name in self.needed if section == "embedders")
         rows += [(one.recognizer, one.trained_on) for one in embedders if isinstance(one, RecognizerEmbedder)]
+        rows += [(row.recognizer, row.trained_on) for row in self.study.models]
         return sorted(set(rows))
 
     def references(self) -> list[Reference]:

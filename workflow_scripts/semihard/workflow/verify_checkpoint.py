@@ -17,11 +17,12 @@ from semihard.workflow.study import Plan
 RESULTS = "results/verify"
 
 
-def study_of(model: str, benchmarks: Sequence[str], layout: str = "") -> dict:
+def study_of(model: str, benchmarks: Sequence[str], layout: str = "", pixels: str = "") -> dict:
     """The configuration that verifies a checkpoint on `.bin` benchmarks, named after their files.
 
-    layout: whose state dict it is; without one, a model file of this workflow. Raises InputError where a file is missing, a
-    state dict has no layout, two benchmarks have one name, or nothing is named.
+    layout: whose state dict it is; without one, an ONNX file or a model file of this workflow. pixels: colour, mean and scale of
+    an ONNX file that does not state them, "rgb 127.5 127.5". Raises InputError where a file is missing, a state dict has no
+    layout, two benchmarks have one name, or nothing is named.
     """
     if not model or not benchmarks:
         raise InputError(
@@ -30,7 +31,7 @@ def study_of(model: str, benchmarks: Sequence[str], layout: str = "") -> dict:
     for path in (model, *benchmarks):
         if not expand_path(path).is_file():
             raise InputError(f"{path}: not found")
-    if not layout and Path(model).suffix != ".safetensors":
+    if not layout and Path(model).suffix not in (".safetensors", ".onnx"):
         raise InputError(f"{model}: say whose state dict it is: LAYOUT={'|'.join(names_of('similarity.layouts'))}")
     names = [name_of(path) for path in benchmarks]
     if len(set(names)) < len(names):
@@ -38,13 +39,24 @@ def study_of(model: str, benchmarks: Sequence[str], layout: str = "") -> dict:
     name = name_of(model)
     if Path(RESULTS, name).resolve() in expand_path(model).resolve().parents:
         raise InputError(f"{model}: lies among the results that it would be the source of; copy it to another place")
-    embedder = {"source": "weights", "path": model, "layout": layout} if layout else {"source": "file", "path": model}
+    source = "weights" if layout else "onnx" if Path(model).suffix == ".onnx" else "file"
+    embedder = {"source": source, "path": model} | ({"layout": layout} if layout else {}) | _pixels(pixels)
     return {
         "results": f"{RESULTS}/{name}",
         "embedders": {name: embedder},
         "benchmarks": {own: {"source": "bin", "path": path} for own, path in zip(names, benchmarks, strict=True)},
         "study": {"references": [name], "benchmarks": names},
     }
+
+
+def _pixels(text: str) -> dict:
+    if not text:
+        return {}
+    try:
+        colour, mean, scale = text.split()
+        return {"colour": colour, "mean": float(mean), "scale": float(scale)}
+    except ValueError:
+        raise InputError(f"PIXELS={text!r}: expected colour, mean and scale, as in PIXELS='rgb 127.5 127.5'") from None
 
 
 def name_of(path: str) -> str:
@@ -57,13 +69,14 @@ def name_of(path: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the study, run it by Snakemake in the current folder, and print its table."""
     parser = argparse.ArgumentParser(description=study_of.__doc__)
-    parser.add_argument("model", help="a state dict, or a model.safetensors of this workflow")
+    parser.add_argument("model", help="a state dict, an ONNX file, or a model.safetensors of this workflow")
     parser.add_argument("benchmarks", nargs="*", help="insightface's .bin files")
     parser.add_argument("--layout", default="", help=f"one of {', '.join(names_of('similarity.layouts'))}")
+    parser.add_argument("--pixels", default="", help="of an ONNX file that does not state them: 'rgb 127.5 127.5'")
     parser.add_argument("--cores", default="all")
     given = parser.parse_args(arguments)
     try:
-        study = study_of(given.model, given.benchmarks, given.layout)
+        study = study_of(given.model, given.benchmarks, given.layout, given.pixels)
         plan = Plan(study)
     except InputError as error:
         sys.exit(f"Nothing is verified:\n{error}")
