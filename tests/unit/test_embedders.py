@@ -24,7 +24,7 @@ from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding import embed_faces
 from semihard.similarity.import_embedder import import_embedder
 from semihard.similarity.layout import renamed, spec_of
-from semihard.similarity.settings import FacenetEmbedder, FileEmbedder, WeightsEmbedder
+from semihard.similarity.settings import FacenetEmbedder, FileEmbedder, OnnxEmbedder, WeightsEmbedder
 from semihard.similarity.state_dict import read_state_dict
 from semihard.sources.importing import import_benchmark
 from semihard.sources.settings import BinBenchmark
@@ -449,6 +449,27 @@ def test_pretrained_networks_reach_their_accuracy_on_lfw(lfw, real_faces, tmp_pa
     assert read_attributes(tmp_path / "v.h5", schemas.VERIFICATION)["accuracy_mean"] == pytest.approx(
         accuracy, abs=0.002
     )
+
+
+@pytest.mark.timeout(600)
+def test_a_public_onnx_file_reaches_its_accuracy_on_lfw(lfw, real_faces, tmp_path):
+    """FaceX-Zoo's MobileFaceNet as anybody exports it: without metadata, so that the entry says how pixels are prepared."""
+    import_embedder(
+        weights(real_faces / "weights/xface_mobilefacenet512_sd.pt", "mobilefacenet_facexzoo"), tmp_path / "m"
+    )
+    file = tmp_path / "public.onnx"
+    batch = {0: torch.export.Dim("n")}
+    torch.onnx.export(
+        load_model(tmp_path / "m")[0].eval(),
+        (torch.randn(2, 3, 112, 112),),
+        file,
+        dynamic_shapes=(batch,),
+        external_data=False,
+    )
+    entry = OnnxEmbedder(source="onnx", path=str(file), colour="bgr", mean=127.5, scale=128.0)
+    import_embedder(entry, tmp_path / "o")
+    verify_faces(lfw / "faces.h5", lfw / "pairs.h5", tmp_path / "o", tmp_path / "v.h5", flip=False)
+    assert read_attributes(tmp_path / "v.h5", schemas.VERIFICATION)["accuracy_mean"] == pytest.approx(0.9932, abs=0.001)
 
 
 def test_every_layout_has_a_specification():

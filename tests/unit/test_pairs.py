@@ -9,7 +9,9 @@ import pytest
 
 from semihard.errors import InputError
 from semihard.sources.alignment import center_crop
+from semihard.sources.benchmarks.csv import read as read_csv
 from semihard.sources.pairs import contiguous_folds, parse_pairs, read_pairs
+from semihard.sources.settings import CSVBenchmark
 from semihard.storage.pixels import encode_image
 from tests.unit.test_folder import CornerDetector, save
 
@@ -150,3 +152,65 @@ def test_the_official_list():
     images, same, fold = parse_pairs(Path(FACES) / "benchmarks" / "lfw_pairs.txt")
     assert (len(images), len(set(images)), same.sum()) == (12_000, 7_701, 3_000)
     assert [same[fold == index].sum() for index in range(10)] == [300] * 10
+
+
+# ── pairs in a CSV file ──
+
+
+def csv_pairs(folder: Path, rows: list[str], head: str = "first,second,same") -> CSVBenchmark:
+    for name in ("a/1.png", "a/2.png", "b/1.png"):
+        save(folder / name, np.full((8, 8, 3), len(name), np.uint8))
+    (folder / "pairs.csv").write_text("\n".join([head, *rows, ""]), encoding="utf-8")
+    return CSVBenchmark(source="csv", path=str(folder / "pairs.csv"), folds=2)
+
+
+GOOD = ["a/1.png,a/2.png,1", "a/1.png,b/1.png,0"]
+
+
+def test_pairs_of_a_csv_file(tmp_path):
+    found = read_csv(csv_pairs(tmp_path, GOOD * 2))
+    assert [(face.identity, face.key) for face in found.faces] == [("a", "a/1.png"), ("a", "a/2.png"), ("b", "b/1.png")]
+    assert (found.first.tolist(), found.second.tolist()) == ([0, 0, 0, 0], [1, 2, 1, 2])
+    assert (found.same.tolist(), found.fold.tolist()) == ([True, False] * 2, [0, 0, 1, 1])
+    rows = [f"0{k % 2 + 4},{'yes'},{row},x" for k, row in enumerate(GOOD * 2)]
+    settings = csv_pairs(tmp_path, rows, "fold,note,first,second,same,left over")
+    assert read_csv(CSVBenchmark(source="csv", path=settings.path)).fold.tolist() == [0, 1, 0, 1]
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "pairs.csv").rename(tmp_path / "lists/pairs.csv")
+    elsewhere = CSVBenchmark(source="csv", path=str(tmp_path / "lists/pairs.csv"), folder=str(tmp_path))
+    assert len(read_csv(elsewhere).faces) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "head", "said"),
+    [
+        (GOOD, "left,second,same", "has no column 'first'; its columns are left, second, same"),
+        ([], "first,second,same", "has no pairs below its first line"),
+        (["a/1.png,a/1.png,1"], "first,second,same", "line 2 pairs a photograph and itself"),
+        ([*GOOD, "../x.png,a/1.png,1"], "first,second,same", r"line 4 names a photograph outside .*\(1 of 3 lines\)"),
+        (["/etc/x.png,a/1.png,1"], "first,second,same", "line 2 names a photograph outside"),
+        ([GOOD[0], "a/1.png,b/1.png,no"], "first,second,same", "line 3 does not say 1"),
+        (
+            ["a/1.png,a/9.png,1"],
+            "first,second,same",
+            r"lacks 1 of the 2 images in .*pairs\.csv: a/9\.png; leaving pairs out",
+        ),
+        (GOOD * 3, "first,second,same", None),
+        (["a/1.png,a/2.png,1,x"], "first,second,same,fold", "leave `folds` out, or take the column out"),
+        (["a/1.png,a/2.png,1,2"], "first,second,same", "rows and columns do not fit together"),
+        (GOOD[:1], "first,second,same", "has 1 pairs, which do not divide into 2 folds"),
+    ],
+)
+def test_a_csv_file_that_is_no_list_of_pairs(tmp_path, rows, head, said):
+    settings = csv_pairs(tmp_path, rows, head)
+    if said is None:
+        assert len(read_csv(settings).same) == 6
+        return
+    with pytest.raises(InputError, match=said):
+        read_csv(settings)
+
+
+def test_a_fold_that_is_no_number_names_its_line(tmp_path):
+    settings = csv_pairs(tmp_path, ["a/1.png,a/2.png,1,x"], "first,second,same,fold")
+    with pytest.raises(InputError, match=r"line 2 has no whole number in `fold`"):
+        read_csv(CSVBenchmark(source="csv", path=settings.path))

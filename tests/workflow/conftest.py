@@ -163,6 +163,7 @@ SMALL = {
         "references": [{"embedder": "weights", "extra_benchmarks": ["ijbc"]}],
         "published": ["cemiface_table1"],
         "pipelines": [{"generator": "tiny", "licence": "CC0-1.0"}],
+        "models": [{"recognizer": "tiny", "trained_on": "synthetic", "licence": "CC0-1.0"}],
         "attributes": {"classifier": "mac"},
         "leakage": {"false_match_rate": 0.02},  # of the inquiries' 66 pairs
     },

@@ -66,7 +66,7 @@ def write_data(project: Project) -> None:
     genuine = [(names[k], names[k + 1], 1, k % 4 // 2) for k in range(0, 16, 2)]
     impostor = [(names[k], names[k - 2], 0, k % 4 // 2) for k in range(0, 16, 2)]
     table = pd.DataFrame(genuine + impostor, columns=["first", "second", "same", "fold"])
-    table.to_csv(project.folder / "pairs.csv", index=False)
+    table.to_json(project.folder / "pairs.jsonl", orient="records", lines=True)
 
 
 def test_each_kind_touches_few_files():

@@ -26,6 +26,7 @@ AFTER_A_FACESET |= {
     "verify",
     "verify_epochs",
     "score_study",
+    "export_recognizer",
 }
 PLOTS_OF_ALL = {
     "plot_accuracy",

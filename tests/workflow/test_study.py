@@ -159,6 +159,16 @@ def test_a_generator_is_given_away_with_its_card(finished: Project):
     np.testing.assert_allclose(drawn.similarity, similarity, atol=0.02)
 
 
+def test_a_recognizer_is_given_away_with_its_card(finished: Project):
+    folder = finished.folder / RESULTS / "models/tiny/synthetic/seed0"
+    assert {path.name for path in folder.iterdir()} == {"README.md", "SHA256SUMS", "model.onnx", "model.safetensors"}
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "# tiny trained on synthetic\n" in card and "| licence of these weights | CC0-1.0 |" in card
+    verified = finished.folder / RESULTS / "verification/recognizers/tiny/synthetic/seed0/held_out.h5"
+    accuracy = read_artifact(verified, schemas.VERIFICATION)["accuracy"]
+    assert f"| held_out | {100 * accuracy.mean():.2f} | {100 * accuracy.std():.2f} |" in card
+
+
 def test_bad_input_is_one_sentence_and_status_1(finished: Project, tmp_path):
     for folder in ("empty", "p"):
         (tmp_path / folder).mkdir()

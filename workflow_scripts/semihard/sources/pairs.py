@@ -145,27 +145,40 @@ def read_pairs(
         kept = np.isin(fold, np.array(folds) - 1)
         images = [image for image, keep in zip(images, np.repeat(kept, 2), strict=True) if keep]
         same, fold = same[kept], np.unique(fold[kept], return_inverse=True)[1].astype(np.int32)
-    unique = {image: index for index, image in enumerate(dict.fromkeys(images))}
-    paths = {image: _find_image(folder, *image) for image in unique}
-    missing = [f"{name}/{name}_{number:04d}.jpg" for (name, number), path in paths.items() if path is None]
+    paths = {image: _find_image(folder, *image) for image in dict.fromkeys(images)}
+    names = {image: f"{image[0]}/{image[0]}_{image[1]:04d}.jpg" for image in paths}
+    check_complete([names[image] for image, path in paths.items() if path is None], len(paths), folder, pairs_txt)
+    faces, center_cropped = load_faces(folder, list(paths.values()), [name for name, _ in paths], aligner)
+    place = {image: index for index, image in enumerate(paths)}
+    index = np.array([place[image] for image in images], np.int64).reshape(-1, 2)
+    return PairImages(faces, index[:, 0], index[:, 1], same, fold, center_cropped)
+
+
+def check_complete(missing: list[str], count: int, folder: Path, listed_in: object) -> None:
+    """Raises InputError where images are missing, with their number and the first few; count: of all images."""
     if missing:
         raise InputError(
-            f"{folder} lacks {len(missing)} of the {len(unique)} images in {pairs_txt}: "
+            f"{folder} lacks {len(missing)} of the {count} images in {listed_in}: "
             f"{', '.join(missing[:NAMED_AT_MOST])}{', ...' if len(missing) > NAMED_AT_MOST else ''}; leaving pairs out "
             "would change the score, so complete the folder"
         )
+
+
+def load_faces(
+    folder: Path, paths: list[Path], identities: list[str], aligner: FaceAligner | None
+) -> tuple[list[Face], tuple[str, ...]]:
+    """The faces of photographs in `folder`, keyed by their paths within it, and the keys of those in which none was found."""
     center_cropped: list[str] = []
-    contents = _aligned(list(paths.values()), folder, aligner, center_cropped)
+    contents = _aligned(paths, folder, aligner, center_cropped)
     faces = [
-        Face(content, name, name_within(path, folder))
-        for content, ((name, _), path) in zip(contents, paths.items(), strict=True)
+        Face(content, identity, name_within(path, folder))
+        for content, identity, path in zip(contents, identities, paths, strict=True)
     ]
     if center_cropped:
         logger.warning(
             "%s: no face found in %d of %d photographs: their center is taken", folder, len(center_cropped), len(faces)
         )
-    index = np.array([unique[image] for image in images], np.int64).reshape(-1, 2)
-    return PairImages(faces, index[:, 0], index[:, 1], same, fold, tuple(center_cropped))
+    return faces, tuple(center_cropped)
 
 
 def _find_image(folder: Path, name: str, number: int) -> Path | None:

@@ -20,9 +20,7 @@ from semihard.settings.base import (
 )
 from semihard.settings.registry import literal, names_of
 
-ORIGIN_OF_BENCHMARKS = (
-    "InsightFace's recognition data sets bring lfw.bin, cfp_fp.bin, agedb_30.bin, calfw.bin and cplfw.bin"
-)
+ORIGIN_OF_BENCHMARKS = "InsightFace's data sets bring lfw.bin, cfp_fp.bin, agedb_30.bin, calfw.bin and cplfw.bin"
 
 
 class AttributeLabels(Settings):
@@ -259,6 +257,18 @@ class PairsBenchmark(BenchmarkSettings):
     licence: str = LICENCE
 
 
+class CSVBenchmark(BenchmarkSettings):
+    """Pairs of anybody's photographs: a CSV file with columns first, second (their paths), same (1 or 0), and fold or none."""
+
+    source: Literal["csv"]
+    path: Annotated[str, UserFile("a CSV file of pairs is expected")] = Field(description="The CSV file.")
+    folder: str | None = Field(None, description="What the paths begin at; the file's own folder where not given.")
+    folds: Positive = Field(10, description="Folds, equal blocks in order, where no column tells them.")
+    align: Literal["none", "mtcnn"] = ALIGN
+    group: str = GROUP
+    licence: str = LICENCE
+
+
 class IJBBenchmark(BenchmarkSettings):
     """Pairs of templates, IJB-B's or IJB-C's 1:1 protocol: true accept rates, no accuracy, so they don't enter AVG."""
 
@@ -284,7 +294,6 @@ class RenderedBenchmark(BenchmarkSettings):
     @model_validator(mode="after")
     def _folds(self) -> "RenderedBenchmark":
         if self.pairs % (2 * self.folds) or self.identities < 2 * self.folds:
-            raise ValueError(
-                f"{self.pairs} pairs must divide by twice the {self.folds} folds, and every fold needs two identities"
-            )
+            why = f"{self.pairs} pairs must divide by twice the {self.folds} folds, and every fold needs two identities"
+            raise ValueError(why)
         return self

@@ -6,7 +6,7 @@ from semihard.audit.inception_file import RELEASE, check_inception_file
 from semihard.errors import InputError
 from semihard.settings.base import Settings, UserFile
 from semihard.settings.paths import expand_path
-from semihard.sources.settings import FolderFaces, IJBBenchmark, PairsBenchmark, RecordIOFaces
+from semihard.sources.settings import CSVBenchmark, FolderFaces, IJBBenchmark, PairsBenchmark, RecordIOFaces
 from semihard.sources.text_file import name_within
 from semihard.storage.pipeline_folder import part_files
 from semihard.workflow.study import Plan
@@ -43,6 +43,9 @@ def data_path(where: str, entry: Settings) -> list[Path]:
         case PairsBenchmark():
             expected = "the folder of name/name_0001.jpg, e.g. lfw_funneled as scikit-learn saves it, is expected"
             folder = _existing(f"{where}.folder", entry.folder, expected)
+            return [*_marked(where, entry), *_with_subfolders(f"{where}.folder", folder)]
+        case CSVBenchmark() if entry.folder:
+            folder = _existing(f"{where}.folder", entry.folder, "the folder that the pairs' paths begin at is expected")
             return [*_marked(where, entry), *_with_subfolders(f"{where}.folder", folder)]
     return _marked(where, entry)
 
