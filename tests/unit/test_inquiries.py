@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import vonmises_fisher
 
 from semihard.errors import InputError
 from semihard.generator import inquiries
+from semihard.generator.drawn_identities import fit_mixture, gaussian, mixture
+from semihard.generator.drawn_identities import unit as at_length_one
 from semihard.generator.inquiries import one_per_identity, order_candidates, read_inquiry_images, select_inquiries
 from semihard.generator.quality import QualityGate, measure_quality, sharpness
 from semihard.generator.settings import SyntheticFaces
@@ -49,9 +52,9 @@ def faces(tmp_path: Path) -> tuple[Path, Path, np.ndarray]:
     return write_faces(tmp_path / "faces.h5", NAMES), write_embeddings(tmp_path / "embeddings.h5", raw), raw
 
 
-def select(asked: SyntheticFaces, faces, embeddings, folder: Path, centers: Path | None = None) -> dict:
+def select(asked: SyntheticFaces, faces, embeddings, folder: Path, centers: Path | None = None, **more: Path) -> dict:
     """The inquiries and, in the same dict, the attributes of the file."""
-    select_inquiries(asked, faces, embeddings, folder / "inquiries.h5", Provenance(rule="r"), centers)
+    select_inquiries(asked, faces, embeddings, folder / "inquiries.h5", Provenance(rule="r"), centers, **more)
     attributes = read_attributes(folder / "inquiries.h5", schemas.INQUIRIES)
     return attributes | read_artifact(folder / "inquiries.h5", schemas.INQUIRIES)
 
@@ -277,6 +280,56 @@ def test_random_centers_are_unit_vectors_that_no_face_has(faces, tmp_path):
     assert (found["embedding"] @ unit_vectors.T).max() < 1 - 1e-6 and set(found["source_name"]) == {""}
     pairs = found["embedding"] @ found["embedding"].T - 2 * np.eye(10)
     assert pairs.max() <= 0.9
+
+
+@pytest.mark.parametrize("kind", ["pca", "vmf_mixture"])
+def test_drawn_identities_are_nobodys_apart_from_each_other_and_from_the_training_set(faces, tmp_path, kind):
+    """More of them than there are images, and the same from the same seed."""
+    asked = {"identities": 150, "center": kind, "inquiry_copies": 0, "inquiry_threshold": 0.97}
+    found = select(entry(**asked), *faces[:2], tmp_path)
+    np.testing.assert_array_equal(found["embedding"], select(entry(**asked), *faces[:2], tmp_path)["embedding"])
+    assert not np.array_equal(found["embedding"], select(entry(**asked, seed=1), *faces[:2], tmp_path)["embedding"])
+    np.testing.assert_allclose(np.linalg.norm(found["embedding"], axis=1), 1, rtol=1e-6)
+    assert set(found["source_index"]) == {-1} and set(found["source_name"]) == {""}
+    assert (found["embedding"] @ found["embedding"].T - 2 * np.eye(150)).max() < 0.97
+    path, centers, _ = write_centers(tmp_path / "known.h5", FaceSet(faces[0]), faces[2])
+    few = entry(**asked | {"identities": 5}, inquiry_novelty=0.8)
+    found = select(few, *faces[:2], tmp_path, known_path=path)
+    assert (found["embedding"] @ centers.T).max() < 0.8 and found["known"] > 0
+    with pytest.raises(InputError, match=rf"5 identities asked for; of 2048 drawn \({kind}\) 2 are mutually below"):
+        select(entry(**asked | {"identities": 5, "inquiry_threshold": -0.9}), *faces[:2], tmp_path)
+
+
+def test_a_gaussian_has_the_moments_of_what_it_is_fitted_to():
+    random = np.random.default_rng(0)
+    known = at_length_one(
+        random.standard_normal((5000, 8)) * [0.3, 0.2, 0.1, 0.1, 0.05, 0.05, 0.01, 0] + [1, 0, 0, 0, 0, 0, 0, 0]
+    )
+    drawn = gaussian(known, random)(20_000)
+    np.testing.assert_allclose(drawn.mean(0), known.mean(0), atol=0.01)
+    np.testing.assert_allclose(np.cov(drawn.T), np.cov(known.T), atol=0.01)
+    assert abs(drawn[:, 7]).max() < 1e-6
+
+
+def test_a_mixture_finds_its_components_and_draws_from_them():
+    random = np.random.default_rng(0)
+    center = at_length_one(random.standard_normal((3, 32)))
+    known = at_length_one(
+        np.concatenate([vonmises_fisher(c, k).rvs(2000, random) for c, k in zip(center, (50, 100, 200), strict=True)])
+    )
+    share, found, concentration = fit_mixture(known, random)
+    assert share.sum() == pytest.approx(1) and len(share) == 64
+    nearest = (found @ center.T).argmax(1)
+    assert (found @ center.T).max(1).min() > 0.7 and np.bincount(nearest, share) == pytest.approx(1 / 3, abs=0.01)
+    drawn = mixture(known, np.random.default_rng(1))(6000)
+    of = (drawn @ center.T).argmax(1)
+    for k in range(3):  # as near to the center as what was fitted
+        assert (drawn[of == k] @ center[k]).mean() == pytest.approx(
+            (known[2000 * k : 2000 * (k + 1)] @ center[k]).mean(), abs=0.03
+        )
+    _, alone, concentration = fit_mixture(known[2000:2019], random)  # too few for two components
+    assert alone.shape == (1, 32) and alone[0] @ center[1] > 0.98 and concentration[0] == pytest.approx(100, rel=0.3)
+    assert fit_mixture(np.tile(center[:1], (30, 1)), random)[2] < 1e5  # equal vectors
 
 
 def test_centers_of_another_face_set_are_refused(faces, tmp_path):

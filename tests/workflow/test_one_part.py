@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from semihard.recognizer.backbone import build_backbone
+from semihard.recognizer.model_file import load_model
+from semihard.recognizer.onnx_file import onnx_bytes
 from tests.studies.stand_ins import write_benchmark
 from tests.workflow.conftest import ROOT, Project, copy_project
 
@@ -55,9 +57,8 @@ def test_a_checkpoint_is_verified_in_one_line(project):
     assert "| mine (reference) |" in out and (results / "figures/accuracy.svg").is_file()
     assert not (results / "recognizers").exists()  # nothing is trained
 
-    model = (
-        project.folder / "results/verify/mine/embedders/mine/model.safetensors"
-    )  # what it was made into serves as it is
+    # what it was made into serves as it is
+    model = project.folder / "results/verify/mine/embedders/mine/model.safetensors"
     assert "copy it to another place" in make(
         project, "verify", f"MODEL={model}", "BENCHMARKS=data/lfw.bin", check=False
     )
@@ -65,12 +66,27 @@ def test_a_checkpoint_is_verified_in_one_line(project):
     make(project, "verify", "MODEL=taken.safetensors", "BENCHMARKS=data/lfw.bin data/cfp_fp.bin", "CORES=2")
     again = pd.read_csv(project.folder / "results/verify/taken/study/scores.csv", comment="#")
     assert again["label"].tolist() == ["taken (reference)"] and again["AVG"].tolist() == table["AVG"].tolist()
+    network, spec = load_model(model)
+    plain = torch.export.Dim("n")
+    torch.onnx.export(
+        network.eval(), (torch.randn(2, 3, 112, 112),), project.folder / "graph.onnx", dynamic_shapes=({0: plain},)
+    )
+    (project.folder / "stated.onnx").write_bytes(onnx_bytes(network, spec)[0])
+    onnx = {"graph": ["PIXELS=bgr 127.5 128"], "stated": []}
+    for name, pixels in onnx.items():
+        make(project, "verify", f"MODEL={name}.onnx", "BENCHMARKS=data/lfw.bin data/cfp_fp.bin", *pixels, "CORES=2")
+        again = pd.read_csv(project.folder / f"results/verify/{name}/study/scores.csv", comment="#")
+        assert again["AVG"].tolist() == table["AVG"].tolist()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "name a checkpoint and what to verify it on: make verify MODEL="),
+        (
+            ["MODEL=stated.onnx", "BENCHMARKS=data/lfw.bin", "PIXELS=bgr"],
+            "PIXELS='bgr': expected colour, mean and scale",
+        ),
         (["MODEL=mine.pth", "LAYOUT=mobilefacenet_facexzoo"], "name a checkpoint and what to verify it on"),
         (["MODEL=nowhere.pth", "BENCHMARKS=data/lfw.bin"], "nowhere.pth: not found"),
         (["MODEL=mine.pth", "BENCHMARKS=data/nowhere.bin"], "data/nowhere.bin: not found"),

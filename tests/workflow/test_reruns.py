@@ -87,7 +87,7 @@ def test_edited_heads_rerun_recognizers_and_verification_only(project):
     (project.folder / HEADS).write_text(text + "\n\nEDITED = 1\n")
     jobs = project.would_run()
     verification = {"train_recognizer", "verify", "verify_epochs", "score_study", "plot_recognizer_curves", "plot_roc"}
-    assert set(jobs) == verification | {"plot_accuracy", "plot_accuracy_over_similarity"}
+    assert set(jobs) == verification | {"plot_accuracy", "plot_accuracy_over_similarity", "export_recognizer"}
     assert jobs["train_recognizer"] == jobs["verify"] == 6 and jobs["verify_epochs"] == 5
 
 

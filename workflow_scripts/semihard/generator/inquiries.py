@@ -12,8 +12,10 @@ from semihard.compute.progress import progress
 from semihard.compute.seeds import seed_for
 from semihard.compute.tensors import resize
 from semihard.errors import InputError
+from semihard.generator.drawn_identities import Draw, drawn_identities
 from semihard.generator.quality import QualityGate
 from semihard.generator.settings import SyntheticFaces
+from semihard.settings.base import DRAWN_CENTERS
 from semihard.similarity.embedding_pairs import open_embeddings
 from semihard.similarity.greedy_selection import BLOCK, GreedyPacking
 from semihard.storage import schemas
@@ -22,6 +24,7 @@ from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
+DRAWN_AT_MOST = 100
 
 
 def select_inquiries(
@@ -39,14 +42,14 @@ def select_inquiries(
     embeddings_path: by the generator's embedder; told_apart_by: embeddings by another one, whose cosine it then is;
     centers_path: the artifact "centers", whose centers then stand for the embeddings (CemiFace Table 8); known_path:
     that of the generator's training set, for `settings.inquiry_novelty`. Attributes: those of `Search`.
-    With `center: random` random unit vectors take the place of the embeddings, and the images mean nothing.
+    With a center that is drawn (`generator.drawn_identities`) the images mean nothing.
     Raises InputError where too few survive, or a file is of another face set.
     """
     faces = FaceSet(faces_path)
     known = None if known_path is None else read_artifact(known_path, schemas.CENTERS)["center"]
     search = Search(settings, faces, QualityGate(faces, embeddings_path, settings.quality_quantile), known)
-    if settings.center == "random":
-        search.run(random_units(settings.seed, embeddings_path, len(faces)))
+    if settings.center in DRAWN_CENTERS:
+        search.draw(drawn_identities(settings.center, settings.seed, embeddings_path, len(faces)))
     elif centers_path is None:
         search.run(lambda rows: read_unit_embeddings(told_apart_by or embeddings_path, rows, len(faces)))
     else:
@@ -58,11 +61,10 @@ def select_inquiries(
         embedding = read_unit_embeddings(embeddings_path, search.chosen, len(faces))
     search.nearest[0] = np.nan
     names = np.array([*faces.identity_names, ""], object)
-    if settings.center == "random":
-        names[:] = ""  # an image took its place in the order, no more
+    shown = np.append(faces.identity, -1)  # nobody's is the last one
     data = {
         "source_index": search.chosen,
-        "source_name": names[faces.identity[search.chosen]],
+        "source_name": names[shown[search.chosen]],
         "embedding": embedding,
         "nearest": search.nearest,
     }
@@ -77,9 +79,9 @@ class Search:
     every unlabelled image, without those of the lowest quality. While too few survive, each identity not taken yet sends
     another image, in up to `inquiry_rounds` rounds. Memory is that of the inquiries and one block.
 
-    Attributes: chosen, the images, int64; nearest, the greatest cosine of each to those before it; packing, their unit
-    vectors; counts: `candidates` in all rounds, `gated`, how many of them were left out for their quality, `known`, for
-    being too near to a center of `known` `[K, D]`, and `rounds`.
+    Attributes: chosen, the images, int64, −1 for none; nearest, the greatest cosine of each to those before it; packing,
+    their unit vectors; counts: `candidates` in all rounds, `gated`, how many of them were left out for their quality,
+    `known`, for being too near to a center of `known` `[K, D]`, and `rounds`.
     """
 
     def __init__(self, settings: SyntheticFaces, faces: FaceSet, gate: QualityGate, known: np.ndarray | None = None):
@@ -106,14 +108,29 @@ class Search:
                 for start in range(0, len(good), BLOCK):
                     block = good[start : start + BLOCK]
                     advance(len(block))
-                    unit = torch.from_numpy(unit_of(block))
-                    new = self._is_new(unit)
-                    self.counts["known"] += int((~new).sum())
-                    survivors, cosine = self.packing.add(unit[new])
-                    self.chosen = np.append(self.chosen, block[new.numpy()][survivors])
-                    self.nearest = np.append(self.nearest, cosine)
+                    self._add(block, unit_of(block))
                     if self.is_complete:
                         break
+
+    def draw(self, draw: Draw) -> None:
+        """Search among vectors that are drawn, no image's, until there are enough, or DRAWN_AT_MOST for each asked for."""
+        most = DRAWN_AT_MOST * self.settings.identities
+        self.counts["rounds"] = 1
+        with progress("draw identities", self.settings.identities, "identities") as advance:
+            while not self.is_complete and self.counts["candidates"] < most:
+                before = len(self.chosen)
+                self.counts["candidates"] += BLOCK
+                self._add(np.full(BLOCK, -1), draw(BLOCK))
+                advance(len(self.chosen) - before)
+
+    def _add(self, images: np.ndarray, unit_vectors: np.ndarray) -> None:
+        """Keep those that are near to nobody; images: int64 `[n]`, of unit vectors `[n, D]`."""
+        unit = torch.from_numpy(unit_vectors)
+        new = self._is_new(unit)
+        self.counts["known"] += int((~new).sum())
+        survivors, cosine = self.packing.add(unit[new])
+        self.chosen = np.append(self.chosen, images[new.numpy()][survivors])
+        self.nearest = np.append(self.nearest, cosine)
 
     def _is_new(self, unit: torch.Tensor) -> torch.Tensor:
         """Which of unit vectors `[n, D]` are near to no center of the training set, bool `[n]`."""
@@ -135,6 +152,13 @@ class Search:
         settings, counts, labelled = self.settings, self.counts, self.faces.identity_names
         known = "" if self.known is None else f", {counts['known']} for being near to the training set"
         novelty = "raise inquiry_novelty, " if counts["known"] else ""
+        if settings.center in DRAWN_CENTERS:
+            near = f"{counts['known']} were near to the training set, " if counts["known"] else ""
+            raise InputError(
+                f"{self.faces.path}: {settings.identities} identities asked for; of {counts['candidates']} drawn "
+                f"({settings.center}) {near}{len(self.chosen)} are mutually below cosine {settings.inquiry_threshold}; ask for "
+                f"fewer, {novelty}raise inquiry_threshold, or fit to the embeddings of a more varied face set"
+            )
         more = "or take a larger face set" if labelled else "or draw more images"
         if labelled and counts["rounds"] == settings.inquiry_rounds:
             more = f"raise inquiry_rounds, {more}"
@@ -185,21 +209,6 @@ def _read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
     values = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
     values[order] = dataset[rows[order]]
     return values
-
-
-def random_units(seed: int, embeddings_path: Path | str, count: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of images int64 `[n]` that draws as many unit vectors, float32 `[n, D]`, uniform on the sphere; D is that of
-    the embeddings, which are of `count` images. Of 512 dimensions the nearest of CASIA-WebFace's centers lies within the
-    −0.1 … 0.2 of CemiFace's Table 8."""
-    random = np.random.default_rng(seed_for(seed, "random centers"))
-    with open_embeddings(embeddings_path, count) as h5:
-        dimensions = h5["embedding"].shape[1]
-
-    def draw(rows: np.ndarray) -> np.ndarray:
-        drawn = random.standard_normal((len(rows), dimensions), np.float32)
-        return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-
-    return draw
 
 
 def _read_centers(path: Path | str, identity: np.ndarray) -> np.ndarray:

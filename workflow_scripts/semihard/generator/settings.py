@@ -9,6 +9,7 @@ from semihard.generator.sizes import SIZES
 from semihard.settings.base import (
     CENTERS,
     COMPILE,
+    DRAWN_CENTERS,
     PRECISION,
     SEED,
     EmbedderName,
@@ -259,11 +260,11 @@ class SyntheticFaces(SampledFaces):
             "better than none). 0 keeps photographs of the inquiries out of the set."
         ),
     )
-    center: Literal[*CENTERS, "random"] | None = Field(
+    center: Literal[*CENTERS, *DRAWN_CENTERS] | None = Field(
         None,
         description=(
-            "Condition on the identity centers of the labelled inquiries' face set, not on one image of each, or "
-            "on random unit vectors, which are nobody's (CemiFace Table 8)."
+            "Condition on the identity centers of the labelled inquiries' face set, not on one image of each, or on nobody's: random "
+            "(CemiFace Table 8), or from what is fitted to that set's embeddings: pca (a Gaussian, as Vec2Face's users), vmf_mixture."
         ),
     )
     identity_mixup: Annotated[bool, Operator(another_identity=True)] = Field(

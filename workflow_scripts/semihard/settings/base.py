@@ -32,6 +32,7 @@ BenchmarkName = Annotated[Name, Names("benchmarks")]
 ClassifierName = Annotated[Name, Names("attribute_classifiers")]
 Precision = Literal["auto", "bf16", "fp32"]
 CENTERS = ("class_weight", "mean")  # how the center of an identity is found
+DRAWN_CENTERS = ("random", "pca", "vmf_mixture")  # centers of nobody: distributions that they are drawn from
 Similarity = Annotated[float, Field(ge=-1, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 

@@ -84,7 +84,9 @@ HISTORY = Schema(
 INQUIRIES = Schema(
     "inquiries",
     {
-        "source_index": Dataset("int64", "Q", meaning="image of the inquiry face set that defines each new identity"),
+        "source_index": Dataset(
+            "int64", "Q", meaning="image of the inquiry face set that defines each new identity, or −1"
+        ),
         "source_name": Dataset("str", "Q", meaning="that image's identity name in its face set"),
         "embedding": Dataset("float32", "Q,D", meaning="unit embedding of the inquiry"),
         "nearest": Dataset("float32", "Q", meaning="highest cosine to an inquiry selected before it"),

@@ -6,7 +6,7 @@ from semihard.errors import InputError
 from semihard.generator.file_entry import METHODS
 from semihard.generator.operator import operators
 from semihard.generator.settings import Diffusion, SyntheticFaces, UnconditionalFaces
-from semihard.settings.base import CENTERS
+from semihard.settings.base import CENTERS, DRAWN_CENTERS
 from semihard.similarity.settings import OnnxEmbedder, RecognizerEmbedder, SimilarityBinFaces
 from semihard.sources.settings import UnionFaces
 from semihard.workflow.known_sizes import codec, image_size, most_images
@@ -147,10 +147,10 @@ def _check_synthesis(config: Config, where: str, entry: SyntheticFaces | Uncondi
         raise InputError(f"{where}.styles: only a generator of method dcface takes styles; leave it out")
     if entry.identities < 2 and any(operator.another_identity for operator in asked.values()):
         raise InputError(f"{where}.identities: {' and '.join(asked)} needs another identity, so 2 at least")
-    if entry.center == "random" and (entry.inquiry_copies or METHODS[generator.method].conditioned_on == "image"):
+    if entry.center in DRAWN_CENTERS and (entry.inquiry_copies or METHODS[generator.method].conditioned_on == "image"):
         raise InputError(
-            f"{where}.center: no photograph shows a random center; give inquiry_copies: 0 and a generator that is conditioned "
-            "on embeddings"
+            f"{where}.center: no photograph shows a {entry.center} center; give inquiry_copies: 0 and a generator that is "
+            "conditioned on embeddings"
         )
     if entry.center in CENTERS:
         _check_labels(config, f"{where}.inquiries", entry.inquiries, "and center takes those of identities")
