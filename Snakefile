@@ -21,6 +21,7 @@ pathvars:
 report: "report/workflow.rst"
 
 
+include: "rules/downloads.smk"
 include: "rules/faces.smk"
 include: "rules/similarity.smk"
 include: "rules/generator.smk"

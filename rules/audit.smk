@@ -78,7 +78,7 @@ rule measure_diversity:
 rule measure_fidelity:
     """Fréchet distance, precision, recall, density and coverage against the real set, each with its null."""
     input:
-        **PLAN.inception_weights(),
+        **inception_weights(PLAN),
         real=at("faces", faceset=STUDY.real),
         real_embeddings=at("embeddings", embedder=PLAN.fidelity_embedder(), faceset=STUDY.real),
         faces=at("faces"),
@@ -91,7 +91,7 @@ rule measure_fidelity:
         "../envs/training.yaml"
     threads: 8
     resources:
-        gpu=len(PLAN.inception_weights()),
+        gpu=len(inception_weights(PLAN)),
         mem_mb=16000,
         runtime=120,
     params:

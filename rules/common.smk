@@ -18,6 +18,7 @@ try:
     from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison, attribute_sets
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
+    from semihard.workflow.download_plan import check_downloads, download_names, download_settings
     from semihard.workflow.export_plan import (
         export_inputs,
         exports,
@@ -36,7 +37,13 @@ try:
     from semihard.workflow.paths import path_of as at
     from semihard.workflow.study import Plan
     from semihard.workflow.targets import EXPORTED_AS, SECTION_OF, check_targets
-    from semihard.workflow.user_files import check_files, files_of, leave_out_absent_benchmarks
+    from semihard.workflow.user_files import (
+        check_files,
+        downloaded,
+        files_of,
+        inception_weights,
+        leave_out_absent_benchmarks,
+    )
 
     for path in workflow.configfiles:
         read_yaml(path)  # for the sake of its checks: Snakemake's own reader lets a second entry of one name win
@@ -50,6 +57,7 @@ try:
             licence_of(PLAN, name)
         for model in models(PLAN):
             model_settings(PLAN, **model)
+        check_downloads(PLAN)
         check_files(PLAN)
 except InputError as error:
     sys.exit(f"The configuration cannot be used:\n{error}")
@@ -112,6 +120,11 @@ def made_by(rule):
     return "|".join(map(re.escape, PLAN.made_by(rule))) or "(?!)"
 
 
+def fetched(folder):
+    """A wildcard constraint: the downloads that become a folder, or a file."""
+    return "|".join(map(re.escape, download_names(PLAN, folder)))
+
+
 def data_of(section, wildcard):
     """The input function for the user's own files that an entry reads."""
     return lambda wildcards: [str(path) for path in files_of(PLAN, section, wildcards[wildcard])]
@@ -120,7 +133,13 @@ def data_of(section, wildcard):
 def listing(section, wildcard):
     """The parameter function that tells an overwritten file of a folder. Where nothing is listed, it gives what Snakemake
     does not record, so that what was imported before there were listings stays as it is."""
-    return lambda wildcards: listing_of(files_of(PLAN, section, wildcards[wildcard])) or Ellipsis
+    fetched = downloaded(PLAN)
+    return (
+        lambda wildcards: listing_of(
+            path for path in files_of(PLAN, section, wildcards[wildcard]) if path not in fetched
+        )
+        or Ellipsis
+    )
 
 
 def embedder_model(wildcards):

@@ -150,8 +150,8 @@ def write_pipeline(folder: Path) -> None:
 
 
 def write_all(folder: Path) -> None:
-    """Every file that a study of configs/ reads, in `folder` as its project and, in `folder`/faces, `folder`/home, as
-    what SEMIHARD_FACES and HOME name."""
+    """Every file that a study of configs/ reads, in `folder` as its project, those that it would fetch among them, and in
+    `folder`/faces as what SEMIHARD_FACES names."""
     webface, faces = folder / "data" / "faces_webface_112x112", folder / "faces"
     write_recordio(webface, CASIA, 10_000)
     for number, name in enumerate(("lfw", "cfp_fp")):  # the other three are not there
@@ -177,6 +177,6 @@ def write_all(folder: Path) -> None:
     write_backbone(folder / "data" / "backbone.pth", (112, 112), 512, "iresnet50")
     write_backbone(faces / "weights" / "xiaoccer_casia_mobilefacenet128_sd.pt", (112, 96), 128)
     write_backbone(faces / "weights" / "xface_mobilefacenet512_sd.pt", (112, 112), 512)
-    home = folder / "home" / "scikit_learn_data" / "lfw_home"
-    write_folder(home / "lfw_funneled", ((20, 1), (40, 5)), 60_000, 112, 20)
-    write_pairs(home / "pairs.txt", home / "lfw_funneled", 10, 6)
+    fetched = folder / "downloads"
+    write_folder(fetched / "lfw_funneled", ((20, 1), (40, 5)), 60_000, 112, 20)
+    write_pairs(fetched / "lfw_pairs.txt", fetched / "lfw_funneled", 10, 6)

@@ -52,8 +52,9 @@ def project(tmp_path_factory, warm) -> Project:
     project = copy_project(tmp_path_factory.mktemp("studies"), warm)
     for path, size, smaller in SIZES:
         project.edit(f"workflow_scripts/semihard/{path}", size, smaller)
-    for name in ("data", "faces", "home"):
+    for name in ("data", "faces", "downloads"):
         (project.folder / name).symlink_to(files / name)
+    (project.folder / "home").mkdir()
     return project
 
 

@@ -37,11 +37,11 @@ def project(tmp_path_factory, warm) -> Project:
     for name in ("faces_lfw_train_112x112/train.rec", "faces_fairface_112x112/train.rec",
                  "faces_fairface_more_112x112/train.rec", "benchmarks/lfw.bin",
                  "benchmarks/lfw_folds12.bin", "weights/xiaoccer_casia_mobilefacenet128_sd.pt",
-                 "weights/xface_mobilefacenet512_sd.pt", "scikit_learn_data/lfw_home/pairs.txt",
+                 "weights/xface_mobilefacenet512_sd.pt",
                  "faces_fairface_112x112/labels.csv", "faces_fairface_more_112x112/labels.csv"):  # fmt: skip
         (data / name).parent.mkdir(parents=True, exist_ok=True)
         (data / name).touch()
-    for name in ("my_faces/person", "lfw_originals/person", "scikit_learn_data/lfw_home/lfw_funneled/person"):
+    for name in ("my_faces/person", "lfw_originals/person"):
         (data / name).mkdir(parents=True)
     return project
 

@@ -27,6 +27,7 @@ from semihard.settings.base import (
     Settings,
 )
 from semihard.settings.binning import BINNING
+from semihard.settings.downloads import KNOWN, Download
 from semihard.similarity import settings as of_similarity
 from semihard.sources import settings as of_sources
 from semihard.study_table.published import PUBLISHED
@@ -244,6 +245,14 @@ class Config(Settings):
     recognizers: dict[Name, Recognizer] = Field({}, description="Recognizers.")
     benchmarks: dict[BenchmarkName, BenchmarkEntry] = Field({}, description="Benchmarks.")
     attribute_classifiers: dict[Name, ClassifierEntry] = Field({}, description="Attribute classifiers.")
+    downloads: dict[Name, Download] = Field(
+        {},
+        description=(
+            "Files to fetch when they are needed, to downloads/<name>, beside the results: `path: download:<name>` in an entry "
+            "stands for one, `download:<name>/<within>` for what lies in one that is unpacked. Known without an entry: "
+            f"{', '.join(f'`{name}`' for name in KNOWN)}."
+        ),
+    )
     study: Study = Field(description="The study.")
 
     @field_validator("results")

@@ -7,7 +7,6 @@ from semihard.errors import InputError
 from semihard.generator.file_entry import METHODS
 from semihard.generator.settings import SyntheticFaces
 from semihard.settings.base import Settings
-from semihard.settings.paths import expand_path
 from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
 from semihard.workflow import code_entries, references
 from semihard.workflow.configuration import SECTIONS, check, did_you_mean, expand_sweeps
@@ -141,11 +140,6 @@ class Plan:
     def fidelity_embedder(self) -> str:
         """Whose features fidelity is measured on."""
         return self.study.fidelity.embedder or self.study.embedder
-
-    def inception_weights(self) -> dict[str, str]:
-        """FID's Inception weights as an input of a rule, where they are there."""
-        path = expand_path(self.study.fidelity.inception)
-        return {"inception": str(path)} if path.is_file() else {}
 
     def synthetic_facesets(self) -> list[str]:
         """Those of them that a generator made."""

@@ -5,10 +5,12 @@ from pathlib import Path
 from semihard.audit.inception_file import RELEASE, check_inception_file
 from semihard.errors import InputError
 from semihard.settings.base import Settings, UserFile
+from semihard.settings.downloads import is_download
 from semihard.settings.paths import expand_path
 from semihard.sources.settings import CSVBenchmark, FolderFaces, IJBBenchmark, PairsBenchmark, RecordIOFaces
 from semihard.sources.text_file import name_within
 from semihard.storage.pipeline_folder import part_files
+from semihard.workflow.download_plan import downloads_in, known_downloads, location_of
 from semihard.workflow.study import Plan
 
 ORIGIN_OF_CASIA = (
@@ -23,28 +25,33 @@ class NotThere(InputError):
 
 
 def data_path(where: str, entry: Settings) -> list[Path]:
-    """The user's files that `entry` reads: what its import depends on.
+    """The files that `entry` reads: what its import depends on, the user's own and those that are fetched for it.
 
-    where: the entry's place in the configuration, for messages. Raises NotThere where one does not exist, InputError
-    where it is not what the entry says.
+    where: the entry's place in the configuration, for messages. Raises NotThere where one of the user's does not exist,
+    InputError where it is not what the entry says.
     """
+    fetched = [location_of(name) for name in dict.fromkeys(name for _, name in downloads_in(entry))]
+    return [*fetched, *_own_files(where, entry)]
+
+
+def _own_files(where: str, entry: Settings) -> list[Path]:
     match entry:
-        case RecordIOFaces():
+        case RecordIOFaces() if not is_download(entry.path):
             path = _existing(f"{where}.path", entry.path, f"{_origin(where, entry)}; put it there or change the path")
             return [*_record_files(f"{where}.path", path), *_marked(where, entry)]
-        case FolderFaces():
+        case FolderFaces() if not is_download(entry.path):
             what = "one file of tiles, or one subfolder of them," if entry.tiles > 1 else "one subfolder of images"
             expected = f"a folder with {what} per identity, or a zip or tar archive of it, is expected"
             folder = _existing(f"{where}.path", entry.path, expected)
             return [*_with_subfolders(f"{where}.path", folder), *_marked(where, entry)]
-        case IJBBenchmark():
+        case IJBBenchmark() if not is_download(entry.path):
             expected = "the folder that holds loose_crop and meta, as insightface distributes it, is expected"
             return _ijb_files(f"{where}.path", _existing(f"{where}.path", entry.path, expected), entry.name)
-        case PairsBenchmark():
+        case PairsBenchmark() if not is_download(entry.folder):
             expected = "the folder of name/name_0001.jpg, e.g. lfw_funneled as scikit-learn saves it, is expected"
             folder = _existing(f"{where}.folder", entry.folder, expected)
             return [*_marked(where, entry), *_with_subfolders(f"{where}.folder", folder)]
-        case CSVBenchmark() if entry.folder:
+        case CSVBenchmark() if entry.folder and not is_download(entry.folder):
             folder = _existing(f"{where}.folder", entry.folder, "the folder that the pairs' paths begin at is expected")
             return [*_marked(where, entry), *_with_subfolders(f"{where}.folder", folder)]
     return _marked(where, entry)
@@ -61,7 +68,8 @@ def _marked(where: str, entry: Settings) -> list[Path]:
     files = []
     for name, field in type(entry).model_fields.items():
         value = getattr(entry, name)
-        if value and (mark := next((item for item in field.metadata if isinstance(item, UserFile)), None)):
+        own = value and not (isinstance(value, str) and is_download(value))
+        if own and (mark := next((item for item in field.metadata if isinstance(item, UserFile)), None)):
             path = _existing(f"{where}.{name}", value, mark.expected)
             files += _pipeline_files(f"{where}.{name}", path, mark.part) if mark.part and path.is_dir() else [path]
         for part in value if isinstance(value, tuple) else (value,):
@@ -128,6 +136,11 @@ def files_of(plan: Plan, section: str, name: str) -> list[Path]:
     return data_path(f"{section}.{name}", getattr(plan.config, section)[name])
 
 
+def downloaded(plan: Plan) -> set[Path]:
+    """Where everything is that may be fetched."""
+    return {location_of(name) for name in known_downloads(plan)}
+
+
 def leave_out_absent_benchmarks(plan: Plan) -> list[str]:
     """Take benchmarks whose files do not exist out of the plan's study, and say so, a line for each.
 
@@ -184,9 +197,16 @@ def check_files(plan: Plan) -> None:
         raise InputError("\n".join(problems))
 
 
+def inception_weights(plan: Plan) -> dict[str, str]:
+    """FID's Inception weights as an input of a rule, where they are there or are to be fetched."""
+    given = plan.study.fidelity.inception
+    path = expand_path(given)
+    return {"inception": str(path)} if path.is_file() or is_download(given) else {}
+
+
 def _check_inception(plan: Plan) -> None:
     settings = plan.study.fidelity
-    if not plan.measured_facesets():
+    if not plan.measured_facesets() or is_download(settings.inception):
         return
     path = expand_path(settings.inception)
     if path.is_file():
