@@ -71,11 +71,13 @@ def _fetch(url: str, partial: Path, output: Path) -> bool:
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             there = there if response.status == 206 else 0  # a server that knows no ranges sends all
+            partial.touch()
             length = int(response.headers.get("Content-Length") or 0)
             with (
-                partial.open("r+b" if there else "wb") as file,
+                partial.open("r+b") as file,
                 progress(f"fetch {output.name}", there + length, "B", there) as advance,
             ):
+                file.truncate(there)
                 file.seek(there)
                 while block := response.read(AT_ONCE):
                     file.write(block)
