@@ -4,7 +4,7 @@ CORES ?= all
 # uv does not read pip's setting for local wheels, and leaves byte-compiling to the first start of every job.
 INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode
 
-.PHONY: demo verify test studies lint docs lock wheels clean
+.PHONY: demo verify test studies lint docs site lock wheels clean
 
 demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/demo and report.zip
 	.venv/bin/snakemake --cores $(CORES)
@@ -28,6 +28,9 @@ lint: .venv/test.stamp  ## what CI checks beside the tests
 
 docs: .venv/run.stamp  ## write docs/configuration.md, docs/config.schema.json and docs/artifacts.md anew
 	PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.workflow.docs_pages
+
+site: .venv/test.stamp  ## site/: the pages to read in a browser
+	.venv/bin/mkdocs build --quiet
 
 .venv/bin/uv:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "semihard needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
