@@ -39,16 +39,11 @@ def test_reference_pages_are_in_step(name):
     assert (ROOT / "docs" / name).read_text() == pages()[name], "run `make docs`"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
-def test_conda_environments_are_in_step_with_pyproject(path):
-    pip = next(item["pip"] for item in yaml.safe_load(path.read_text())["dependencies"] if isinstance(item, dict))
-    assert set(pip) <= set(project()["dependencies"])
-
-
 def test_lock_pins_every_dependency_and_no_cuda_package():
     lock = (ROOT / "requirements.txt").read_text()
     pinned = set(re.findall(r"^([a-z0-9.\-]+)==", lock, re.M))
-    wanted = project()["dependencies"] + project()["optional-dependencies"]["slurm"]
+    extras = project()["optional-dependencies"]
+    wanted = project()["dependencies"] + extras["workflow"] + extras["slurm"]
     assert {re.split(r"[\[><=!]", requirement)[0].lower() for requirement in wanted} <= pinned
     assert (
         not re.search(r"^(nvidia|cuda|triton)", lock, re.M)
