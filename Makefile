@@ -45,11 +45,17 @@ site: .venv/test.stamp  ## site/: the pages to read in a browser
 	$(INSTALL) -r requirements-test.txt
 	touch $@ .venv/run.stamp
 
-lock: .venv/bin/uv  ## pin pyproject.toml's dependencies anew (CUDA packages come with torch's own pins, so they are left out)
+lock: .venv/bin/uv  ## pin pyproject.toml's dependencies anew (CUDA packages come with torch's own pins), and those of envs/ by them
 	for extra in "" "--extra test"; do \
 	  .venv/bin/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11 --no-emit-package triton \
-	    $$(sed 's/^/--no-emit-package /' envs/cuda-packages.txt) --extra slurm $$extra pyproject.toml \
-	    -o requirements$$(test -n "$$extra" && echo -test).txt; done
+	    $$(sed 's/^/--no-emit-package /' envs/cuda-packages.txt) --extra workflow --extra slurm $$extra pyproject.toml \
+	    -o requirements$$(test -n "$$extra" && echo -test).txt || exit; done
+	for env in envs/*.yaml; do \
+	  sed -n 's/^      - \([a-z0-9-]*\).*/\1/p' $$env > .venv/names.txt && \
+	  .venv/bin/uv pip compile --quiet --no-deps --no-annotate --no-header --python-version 3.12 --constraint requirements.txt \
+	    .venv/names.txt -o .venv/pins.txt && \
+	  { sed '/^      - /d' $$env; sed 's/^/      - /' .venv/pins.txt; } > .venv/environment.yaml && \
+	  cp .venv/environment.yaml $$env || exit; done
 
 WHEEL_TAGS = --python-version 3.12 --implementation cp $(foreach n,2_28 2_27 2_17,--platform manylinux_$(n)_x86_64) \
   --platform manylinux2014_x86_64 --platform manylinux1_x86_64
@@ -59,5 +65,5 @@ wheels: .venv/bin/uv  ## wheels/: what a GPU machine without network lacks (Pyth
 	.venv/bin/pip download --quiet --no-deps --only-binary=:all: $(WHEEL_TAGS) -d wheels -r .venv/offline-wheels.txt
 	.venv/bin/pip wheel --quiet --no-deps -w wheels $$(grep ^connection-pool envs/offline-wheels.txt)
 
-clean:  ## remove the environment; results stay
-	rm -rf .venv
+clean:  ## remove the environment and what building the package leaves; results stay
+	rm -rf .venv build workflow_scripts/*.egg-info

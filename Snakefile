@@ -21,6 +21,10 @@ pathvars:
 report: "report/workflow.rst"
 
 
+# For --sdm apptainer alone: the image that the Dockerfile makes (docs/packaging.md).
+container: "semihard.sif"
+
+
 include: "rules/downloads.smk"
 include: "rules/faces.smk"
 include: "rules/similarity.smk"

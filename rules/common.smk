@@ -6,10 +6,20 @@ What is needed: the configuration. What it gives: PLAN, at(), code(), settings()
 import sys
 from pathlib import Path
 
-ROOT = Path(str(workflow.current_basedir)).parent
-sys.path.insert(0, str(ROOT / "workflow_scripts"))
+SCRIPTS = Path(str(workflow.current_basedir)).parent / "workflow_scripts"
+if not (SCRIPTS / "semihard").is_dir():  # a module from a URL: Snakemake brings its rules and scripts one by one
+    sys.exit(
+        f"{SCRIPTS}/semihard: not on this machine; use semihard from a clone at the tag you want (docs/packaging.md)"
+    )
+sys.path.insert(0, str(SCRIPTS))
 
+import semihard
 from semihard.errors import InputError
+
+if (other := Path(semihard.__file__).parents[1]).resolve() != SCRIPTS.resolve():
+    sys.exit(
+        f"{SCRIPTS}: the library was imported from {other} before; a workflow uses one semihard (docs/packaging.md)"
+    )
 
 try:
     from semihard.generator.file_entry import METHODS

@@ -10,6 +10,7 @@ import pytest
 
 from semihard.errors import InputError, NonFiniteLossError
 from semihard.workflow import job as job_module
+from semihard.workflow.fingerprint import SCRIPTS
 from semihard.workflow.job import job, take_gpus
 
 
@@ -27,7 +28,7 @@ def snakemake(folder, attempt=1, inputs=(), **wildcards):
     params = Params(settings={"a": 1}, code="abc")
     return SimpleNamespace(
         rule="train", log=[str(folder / "logs" / "x.log")], threads=1, resources=SimpleNamespace(attempt=attempt),
-        params=params, wildcards=Wildcards(**wildcards), input=[str(path) for path in inputs],
+        params=params, wildcards=Wildcards(**wildcards), input=[str(path) for path in inputs], scriptdir=str(SCRIPTS),
     )  # fmt: skip
 
 
@@ -44,6 +45,24 @@ def test_provenance_is_what_the_rule_says(tmp_path):
     assert attributes["rule"] == "train" and attributes["settings"] == '{"a": 1}' and attributes["seed"] == 3
     with job(snakemake(tmp_path)) as provenance:
         assert "seed" not in provenance.attributes()
+
+
+def test_another_library_than_that_of_the_scripts_is_refused(tmp_path):
+    """A package that is installed beside the workflow would run in its place, under the fingerprint of the checkout."""
+    installed = snakemake(tmp_path)
+    for name in ("rules", "workflow_scripts"):
+        (tmp_path / name).mkdir()
+    installed.scriptdir = str(tmp_path / "rules/../workflow_scripts")
+    with pytest.raises(SystemExit) as stopped, job(installed):
+        pytest.fail("the stage ran")
+    said = (tmp_path / "logs/x.log").read_text()
+    assert (
+        stopped.value.code == 1 and f"not that of {tmp_path}/workflow_scripts: uninstall the package semihard" in said
+    )
+    (tmp_path / "link").symlink_to(SCRIPTS)
+    installed.scriptdir = str(tmp_path / "link")
+    with job(installed) as provenance:
+        assert provenance.code == "abc"
 
 
 def test_bad_input_is_one_line(tmp_path):

@@ -39,16 +39,11 @@ def test_reference_pages_are_in_step(name):
     assert (ROOT / "docs" / name).read_text() == pages()[name], "run `make docs`"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
-def test_conda_environments_are_in_step_with_pyproject(path):
-    pip = next(item["pip"] for item in yaml.safe_load(path.read_text())["dependencies"] if isinstance(item, dict))
-    assert set(pip) <= set(project()["dependencies"])
-
-
 def test_lock_pins_every_dependency_and_no_cuda_package():
     lock = (ROOT / "requirements.txt").read_text()
     pinned = set(re.findall(r"^([a-z0-9.\-]+)==", lock, re.M))
-    wanted = project()["dependencies"] + project()["optional-dependencies"]["slurm"]
+    extras = project()["optional-dependencies"]
+    wanted = project()["dependencies"] + extras["workflow"] + extras["slurm"]
     assert {re.split(r"[\[><=!]", requirement)[0].lower() for requirement in wanted} <= pinned
     assert (
         not re.search(r"^(nvidia|cuda|triton)", lock, re.M)
@@ -56,6 +51,44 @@ def test_lock_pins_every_dependency_and_no_cuda_package():
         and "http" not in re.sub(r"http\S*==", "", lock)
     )
     assert set(lock.splitlines()) <= set((ROOT / "requirements-test.txt").read_text().splitlines())
+
+
+def test_what_names_the_version_names_one():
+    version = project()["version"]
+    assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]) == version
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[(.+?)\]", changelog, re.M)[0] in (version, "Unreleased")
+    assert re.search(rf"^## \[{re.escape(version)}\] - (\d{{4}}-\d\d-\d\d|not released yet)$", changelog, re.M)
+
+
+def test_the_image_is_made_as_the_makefile_makes_an_environment():
+    dockerfile, makefile = ((ROOT / name).read_text(encoding="utf-8") for name in ("Dockerfile", "Makefile"))
+    stamp = ".venv/run.stamp"
+    assert f"RUN make {stamp}\n" in dockerfile and f"{stamp}: requirements.txt" in makefile
+    assert re.search(rf"^{re.escape(stamp)}:.*\n\t\$\(INSTALL\) -r requirements.txt$", makefile, re.M)
+    assert "--compile-bytecode" in re.search(r"^INSTALL = (.*)", makefile, re.M)[1]
+    python = re.search(r"^FROM python:(\d\.\d+)-slim$", dockerfile, re.M)[1]
+    for path in (ROOT / "envs").glob("*.yaml"):
+        assert f"python={python}" in yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"], path
+    instructions = [line.split()[0] for line in dockerfile.splitlines() if re.match(r"[A-Z]+ ", line)]
+    assert instructions.index("USER") < instructions.index("COPY") and "USER root" not in dockerfile
+    copied = re.search(r"^COPY --chown=semihard (.+) \./$", dockerfile, re.M)[1].split()
+    assert all((ROOT / name).is_file() for name in copied) and {"Makefile", "requirements.txt"} == set(copied)
+
+
+def test_an_image_holds_nothing_that_git_ignores():
+    left_out = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split()]
+    assert {f"**/{name}" for name in ignored} | {".git", "data"} == {line for line in left_out if line[:1] != "#"}
+
+
+def test_the_workflow_catalog_is_told_what_it_asks_for():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").lower()
+    assert "snakemake" in readme and "workflow" in readme and (ROOT / "Snakefile").is_file()
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
+    assert set(usage) == {"mandatory-flags", "software-stack-deployment", "report"}
+    assert set(usage["mandatory-flags"]) == {"desc", "flags"}
+    assert set(usage["software-stack-deployment"]) == {"conda", "apptainer", "apptainer+conda"}
 
 
 def test_profiles_agree_on_what_triggers_a_rerun():

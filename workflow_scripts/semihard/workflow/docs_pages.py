@@ -4,6 +4,7 @@ Run by `make docs`; a test fails where a page is out of step.
 """
 
 import json
+import sys
 import typing
 from pathlib import Path
 
@@ -175,5 +176,7 @@ def _reruns() -> str:
 
 
 if __name__ == "__main__":
+    if not DOCS.is_dir():
+        sys.exit(f"{DOCS}: not found; the reference pages are written in a checkout")
     for name, content in pages().items():
         (DOCS / name).write_text(content, encoding="utf-8")

@@ -15,6 +15,7 @@ from typing import IO
 
 from semihard.errors import InputError, NonFiniteLossError
 from semihard.storage.provenance import Provenance
+from semihard.workflow.fingerprint import SCRIPTS
 
 
 @contextmanager
@@ -45,6 +46,7 @@ def job(snakemake) -> Iterator[Provenance]:
     started = False
     seed = snakemake.wildcards.get("seed")
     try:
+        check_library(snakemake.scriptdir)
         gpus = take_gpus(getattr(snakemake.resources, "gpu", 0))
         started = True  # from here on: that no GPU is free may change
         yield Provenance(
@@ -63,6 +65,16 @@ def job(snakemake) -> Iterator[Provenance]:
     finally:
         for gpu in gpus:
             gpu.close()
+
+
+def check_library(scripts: str) -> None:
+    """Raises InputError where this library is not the one beside the workflow's scripts, whose fingerprint is recorded: a
+    package that is installed comes before it on the path of a job. (In a container it may be mounted elsewhere alone.)"""
+    if Path(scripts).is_dir() and not SCRIPTS.samefile(scripts):
+        raise InputError(
+            f"the job would run the library in {SCRIPTS}, not that of {Path(scripts).resolve()}: uninstall the package semihard "
+            "from the environment of the workflow"
+        )
 
 
 class _Failure:

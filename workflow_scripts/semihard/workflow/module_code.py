@@ -67,6 +67,8 @@ class Module:
     def __init__(self, name: str, scripts: Path):
         self.name, self.scripts = name, scripts
         path = file_of(name, scripts)
+        if path is None and name.endswith(".py"):
+            raise InputError(f"{scripts / name}: not found; the code of a stage is read from the scripts of a checkout")
         if path is None:
             raise InputError(
                 f"{scripts.joinpath(*name.split('.'))}.py: not found, though something is to be found in it"

@@ -1,0 +1,150 @@
+"""What is installed is what is imported: the package's dependencies, and each conda environment's, by the imports."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from semihard.workflow.code_entries import possible
+from semihard.workflow.figures import FIGURES
+from semihard.workflow.module_code import file_of, parents
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "workflow_scripts"
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+DISTRIBUTION = {  # of import names that are not their distribution's
+    "PIL": "pillow", "cv2": "opencv-python-headless", "sklearn": "scikit-learn", "xdist": "pytest-xdist", "yaml": "pyyaml",
+    "pydantic_core": "pydantic",
+}  # fmt: skip
+TOOLS = {"mkdocs-material", "pytest-timeout", "ruff", "setuptools", "snakefmt"}  # the tests call them, or pytest does
+IMPORTED_BY = {"semihard.recognizer.onnx_file": {"onnx", "onnxscript"}}  # by torch.onnx.export, which that module calls
+# Its imports are run where somebody imports torchvision, who brings torch.
+IMPORTS_NOTHING_ITSELF = "semihard.compute.torchvision_cpu"
+
+
+def listed(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(requirement).name) for requirement in requirements}
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@cache
+def imported(path: Path) -> list[tuple[str, str | None]]:
+    """The modules that a file imports, within functions too, each with the name that is taken of it."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    whole = [(alias.name, None) for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    return whole + [(node.module, alias.name) for node in froms for alias in node.names]
+
+
+def distributions(modules: list[str]) -> set[str]:
+    """What these modules are of, but for Python's own, this library and the tests."""
+    tops = {module.split(".")[0] for module in modules} - sys.stdlib_module_names - {"semihard", "tests"}
+    return {DISTRIBUTION.get(top, canonicalize_name(top)) for top in tops}
+
+
+def reached(script: str) -> dict[str, str]:
+    """What is imported when a script runs its course, and by which module: the library's modules by name, others."""
+    entries = [entry.partition(":")[0] for entry in possible(script.removesuffix(".py"))]
+    if script == "plot_figure.py":
+        entries += [f"semihard.figures.{figure.draws.partition(':')[0]}" for figure in FIGURES]
+    found: dict[str, str] = {}
+    waiting = [(script, "a rule"), *((entry, script) for entry in entries)]
+    while waiting:
+        module, by = waiting.pop()
+        if module in found:
+            continue
+        found[module] = by
+        path = file_of(module, SCRIPTS)
+        if path is None or module == IMPORTS_NOTHING_ITSELF:
+            continue
+        if not module.endswith(".py"):
+            waiting += [(package, module) for package in parents(module)]
+        for target, name in imported(path):
+            waiting.append((f"{target}.{name}" if name and file_of(f"{target}.{name}", SCRIPTS) else target, module))
+    return found
+
+
+def scripts_of(environment: str) -> Iterator[str]:
+    """The scripts of the rules that name an environment; a rule derived from another has that one's."""
+    for path in (ROOT / "rules").glob("*.smk"):
+        for block in re.split(r"^ *rule(?: \w+)?:", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
+            script = re.search(r"\.\./workflow_scripts/(\w+\.py)", block)
+            if script and f'"../envs/{environment}.yaml"' in block:
+                yield script[1]
+
+
+def test_the_library_lists_what_it_imports():
+    files = [*SCRIPTS.rglob("*.py")]
+    modules = [module for path in files for module, _ in imported(path)]
+    assert distributions(modules).union(*IMPORTED_BY.values()) == listed(project()["dependencies"])
+
+
+def test_snakemake_is_what_the_rules_import_beside_the_library():
+    rules = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+    lines = re.findall(
+        r"^ *(?:from|import) ([\w.]+)", "\n".join(path.read_text(encoding="utf-8") for path in rules), re.M
+    )
+    assert distributions(lines) == listed(project()["optional-dependencies"]["workflow"]) == {"snakemake"}
+    assert 'min_version("9.12.0")' in rules[0].read_text(encoding="utf-8")
+    assert project()["optional-dependencies"]["workflow"] == ["snakemake[reports]>=9.12"]
+
+
+def test_tests_list_what_they_import():
+    files = [path for folder in ("tests", "bench") for path in (ROOT / folder).rglob("*.py")]
+    imports = distributions([module for path in files for module, _ in imported(path)])
+    extra = listed(project()["optional-dependencies"]["test"])
+    others = listed(project()["dependencies"]) | {"snakemake"}
+    assert imports - extra - others == set() and extra - imports - TOOLS == set()
+
+
+def test_every_rule_has_an_environment():
+    scripts = [script for path in ENVIRONMENTS for script in scripts_of(path.stem)]
+    assert sorted(scripts) == sorted(path.name for path in SCRIPTS.glob("*.py"))
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_an_environment_has_what_its_scripts_import(path):
+    """`make lock` keeps the versions; a name that is missing or too many is written or deleted by hand."""
+    wanted: dict[str, str] = {}
+    for script in set(scripts_of(path.stem)):
+        for module, by in reached(script).items():
+            wanted |= dict.fromkeys(IMPORTED_BY.get(module, ()), module)
+            if file_of(module, SCRIPTS) is None:
+                wanted |= dict.fromkeys(distributions([module]), f"{by}, for {script}")
+    held = listed(packages(path))
+    missing = {name: by for name, by in wanted.items() if name not in held}
+    assert (missing, held - set(wanted)) == ({}, set()), "missing, and imported by whom; unused"
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_an_environment_has_the_versions_of_the_lock_file(path):
+    python = {"python_version": python_of(path), "python_full_version": f"{python_of(path)}.0"}
+    lock = [Requirement(line) for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()]
+    pinned = {canonicalize_name(item.name): item for item in lock if not item.marker or item.marker.evaluate(python)}
+    for package in map(Requirement, packages(path)):
+        assert package.specifier == pinned[canonicalize_name(package.name)].specifier, f"{package}: run `make lock`"
+
+
+def packages(path: Path) -> list[str]:
+    dependencies = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
+    return next(item["pip"] for item in dependencies if isinstance(item, dict))
+
+
+def python_of(path: Path) -> str:
+    dependencies = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
+    return next(item.removeprefix("python=") for item in dependencies if str(item).startswith("python="))
+
+
+def test_environments_have_one_python():
+    assert len({python_of(path) for path in ENVIRONMENTS}) == 1
