@@ -54,12 +54,22 @@ def project(finished: Project, tmp_path_factory) -> Project:
         write_benchmark(folder / f"data/faces_webface_112x112/{name}.bin", 20, 71_000)
     write_folder(folder / "data/inquiries_112x112", ((12, 2),), 72_000)
     write_pipeline(folder / "data/pipeline")
+    (folder / "data/my_faces/person").mkdir(parents=True)
+    for name in (
+        "faces_fairface_112x112/train.rec",
+        "faces_fairface_112x112/labels.csv",
+        "faces_lfw_train_112x112/train.rec",
+    ):
+        (folder / "faces" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "faces" / name).touch()
+    (folder / "faces/weights").mkdir()
+    (folder / "faces/weights/xface_mobilefacenet512_sd.pt").touch()
     return project
 
 
 def run(project: Project, command: str) -> None:
-    """Run a command of a page: a study of configs/ at a hundredth of its size, the reader's own as the one that is finished,
-    and what is for a cluster as far as it gets without one."""
+    """Run a command of a page: a study of configs/ at a hundredth of its size, the reader's own as the one that is finished.
+    What is for a cluster, and the audit, which tests/studies runs to its end, are dry-run."""
     for said, meant in NOT_WRITTEN_OUT.items():
         command = command.replace(said, meant)
     program, *words = shlex.split(command)
@@ -75,11 +85,13 @@ def run(project: Project, command: str) -> None:
             small = SMALL if own else reduced(read_yaml(project.folder / words[at]))
             words[at] = f"{words[at].replace('/', '_')}.small.yaml"
             (project.folder / words[at]).write_text(yaml.safe_dump(small, sort_keys=False), encoding="utf-8")
-        project.snakemake(*(["-n"] if "profiles/slurm" in words else []), *words)
+        dry = {"profiles/slurm", "configs_audit.yaml.small.yaml"} & set(words)
+        project.snakemake(*(["-n"] if dry else []), *words)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_of_a_page_works(project, page):
+def test_every_command_of_a_page_works(project, page, monkeypatch):
+    monkeypatch.setenv("SEMIHARD_FACES", str(project.folder / "faces"))
     for command in commands(page):
         run(project, command)
 
