@@ -1,7 +1,5 @@
 """A network as an ONNX graph, run by onnxruntime: it embeds, and is neither trained nor looked through for gradients."""
 
-import math
-
 import numpy as np
 import onnxruntime
 import torch
@@ -13,8 +11,8 @@ from semihard.errors import InputError
 class OnnxGraph(nn.Module):
     """Float pixels `[n, 3, h, w]` to raw features float32 `[n, D]`.
 
-    Its only tensor, `graph`, holds the bytes of the file, uint8 `[B]`, so that a model file keeps it as any other network.
-    bytes: B; axes: the order of the graph's input, "nchw" or "nhwc"; output: the name of the output taken; batch: the images
+    Its only tensor, `graph`, holds the bytes of the file, uint8 `[size]`, so that a model file keeps it as any other network.
+    size: in bytes; axes: the order of the graph's input, "nchw" or "nhwc"; output: the name of the output taken; batch: the images
     that the graph takes at a time, 0 for any number.
     """
 
@@ -60,7 +58,7 @@ def Backbone(
 def open_session(graph: bytes) -> onnxruntime.InferenceSession:
     """What runs a graph: on CUDA where this onnxruntime can, on as many threads as torch has. Raises what onnxruntime does."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = max(1, math.floor(torch.get_num_threads()))
+    options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     wanted = ["CUDAExecutionProvider"] if torch.cuda.is_available() else []
     there = onnxruntime.get_available_providers()
