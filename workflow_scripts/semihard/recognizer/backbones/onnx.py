@@ -12,8 +12,8 @@ class OnnxGraph(nn.Module):
     """Float pixels `[n, 3, h, w]` to raw features float32 `[n, D]`.
 
     Its only tensor, `graph`, holds the bytes of the file, uint8 `[size]`, so that a model file keeps it as any other network.
-    size: in bytes; axes: the order of the graph's input, "nchw" or "nhwc"; output: the name of the output taken; batch: the images
-    that the graph takes at a time, 0 for any number.
+    size: in bytes; axes: the order of the graph's input, "nchw" or "nhwc"; output: the name of the output taken; batch: the
+    images that the graph takes at a time, 0 for any number.
     """
 
     def __init__(self, size: int, axes: str, output: str, batch: int):
