@@ -15,12 +15,21 @@ from semihard.compute import device as devices
 from semihard.compute.device import autocast, dtype_of
 from semihard.compute.processes import launch
 from semihard.compute.tensors import to_float
+from semihard.compute.training_run import TrainingFiles
 from semihard.errors import InputError, NonFiniteLossError
+from semihard.generator import training as generator_training
+from semihard.generator.methods.cemiface.objective import CemiFaceObjective
+from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
+from semihard.generator.training import train_generator
 from semihard.recognizer import memory, training
 from semihard.recognizer.memory import training_bytes
 from semihard.recognizer.settings import DomainMixup, Recognizer
+from semihard.storage import schemas
+from semihard.storage.artifacts import read_artifact
+from semihard.storage.provenance import Provenance
 from semihard.workflow.study import given
 from tests.unit.test_recognizer_training import SETTINGS, run, write_people
+from tests.unit.toy_generator import SIZE, toy_embedder, toy_faces
 
 CPU = torch.device("cpu")
 ONE_STEP = SETTINGS.model_copy(
@@ -246,3 +255,46 @@ def test_a_loss_of_float16_that_is_not_finite_still_ends_the_training(people, tm
     )
     with pytest.raises(NonFiniteLossError, match="loss not finite at step 0"):
         run(HALF, people, tmp_path)
+
+
+def train_toy_generator(folder: Path, **given) -> tuple[bytes, dict]:
+    """A toy generator's file and history."""
+    embedder = folder / "embedder.safetensors"
+    if not embedder.exists():
+        folder.mkdir()
+        toy_faces(folder / "faces.h5", 8, 2)
+        toy_embedder(embedder)
+    settings = CemiFaceGenerator(
+        **{"trained_on": "f", "embedder": "e", "network": "tiny", "image_size": SIZE, "batch": 8, "epochs": 20},
+        **{"learning_rate": 2e-3, "precision": "fp16"},
+        **given,
+    )
+    files = TrainingFiles(folder / "model", folder / "history.h5", folder / "epochs")
+    train_generator(settings, folder / "faces.h5", files, Provenance(), embedder)
+    return (folder / "model").read_bytes(), read_artifact(folder / "history.h5", schemas.HISTORY)
+
+
+def test_generators_learn_in_float16_and_go_on_to_the_same_bytes(tmp_path, monkeypatch):
+    """From a scale so great that the first steps are skipped: Muon and AdamW."""
+
+    def scaler(device, precision):
+        return torch.amp.GradScaler(device.type, init_scale=2.0**34, enabled=precision == "fp16")
+
+    monkeypatch.setattr(generator_training, "loss_scaler", scaler)
+    whole, history = train_toy_generator(tmp_path / "whole", muon_learning_rate=0.02)
+    assert history["columns/loss"][-1] < history["columns/loss"][0]
+    assert history["columns/loss_scale"][-1] < 2.0**34 and np.isfinite(history["columns/gradient_norm"]).all()
+    losses, count = CemiFaceObjective.losses, []
+
+    def stopping(*arguments, **drawn):
+        count.append(1)
+        if len(count) == 23:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return losses(*arguments, **drawn)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CemiFaceObjective, "losses", stopping)
+        with pytest.raises(SystemExit):
+            train_toy_generator(tmp_path / "killed", muon_learning_rate=0.02)
+    assert (tmp_path / "killed" / "model.resume" / "state.pt").exists()
+    assert train_toy_generator(tmp_path / "killed", muon_learning_rate=0.02)[0] == whole
