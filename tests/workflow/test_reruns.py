@@ -31,6 +31,7 @@ PLOTS_OF_ALL = {
     "plot_accuracy",
     "plot_accuracy_over_similarity",
     "plot_roc",
+    "plot_epochs",
     "plot_diversity",
     "plot_duplicates",
     "plot_fidelity",
@@ -86,6 +87,7 @@ def test_edited_heads_rerun_recognizers_and_verification_only(project):
     (project.folder / HEADS).write_text(text + "\n\nEDITED = 1\n")
     jobs = project.would_run()
     verification = {"train_recognizer", "verify", "verify_epochs", "score_study", "plot_recognizer_curves", "plot_roc"}
+    verification |= {"plot_epochs"}
     assert set(jobs) == verification | {"plot_accuracy", "plot_accuracy_over_similarity"}
     assert jobs["train_recognizer"] == jobs["verify"] == 6 and jobs["verify_epochs"] == 5
 
