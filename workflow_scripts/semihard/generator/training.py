@@ -94,7 +94,7 @@ def train_generator(
                 sums[name] = sums.get(name, 0) + loss.detach() / settings.accumulation
         scaler.unscale_(optimizer)
         if settings.clip_norm:
-            norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm, foreach=True)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm, foreach=device.type != "mps")
             skipped = scaler.is_enabled() & ~norm.isfinite()  # float16's range was left: a step that is not made
             sums["gradient_norm"] = torch.where(skipped, 0, norm)
         scaler.step(optimizer, rate_factor(settings, i, steps))

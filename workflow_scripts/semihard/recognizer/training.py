@@ -117,7 +117,9 @@ def train_recognizer(
             told.append(torch.stack([loss.detach(), accuracy]))
         scaler.unscale_(optimizer)
         if settings.clip_norm:
-            torch.nn.utils.clip_grad_norm_(model.backbone.parameters(), settings.clip_norm, foreach=True)
+            torch.nn.utils.clip_grad_norm_(
+                model.backbone.parameters(), settings.clip_norm, foreach=device.type != "mps"
+            )
         scaler.step(optimizer)
         scaler.update()
         if sampled:
