@@ -135,6 +135,13 @@ def test_reordered_and_respelled_configuration_reruns_nothing(project):
     assert project.would_run() == {}
 
 
+def test_who_watches_a_training_and_knobs_that_are_off_change_nothing(project):
+    config = changed("study.tracker", "tensorboard")
+    config["recognizers"]["tiny"]["accumulation"] = 1
+    project.configure(config)
+    assert project.would_run() == {}
+
+
 def test_unused_entry_changes_nothing(project):
     project.configure(changed("facesets.casia", {"source": "recordio", "path": "/nowhere"}))
     assert project.would_run() == {}
