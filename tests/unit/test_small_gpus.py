@@ -157,7 +157,7 @@ def test_parts_are_counted_and_named_where_the_whole_does_not_fit(people, tmp_pa
     with pytest.raises(InputError, match=r"this toy has 0.0 GB free; set `accumulation` to 4, or lower `batch` \(16\)"):
         run(SETTINGS, people, tmp_path)
     run(SETTINGS.model_copy(update={"accumulation": 4, "epochs": 1}), people, tmp_path)
-    assert "train recognizer: 5 steps of 16 images, in 1 process(es) 4 parts of 4, about" in caplog.text
+    assert "train recognizer: 5 steps of 16 images, 1 process(es) × 4 part(s) of 4, about" in caplog.text
 
 
 def test_parts_that_do_not_divide_are_refused():

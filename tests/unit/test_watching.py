@@ -180,6 +180,27 @@ def test_wandb_is_told_the_settings_and_every_window(people, tmp_path, monkeypat
     assert warned == (fail_at is not None)
 
 
+def test_mlflow_is_told_the_settings_and_every_window(people, tmp_path, monkeypatch):
+    calls, given = [], {}
+    limits = SimpleNamespace(MAX_PARAM_VAL_LENGTH=500, MAX_PARAMS_TAGS_PER_BATCH=100)
+    fake(
+        monkeypatch,
+        "mlflow",
+        search_experiments=lambda filter_string: [],
+        create_experiment=lambda **arguments: given.update(arguments) or "7",
+        start_run=lambda **arguments: given.update(arguments),
+        log_params=calls.append,
+        log_metrics=lambda values, step: calls.append((step, values)),
+        end_run=lambda: calls.append("finished"),
+        utils=SimpleNamespace(validation=limits),
+    )
+    _, history = run(people, tmp_path, Tracker("mlflow", tmp_path / "logs", "train/tiny"))
+    assert (given["name"], given["experiment_id"], given["run_name"]) == ("semihard", "7", "train/tiny")
+    assert calls[0] == {"backbone": "tiny"} and calls[-1] == "finished"
+    assert [step for step, _ in calls[1:-1]] == history["step"].tolist()
+    assert [values["loss"] for _, values in calls[1:-1]] == history["columns/loss"].tolist()
+
+
 def test_a_tracker_that_is_not_there_is_said_before_anything_is_trained(people, tmp_path, monkeypatch):
     with pytest.raises(
         InputError, match=r"^study.tracker: mlflow is not installed; pip install mlflow, or leave `tracker` out$"

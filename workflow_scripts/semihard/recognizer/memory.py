@@ -70,7 +70,7 @@ def check_memory(settings: Recognizer, identities: int, steps: int, device: torc
     needed, (free, where) = training_bytes(settings, identities, half), free_memory(device)
     share = settings.batch // settings.processes
     log.info(
-        "train recognizer: %d steps of %d images, in %d process(es) %d parts of %d, about %.1f GB beside the images decoded",
+        "train recognizer: %d steps of %d images, %d process(es) × %d part(s) of %d, about %.1f GB beside the images decoded",
         steps, settings.batch, settings.processes, settings.accumulation, share // settings.accumulation, needed / 1e9,
     )  # fmt: skip
     if needed > free:
