@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from PIL import Image, ImageDraw
 
-from semihard.figures.sheets import FRAME, GAP, INK, MARGIN, MIDDLE, font_of, save_sheet, tile_of, tile_size
+from semihard.figures.sheets import FRAME, GAP, INK, MARGIN, MIDDLE, font_of, save_sheet, spread, tile_of, tile_size
 from semihard.figures.style import (
     BLUE,
     MUTED,
@@ -26,7 +26,7 @@ from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
 
 COLUMNS = 3
-MOST_COLUMNS = 12  # of a sheet
+MOST = 12  # epochs on a sheet, and in a legend
 
 
 def plot_learning(learning: Path | str, svg: Path | str, csv: Path | str) -> None:
@@ -63,7 +63,7 @@ def plot_learning(learning: Path | str, svg: Path | str, csv: Path | str) -> Non
 
 def plot_learning_similarity(learning: Path | str, svg: Path | str, csv: Path | str) -> None:
     """Draw achieved similarity against requested m, a curve per epoch of an artifact "learning", the darker the later, and
-    the diagonal. CSV: epoch, m, images, mean, standard_deviation."""
+    the diagonal; of more than 12 epochs, 12 are named. CSV: epoch, m, images, mean, standard_deviation."""
     data = read_artifact(learning, schemas.LEARNING)
     m, similarity = data["m"], data["similarity"].astype(np.float64)
     with style():
@@ -71,8 +71,10 @@ def plot_learning_similarity(learning: Path | str, svg: Path | str, csv: Path | 
         axes = figure.subplots()
         axes.axline((0, 0), slope=1, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), label="achieved = requested")
         colours = mpl.colormaps["viridis"](np.linspace(0.85, 0.05, len(similarity)))
-        for epoch, colour, values in zip(data["epoch"], colours, similarity, strict=True):
-            axes.plot(m, values.mean(1), marker="o", markersize=2.6, color=colour, label=f"{epoch}")
+        named = spread(len(similarity), MOST)
+        for i, (epoch, colour, values) in enumerate(zip(data["epoch"], colours, similarity, strict=True)):
+            label = f"{epoch}" if i in named else None
+            axes.plot(m, values.mean(1), marker="o", markersize=2.6, color=colour, label=label)
         axes.set(xlabel="requested similarity $m$", ylabel="achieved similarity (cosine)")
         axes.margins(x=0.03)
         legend_beside(figure, axes, "after epoch")
@@ -92,7 +94,7 @@ def plot_learning_faces(learning: Path | str, png: Path | str, csv: Path | str) 
     """
     data = read_artifact(learning, schemas.LEARNING)
     epochs, framed = data["epoch"], data["condition_faces"]
-    shown = np.unique(np.linspace(0, len(epochs) - 1, min(MOST_COLUMNS, len(epochs))).round().astype(np.int64))
+    shown = spread(len(epochs), MOST)
     images = data["faces"][shown]
     rows = range(images.shape[1])
     width, height = tile_size(images[0, 0])
