@@ -20,7 +20,7 @@ rule train_attribute_classifier:
         classifier=made_by("train_attribute_classifier"),
     conda:
         "../envs/training.yaml"
-    threads: 8
+    threads: gpu_threads(8)
     resources:
         gpu=1,
         mem_mb=8000,
@@ -70,7 +70,7 @@ rule annotate_attributes:
         "<results>/logs/annotate_attributes/{classifier}/{faceset}.log",
     conda:
         "../envs/training.yaml"
-    threads: 8
+    threads: gpu_threads(8)
     resources:
         gpu=1,
         mem_mb=8000,

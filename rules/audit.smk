@@ -17,7 +17,7 @@ rule audit_leakage:
         "<results>/logs/audit_leakage/{faceset}/{reference}.log",
     conda:
         "../envs/training.yaml"
-    threads: 8
+    threads: gpu_threads(8)
     resources:
         gpu=1,
         mem_mb=16000,
@@ -42,7 +42,7 @@ rule find_duplicates:
         "<results>/logs/find_duplicates/{faceset}.log",
     conda:
         "../envs/training.yaml"
-    threads: 8
+    threads: gpu_threads(8)
     resources:
         gpu=1,
         mem_mb=16000,
@@ -89,7 +89,7 @@ rule measure_fidelity:
         "<results>/logs/measure_fidelity/{faceset}.log",
     conda:
         "../envs/training.yaml"
-    threads: 8
+    threads: gpu_threads(8)
     resources:
         gpu=len(inception_weights(PLAN)),
         mem_mb=16000,

@@ -125,6 +125,25 @@ def entry(wildcard, name):
     return getattr(PLAN.config, SECTION_OF[wildcard])[name]
 
 
+CORES_PER_GPU = 4  # on a cluster, whose nodes are not known here: more would wait for ever where nodes are small
+
+
+def gpu_threads(most, trained=None):
+    """The parameter function for the threads of a stage that takes GPUs: the same share of the cores as of the GPUs that
+    Snakemake was given (--cores, --resources gpu=N), at most `most` for each, so that N of them run at once. trained: the
+    wildcard of the entry that says how many GPUs it takes, one without."""
+
+    def threads(wildcards):
+        own = entry(trained, wildcards[trained]).processes if trained else 1
+        given = workflow.global_resources
+        if given["_cores"].value is None or not workflow.is_main_process:  # on a cluster; or in one of its jobs
+            return CORES_PER_GPU * own
+        gpus = given["gpu"].value if "gpu" in given else 1
+        return max(1, min(most * own, given["_cores"].value * own // max(1, gpus)))
+
+    return threads
+
+
 def made_by(rule):
     """A wildcard constraint: the entries that a rule makes."""
     return "|".join(map(re.escape, PLAN.made_by(rule))) or "(?!)"

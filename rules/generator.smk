@@ -21,7 +21,7 @@ rule train_generator:
         generator=made_by("train_generator"),
     conda:
         "../envs/training.yaml"
-    threads: 16
+    threads: gpu_threads(16, "generator")
     resources:
         gpu=lambda wildcards: entry("generator", wildcards.generator).processes,
         mem_mb=32000,
@@ -67,7 +67,7 @@ rule calibrate_similarity:
         "<results>/logs/calibrate_similarity/{generator}.log",
     conda:
         "../envs/training.yaml"
-    threads: 16
+    threads: gpu_threads(16)
     resources:
         gpu=1,
         mem_mb=16000,
@@ -90,7 +90,7 @@ rule measure_learning:
         "<results>/logs/measure_learning/{generator}.log",
     conda:
         "../envs/training.yaml"
-    threads: 16
+    threads: gpu_threads(16)
     resources:
         gpu=1,
         mem_mb=16000,

@@ -19,7 +19,7 @@ rule train_recognizer:
         "<results>/logs/train_recognizer/{recognizer}/{faceset}/seed{seed}.log",
     conda:
         "../envs/training.yaml"
-    threads: 16
+    threads: gpu_threads(16, "recognizer")
     resources:
         gpu=lambda wildcards: entry("recognizer", wildcards.recognizer).processes,
         mem_mb=32000,

@@ -40,7 +40,7 @@ rule embed_faces:
         "<results>/logs/embed_faces/{embedder}/{faceset}.log",
     conda:
         "../envs/training.yaml"
-    threads: 8
+    threads: gpu_threads(8)
     resources:
         gpu=1,
         mem_mb=8000,

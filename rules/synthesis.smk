@@ -41,7 +41,7 @@ rule synthesize:
         faceset=made_by("synthesize"),
     conda:
         "../envs/training.yaml"
-    threads: 16
+    threads: gpu_threads(16)
     resources:
         gpu=1,
         mem_mb=16000,
@@ -89,7 +89,7 @@ rule synthesize_mixup_path:
         faceset=made_by("synthesize"),
     conda:
         "../envs/training.yaml"
-    threads: 16
+    threads: gpu_threads(16)
     resources:
         gpu=1,
         mem_mb=16000,

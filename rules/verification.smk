@@ -18,7 +18,7 @@ rule verify:
         "<results>/logs/verify/{recognizer}/{faceset}/seed{seed}/{benchmark}.log",
     conda:
         "../envs/training.yaml"
-    threads: 8
+    threads: gpu_threads(8)
     resources:
         gpu=1,
         mem_mb=8000,
@@ -53,7 +53,7 @@ rule verify_epochs:
         "<results>/logs/verify_epochs/{recognizer}/{faceset}/seed{seed}/{benchmark}.log",
     conda:
         "../envs/training.yaml"
-    threads: 8
+    threads: gpu_threads(8)
     resources:
         gpu=1,
         mem_mb=8000,

@@ -61,11 +61,12 @@ def test_weights_count_five_times_and_half_precision_keeps_a_copy():
     assert whole.needed(10) == int(IN_FLIGHT * (whole.fixed + 10 * whole.per_image)) and COUNTED_BATCH == 2
 
 
+@pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("method", ["ddpm", "dcface"])
-def test_every_method_is_counted(method: str):
+def test_every_method_is_counted(method: str, half: bool):
     common = {"trained_on": "f", "network": "tiny", "method": method}
     settings = UnconditionalGenerator(**common) if method == "ddpm" else DCFaceGenerator(**common, embedder="e")
-    found = training_cost(settings, spec_of("tiny", 32, method), None if method == "ddpm" else guide(), half=False)
+    found = training_cost(settings, spec_of("tiny", 32, method), None if method == "ddpm" else guide(), half)
     assert found.flops > 2e8 and found.per_image > 1e5
 
 

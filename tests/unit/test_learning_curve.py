@@ -7,25 +7,35 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
+from semihard.audit.fidelity import draw, halves
 from semihard.audit.learning_curve import measure_learning
 from semihard.audit.settings import FidelityAudit
 from semihard.compute.training_run import Schedule, TrainingFiles
 from semihard.errors import InputError
 from semihard.figures.audits import plot_fidelity
-from semihard.figures.training import plot_learning
+from semihard.figures.learning import plot_epochs, plot_learning, plot_learning_faces, plot_learning_similarity
+from semihard.figures.sheets import tile_of
 from semihard.generator import training
+from semihard.generator.method import method_named
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator
+from semihard.generator.model_file import load_generator
+from semihard.generator.samplers import denoise, draw_noise
 from semihard.generator.training import steps_of, train_generator
+from semihard.similarity.embedders import load_embedder
 from semihard.similarity.embedding import embed_faces
+from semihard.similarity.embedding_pairs import identity_of_each
 from semihard.storage import schemas
-from semihard.storage.artifacts import read_artifact
+from semihard.storage.artifacts import read_artifact, write_artifact
+from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 from tests.unit.toy_generator import SIZE, toy_embedder, toy_faces, toy_generator
 
 PROVENANCE = Provenance(rule="r")
+CPU = torch.device("cpu")
 SMALL = {"trained_on": "f", "network": "tiny", "image_size": SIZE, "batch": 8, "precision": "fp32"}
 
 
@@ -126,6 +136,59 @@ def test_the_curve_has_every_epoch_and_falls_as_the_generator_learns(inputs, tmp
     table = pd.read_csv(tmp_path / "f.csv")
     assert len(table) == 15 and table["value"].tolist() == pytest.approx(found["value"].T.ravel().tolist(), rel=1e-5)
 
+    assert found["m"].tolist() == [-1, -0.5, 0, 0.5, 1] and found["similarity"].shape == (3, 5, 16)
+    assert found["faces"].shape == (3, 6, SIZE, SIZE, 3) and found["condition_faces"].shape == (6, SIZE, SIZE, 3)
+    plot_learning_similarity(tmp_path / "learning.h5", tmp_path / "s.svg", tmp_path / "s.csv")
+    table = pd.read_csv(tmp_path / "s.csv").set_index(["epoch", "m"])
+    assert len(table) == 15 and (table["images"] == 16).all()
+    assert table.loc[(10, 0.5), "mean"] == pytest.approx(found["similarity"][1, 3].mean(), abs=1e-6)
+    plot_learning_faces(tmp_path / "learning.h5", tmp_path / "f.png", tmp_path / "faces.csv")
+    sheet = np.asarray(Image.open(tmp_path / "f.png"))
+    tiles = [np.asarray(tile_of(found["faces"][epoch, row])) for epoch, row in ((0, 0), (2, 5))]
+    assert np.array_equal(sheet[8 + 25 :, 8 + 112 + 16 :][:112, :112], tiles[0])
+    assert np.array_equal(sheet[-8 - 112 : -8, -8 - 112 : -8], tiles[1])
+    assert not np.array_equal(*tiles) and len(pd.read_csv(tmp_path / "faces.csv")) == 18
+
+
+def test_the_faces_and_similarities_of_an_epoch_are_those_that_its_file_draws(inputs, tmp_path):
+    """Naively: one image at a time, with the noise of its number."""
+    epochs = tmp_path / "epochs"
+    epochs.mkdir()
+    path = toy_generator(epochs / "epoch0001.safetensors", inputs[1])
+    settings = entry(epochs=1, keep_every=1)
+    found = curve(settings, inputs, epochs, tmp_path / "learning.h5")
+    (network, spec), guide, faces = load_generator(path, CPU), load_embedder(inputs[1], CPU), FaceSet(inputs[0])
+    rows = draw(halves(identity_of_each(faces))[0], 24)
+    for i in (0, 5, 15):
+        pixels = torch.from_numpy(faces.images(rows[i : i + 1])).permute(0, 3, 1, 2)
+        identity = torch.nn.functional.normalize(guide.embed(pixels))
+        noise = draw_noise(settings.seed, np.array([i]), np.array([0]), SIZE)
+        for k in (2, 4):
+            m = torch.tensor([found["m"][k]], dtype=torch.float32)
+            predict = method_named("cemiface").condition_similarity(network, identity, m)
+            with torch.inference_mode():
+                image = denoise(predict, spec, noise, "dpmsolver++", 10)
+            cosine = float((torch.nn.functional.normalize(guide.embed(image)) * identity).sum())
+            assert found["similarity"][0, k, i] == pytest.approx(cosine, abs=0.02)  # a grey level of some pixels
+            if k == 2 and i < 6:
+                close = np.abs(found["faces"][0, i].astype(int) - image[0].permute(1, 2, 0).numpy())
+                assert close.max() <= 1
+        if i < 6:
+            assert np.array_equal(found["condition_faces"][i], faces.images(rows[i : i + 1])[0])
+
+
+def test_accuracy_of_every_epoch_kept(tmp_path):
+    paths = {}
+    for label, best in (("real", 0.9), ("drawn", 0.8)):
+        accuracy = best - np.array([[0.2], [0.1], [0.0]]) + np.linspace(-0.02, 0.02, 10)
+        paths[label] = tmp_path / f"{label}.h5"
+        write_artifact(paths[label], schemas.EPOCHS, {"epoch": [5, 10, 15], "accuracy": accuracy})
+    plot_epochs(paths, tmp_path / "e.svg", tmp_path / "e.csv", real="real")
+    table = pd.read_csv(tmp_path / "e.csv").set_index(["label", "epoch"])
+    assert len(table) == 6 and table.loc[("drawn", 10), "accuracy"] == pytest.approx(70)
+    assert table.loc[("real", 15), "fold_sd"] == pytest.approx(100 * np.linspace(-0.02, 0.02, 10).std(), rel=1e-4)
+    assert (tmp_path / "e.svg").stat().st_size > 5000
+
 
 @pytest.mark.parametrize("method", ["ddpm", "dcface"])
 def test_every_method_has_a_curve(inputs, tmp_path, method):
@@ -138,7 +201,12 @@ def test_every_method_has_a_curve(inputs, tmp_path, method):
         from semihard.generator.methods.dcface.settings import DCFaceGenerator
 
         settings = DCFaceGenerator(**(given | {"method": "dcface", "embedder": "e"}))
-    assert np.isfinite(curve(settings, inputs, epochs, tmp_path / "learning.h5")["value"][0, 1:]).all()
+    found = curve(settings, inputs, epochs, tmp_path / "learning.h5")
+    assert np.isfinite(found["value"][0, 1:]).all()
+    assert found["m"].size == found["similarity"].size == 0 and found["faces"].shape == (1, 6, SIZE, SIZE, 3)
+    assert len(found["condition_faces"]) == (6 if method == "dcface" else 0)
+    plot_learning_faces(tmp_path / "learning.h5", tmp_path / "f.png", tmp_path / "f.csv")
+    assert Image.open(tmp_path / "f.png").width == 128 + 128 * (method == "dcface")
 
 
 def test_epochs_removed_by_hand_are_named(inputs, tmp_path, caplog):
@@ -155,8 +223,6 @@ def test_epochs_removed_by_hand_are_named(inputs, tmp_path, caplog):
 
 
 def test_the_picture_of_fidelity_shows_every_number_and_says_what_is_missing(tmp_path):
-    from semihard.storage.artifacts import write_artifact
-
     names = ["frechet_distance", "precision", "recall", "density", "coverage"]
     for faceset, first in (("a", 0.5), ("b", np.nan)):
         value = np.array([[first, 0.1, 0.2, 0.3, 0.4], [np.nan, 0.5, 0.6, 0.7, 0.8]])

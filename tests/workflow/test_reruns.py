@@ -32,6 +32,7 @@ PLOTS_OF_ALL = {
     "plot_accuracy",
     "plot_accuracy_over_similarity",
     "plot_roc",
+    "plot_epochs",
     "plot_diversity",
     "plot_duplicates",
     "plot_fidelity",
@@ -87,7 +88,8 @@ def test_edited_heads_rerun_recognizers_and_verification_only(project):
     (project.folder / HEADS).write_text(text + "\n\nEDITED = 1\n")
     jobs = project.would_run()
     verification = {"train_recognizer", "verify", "verify_epochs", "score_study", "plot_recognizer_curves", "plot_roc"}
-    assert set(jobs) == verification | {"plot_accuracy", "plot_accuracy_over_similarity", "export_recognizer"}
+    verification |= {"plot_epochs", "export_recognizer"}
+    assert set(jobs) == verification | {"plot_accuracy", "plot_accuracy_over_similarity"}
     assert jobs["train_recognizer"] == jobs["verify"] == 6 and jobs["verify_epochs"] == 5
 
 
@@ -130,6 +132,13 @@ def test_reordered_and_respelled_configuration_reruns_nothing(project):
     config["generators"]["tiny"] = dict(reversed(config["generators"]["tiny"].items()))
     config["generators"]["tiny"]["lambda"] = 0.05  # its default, written out
     config["facesets"] = dict(reversed(config["facesets"].items()))
+    project.configure(config)
+    assert project.would_run() == {}
+
+
+def test_who_watches_a_training_and_knobs_that_are_off_change_nothing(project):
+    config = changed("study.tracker", "tensorboard")
+    config["recognizers"]["tiny"]["accumulation"] = 1
     project.configure(config)
     assert project.would_run() == {}
 

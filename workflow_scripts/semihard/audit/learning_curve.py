@@ -1,4 +1,5 @@
-"""Fidelity over images seen: what each kept epoch of a generator's training draws, against what it learns from."""
+"""What each kept epoch of a generator's training draws: its fidelity to what it learns from, the similarity it achieves for
+the one asked for, and faces of the same conditions and noise."""
 
 import logging
 import re
@@ -14,11 +15,12 @@ from semihard.compute.device import autocast, best_device
 from semihard.compute.progress import progress
 from semihard.compute.tensors import resize
 from semihard.errors import InputError
-from semihard.generator.method import TrainingImages, method_named
-from semihard.generator.model_file import load_generator
+from semihard.generator.method import Method, TrainingImages, method_named
+from semihard.generator.model_file import GeneratorSpec, load_generator
+from semihard.generator.network import Denoiser
 from semihard.generator.samplers import denoise, draw_noise
 from semihard.generator.settings import Diffusion
-from semihard.similarity.embedders import load_embedder
+from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
@@ -29,6 +31,8 @@ log = logging.getLogger("semihard")
 IMAGES = 1000  # of each epoch: the curve needs the order of its points, not their last digit
 BATCH = 100
 SAMPLER, STEPS = "dpmsolver++", 10
+VALUES, INQUIRIES = 5, 16  # of m; of the curve of similarity
+ROWS = 6  # of the sheet
 
 
 def measure_learning(
@@ -42,12 +46,14 @@ def measure_learning(
     provenance: Provenance,
     guide_path: Path | str | None = None,
 ) -> None:
-    """Write the artifact "learning": `MEASURES` of every epoch kept in the folder `epochs_path`, and their null.
+    """Write the artifact "learning": `MEASURES` of every epoch kept in the folder `epochs_path`, and their null; similarity
+    achieved for 5 values of m, of a method that takes one, and 6 faces.
 
     faces_path, embeddings_path: the generator's training set and its embeddings by the embedder `model_path`, which
     measures; guide_path: the embedder of the generator's losses, None for a ddpm. Each epoch draws the same images: as
     many as of one half of the set, at most 1,000, conditioned as in training on images of that half, each with one
-    similarity m and one noise of its own, in 10 steps of DPM-Solver++.
+    similarity m and one noise of its own, in 10 steps of DPM-Solver++; the first 16 of these images are also asked for at
+    every value of m.
     Epochs that `settings` ask for and the folder lacks are named in the log and left out. Raises InputError where none
     is left.
     """
@@ -72,7 +78,7 @@ def measure_learning(
     judge = load_embedder(model_path, device)
     guide = load_embedder(guide_path, device) if guide_path else None
     method = method_named(settings.method)
-    values = []
+    values, sheet, achieved = [], [], []
     with progress("draw", len(networks) * count, "images") as advance:
         for path in networks.values():
             network, spec = load_generator(path, device)
@@ -80,15 +86,59 @@ def measure_learning(
             for chosen in np.split(np.arange(count), range(BATCH, count, BATCH)):
                 noise = draw_noise(settings.seed, chosen, np.zeros_like(chosen), spec.image_size).to(device)
                 with autocast(device, settings.precision), torch.inference_mode():
-                    pixels = torch.from_numpy(faces.images(rows[chosen])).permute(0, 3, 1, 2)
-                    pixels = resize(pixels, spec.image_size).to(device)
+                    pixels = pixels_of(faces, rows[chosen], spec).to(device)
                     training_images = TrainingImages(rows[chosen], len(faces), pixels, settings.seed)
                     predict = method.condition_training_images(training_images, network, spec, guide)
                     images = denoise(predict, spec, noise, SAMPLER, min(STEPS, spec.timesteps))
                     parts.append(nn.functional.normalize(judge.embed(images)).cpu())
+                    if len(parts) == 1 and not settings.takes_similarity:
+                        sheet.append(images[:ROWS])
                 advance(len(chosen))
+            if settings.takes_similarity:
+                pixels = pixels_of(faces, rows[:INQUIRIES], spec).to(device)
+                m_values, similarity, images = over_similarity(settings, method, network, spec, guide, pixels)
+                achieved.append(similarity)
+                sheet.append(images[:ROWS])
             values.append(compare(unit[others], torch.cat(parts).double(), audit.nearest, path.stem))
     epochs = np.array(list(networks))
     seen = np.round(epochs * len(faces)).astype(np.int64)
     data = {"epoch": epochs, "images": seen, "name": list(MEASURES), "value": np.array(values), "null": np.array(null)}
+    asked = (m_values, np.stack(achieved)) if achieved else (np.empty(0), np.empty((len(epochs), 0, 0)))
+    data |= dict(zip(("m", "similarity"), asked, strict=True)) | {"faces": np.stack([pictures(one) for one in sheet])}
+    conditions = pictures(pixels_of(faces, rows[:ROWS], spec))
+    data["condition_faces"] = conditions if settings.conditioned_on != "nothing" else conditions[:0]
     write_artifact(output, schemas.LEARNING, data, provenance, {"count": count, "faces": faces.path.stem})
+
+
+def pixels_of(faces: FaceSet, rows: np.ndarray, spec: GeneratorSpec) -> torch.Tensor:
+    """Images of a face set at the generator's size, uint8 `[n, 3, s, s]`."""
+    return resize(torch.from_numpy(faces.images(rows)).permute(0, 3, 1, 2), spec.image_size)
+
+
+def pictures(images: torch.Tensor) -> np.ndarray:
+    """Images `[n, 3, s, s]` as a sheet has them, uint8 `[n, s, s, 3]`."""
+    return images.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def over_similarity(
+    settings: Diffusion,
+    method: Method,
+    network: Denoiser,
+    spec: GeneratorSpec,
+    guide: Embedder,
+    pixels: torch.Tensor,
+) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
+    """Values of m `[M]`; the cosines achieved for them, float32 `[M, n]`, to images uint8 `[n, 3, s, s]` by the embedder of
+    the loss, from one noise for each image; and what is drawn at the middle value, uint8 `[n, 3, s, s]`."""
+    m_values, number = method.similarities(spec, VALUES), np.arange(len(pixels))
+    noise = draw_noise(settings.seed, number, np.zeros_like(number), spec.image_size).to(pixels.device)
+    cosines, drawn = [], []
+    with torch.inference_mode():
+        identity = nn.functional.normalize(guide.embed(pixels))
+        for m in m_values:
+            asked = torch.full((len(pixels),), float(m), device=pixels.device)
+            with autocast(pixels.device, settings.precision):
+                predict = method.condition_similarity(network, identity, asked)
+                drawn.append(denoise(predict, spec, noise, SAMPLER, min(STEPS, spec.timesteps)))
+            cosines.append(nn.functional.cosine_similarity(guide.embed(drawn[-1]), identity).cpu().numpy())
+    return m_values, np.stack(cosines), drawn[len(m_values) // 2]

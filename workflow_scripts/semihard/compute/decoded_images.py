@@ -57,10 +57,10 @@ class DecodedImages:
 
 
 def onto_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """`values` on `device`; a copy from host to GPU does not wait for what the GPU is doing."""
+    """`values` on `device`; a copy from host to a CUDA GPU does not wait for what the GPU is doing."""
     if values.device == device:
         return values
-    return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def decode_all(

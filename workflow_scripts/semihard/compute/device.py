@@ -30,14 +30,29 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """Autocast to bfloat16 for precision "bf16"; for "auto" only where it is fast; for "fp32" nothing."""
-    wanted = uses_bf16(device, precision)
-    return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
+    """Autocast to the type that `precision` means on `device`; for float32 nothing."""
+    dtype = dtype_of(device, precision)
+    return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 
-def uses_bf16(device: torch.device, precision: str) -> bool:
-    """What the precision "bf16", "fp32" or "auto" means on `device`."""
-    return precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
+def dtype_of(device: torch.device, precision: str) -> torch.dtype:
+    """What the precision "bf16", "fp16", "fp32" or "auto" means on `device`: auto is bfloat16 where it is fast, else float32."""
+    named = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+    return named["bf16" if has_fast_bf16(device) else "fp32"] if precision == "auto" else named[precision]
+
+
+def loss_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
+    """What keeps small gradients of float16 from becoming zero; with any other precision it does nothing."""
+    return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+
+
+def loss_scale(scaler: torch.amp.GradScaler, device: torch.device) -> dict[str, torch.Tensor]:
+    """The scale as a loss to be recorded, on the device, and nothing where there is none. NaN where it has fallen out of
+    float16's range: one step after the other was skipped, so that nothing is learned."""
+    if not scaler.is_enabled():
+        return {}
+    scale = scaler.scale(torch.ones((), device=device))
+    return {"loss_scale": torch.where(scale < torch.finfo(torch.float16).tiny, torch.nan, scale)}
 
 
 def unet_layout(device: torch.device, compiled: bool) -> torch.memory_format:

@@ -37,6 +37,23 @@ class Stateful(Protocol):
     def load_state_dict(self, state: dict) -> object: ...
 
 
+Row = dict[str, float]  # of the history: "step", the steps made so far, and the mean of each loss over its window
+
+
+def unseen(_: object) -> None:
+    """What is done with a row or a history that nobody watches."""
+
+
+def columns(history: list[Row]) -> dict[str, np.ndarray]:
+    """A history by name: "step" int64 `[S]`, the losses float64 `[S]`."""
+    return {name: np.array([row[name] for row in history]) for name in history[0]}
+
+
+def words(row: Row) -> str:
+    """The losses of a window, for people."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.items() if name != "step")
+
+
 def batch_indices(step: int, batch: int, count: int, seed: int) -> np.ndarray:
     """Images of optimizer step `step`: int64 `[batch]`, epoch after epoch, each a permutation of `count` images of its own.
 
@@ -65,19 +82,23 @@ def train(
     seed: int,
     batch_of: Callable[[int], np.ndarray],
     window: int = 20,
+    see_window: Callable[[Row], None] = unseen,
+    see_history: Callable[[list[Row]], None] = unseen,
 ) -> dict[str, np.ndarray]:
     """Run optimizer steps 0 … steps−1, going on from the checkpoint in `resume` if there is one.
 
     step: does everything of one optimizer step and returns named scalar losses, detached, left on the device (they are
     looked at once per `window` steps, so nothing synchronises in between). state: everything that must survive, by name.
-    batch_of: the image indices of a step, named when its loss is not finite. Returns the history: "step" int64 `[S]` and
-    the mean of each loss over the processes and the `window` steps before it, float64 `[S]`.
+    batch_of: the image indices of a step, named when its loss is not finite. see_window, see_history: called in the first
+    process with each row of the history as it is made, and with the history so far at each checkpoint, those of an
+    earlier start first. Returns the history: "step" int64 `[S]` and the mean of each loss over the processes and the
+    `window` steps before it, float64 `[S]`.
 
     Raises InputError where the checkpoint does not fit `state`; NonFiniteLossError, in every process at once;
     SystemExit(143) after SIGTERM, 130 after SIGINT (Ctrl-C), with a checkpoint written after the current step.
     """
-    history: list[dict[str, float]] = []
-    rows: list[dict[str, float]] = []  # the losses of the window that is open
+    history: list[Row] = []
+    rows: list[Row] = []  # the losses of the window that is open
     pending: list[dict[str, torch.Tensor]] = []  # those still on the device
     start = 0
     if saved := resume.load():
@@ -93,6 +114,10 @@ def train(
                 f"configuration back, or start over with: rm -rf {shlex.quote(str(resume.directory))}"
             ) from None
         log.info("%s: going on from step %d of %d", what, start, steps)
+        if is_first_process() and history:
+            for row in history:
+                see_window(row)
+            see_history(history)
 
     def settle(done: int) -> None:
         """Fetch the pending losses and check them; `done` steps have been made."""
@@ -116,6 +141,8 @@ def train(
             return
         parts = {name: part.state_dict() for name, part in state.items()}
         resume.save({"step": done, "history": history, "rows": rows} | parts)
+        if history:
+            see_history(history)
 
     stop, agree, asked = False, Agreement(), signal.SIGTERM
 
@@ -131,7 +158,7 @@ def train(
             for i in range(start, steps):
                 torch.manual_seed(seed_for(seed, "step", i))
                 pending.append(step(i))
-                advance(batch)
+                advance(batch, words(history[-1]) if history else "")
                 done = i + 1
                 stop, due = agree(stop, time.monotonic() - last > SECONDS_BETWEEN_CHECKPOINTS)
                 if done % window == 0 or done == steps or stop:
@@ -141,6 +168,8 @@ def train(
                             {"step": done} | {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
                         )
                         rows.clear()
+                        if is_first_process():
+                            see_window(history[-1])
                     if done < steps and (stop or due):
                         checkpoint(done)
                         last = time.monotonic()
@@ -150,4 +179,4 @@ def train(
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    return {name: np.array([row[name] for row in history]) for name in history[0]}
+    return columns(history)

@@ -9,8 +9,9 @@ import numpy as np
 from accelerate import Accelerator
 
 from semihard.compute.device import best_device
-from semihard.compute.engine import Stateful, Step, batch_indices, train
+from semihard.compute.engine import Row, Stateful, Step, batch_indices, columns, train
 from semihard.compute.processes import is_first_process
+from semihard.compute.tracking import Tracker, Watcher
 from semihard.errors import InputError
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
@@ -20,11 +21,13 @@ from semihard.storage.provenance import Provenance
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """What a training writes: the model file, the history of its losses and the folder of the epochs kept."""
+    """What a training writes: the model file, the history of its losses and the folder of the epochs kept; and who shows
+    it meanwhile, if anybody."""
 
     model: Path | str
     history: Path | str
     epochs: Path | str
+    tracker: Tracker | None = None
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,22 @@ class TrainingRun:
     """One training in one of its processes.
 
     Attributes: accelerator, which shares the gradients; device; process, the number of this one. Raises InputError where
-    other than `processes` have been started.
+    other than `processes` have been started, or the tracker is not there.
     """
 
-    def __init__(self, processes: int):
-        self.accelerator = Accelerator(cpu=best_device().type == "cpu")
+    def __init__(self, processes: int, tracker: Tracker | None = None):
+        if tracker:
+            tracker.check()
+        shown = {"log_with": tracker.kind, "project_dir": str(tracker.folder)} if tracker else {}
+        self.accelerator = Accelerator(cpu=best_device().type == "cpu", **shown)
         if self.accelerator.num_processes != processes:
             raise InputError(
                 f"{self.accelerator.num_processes} processes were started for a training in {processes}: set `processes`"
             )
         self.device, self.process = self.accelerator.device, self.accelerator.process_index
+        if tracker and is_first_process():
+            tracker.start(self.accelerator)
+        self._watcher = Watcher(self.accelerator, tracker if is_first_process() else None)
 
     def train(
         self,
@@ -84,7 +93,9 @@ class TrainingRun:
         """Make all optimizer steps, going on where a run with the same settings, code and inputs was killed; write `files`.
 
         step, state: as engine.train has them; save: writes the model to a path, told whether it is the finished one;
-        inputs: the files that are read, None for those that are not. The model appears last, when all else is whole.
+        inputs: the files that are read, None for those that are not. While the training goes on, its history so far is
+        `history.h5` in the checkpoint's folder, written anew at every checkpoint: a file under its own name is a whole
+        one. The model appears last, when all else is whole.
         """
         with self.accelerator.main_process_first():
             resume = Resume(files.model, provenance, [path for path in inputs if path is not None])
@@ -96,13 +107,24 @@ class TrainingRun:
                 save(kept / f"epoch{epoch:04}.safetensors", False)
             return losses
 
-        history = train(what, step_and_keep, schedule.steps, state, resume, schedule.seed, schedule.batch_of)
+        def write_history(path: Path | str, history: dict[str, np.ndarray]) -> None:
+            data = {name if name == "step" else f"columns/{name}": values for name, values in history.items()}
+            write_artifact(path, schemas.HISTORY, data, provenance)
+
+        def see_history(history: list[Row]) -> None:
+            write_history(resume.directory / "history.h5", columns(history))
+
+        self._watcher.settings(provenance.settings)
+        history = train(
+            what, step_and_keep, schedule.steps, state, resume, schedule.seed, schedule.batch_of,
+            see_window=self._watcher.window, see_history=see_history,
+        )  # fmt: skip
         if is_first_process():
-            columns = {name if name == "step" else f"columns/{name}": values for name, values in history.items()}
-            write_artifact(files.history, schemas.HISTORY, columns, provenance)
+            write_history(files.history, history)
             kept.mkdir(exist_ok=True)
             shutil.rmtree(files.epochs, ignore_errors=True)
             shutil.copytree(kept, files.epochs)  # a copy: what Snakemake throws away after a kill is still there
             save(files.model, True)
             resume.discard()
+        self._watcher.end()
         self.accelerator.end_training()

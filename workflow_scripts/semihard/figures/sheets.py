@@ -35,11 +35,11 @@ def plot_sample_sheet(faces: Path | str, png: Path | str, csv: Path | str) -> No
         order = np.argsort(images.identity, kind="stable")
         first = np.searchsorted(images.identity[order], np.arange(len(counts)))
         rows = [
-            (images.identity_names[k], order[first[k] + _spread(counts[k], PER_IDENTITY)])
-            for k in enough[_spread(len(enough), IDENTITIES)]
+            (images.identity_names[k], order[first[k] + spread(counts[k], PER_IDENTITY)])
+            for k in enough[spread(len(enough), IDENTITIES)]
         ]
     else:
-        chosen = _spread(len(images), IDENTITIES * PER_IDENTITY)
+        chosen = spread(len(images), IDENTITIES * PER_IDENTITY)
         rows = [("", chosen[at : at + PER_IDENTITY]) for at in range(0, len(chosen), PER_IDENTITY)]
     numbers = pd.DataFrame(
         [(r, c, name, i) for r, (name, chosen) in enumerate(rows) for c, i in enumerate(chosen)],
@@ -142,7 +142,7 @@ def plot_mixup_path(path: Path | str, png: Path | str, csv: Path | str) -> None:
     save_sheet(sheet, png, numbers, csv)
 
 
-def _spread(count: int, wanted: int) -> np.ndarray:
+def spread(count: int, wanted: int) -> np.ndarray:
     """At most `wanted` of 0 … count−1, evenly spread, both ends included."""
     return np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(np.int64))
 

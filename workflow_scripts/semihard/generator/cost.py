@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from semihard.compute.device import uses_bf16
+from semihard.compute.device import dtype_of
 from semihard.errors import InputError
 from semihard.generator.method import method_named
 from semihard.generator.model_file import GeneratorSpec
@@ -116,7 +116,7 @@ def check_cost(settings: Diffusion, cost: Cost, steps: int, device: torch.device
 def matmul_speed(device: torch.device, precision: str) -> float:
     """FLOP/s of a large matrix product, measured for a tenth of a second."""
     n = 4096 if device.type == "cuda" else 1024
-    dtype = torch.bfloat16 if uses_bf16(device, precision) else torch.float32
+    dtype = dtype_of(device, precision)
     a = torch.randn(n, n, device=device, dtype=dtype)
     (a @ a).sum().item()
     start, calls = time.perf_counter(), 0

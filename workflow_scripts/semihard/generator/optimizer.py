@@ -35,6 +35,7 @@ class Optimizer:
             matrices = [matrix for _, matrix in self._matrices]
             muon = torch.optim.Muon if has_fast_bf16(device) else Float32Muon
             self.parts["muon"] = muon(matrices, settings.muon_learning_rate, weight_decay=decay)
+        self.param_groups = [{"params": self._parameters}]  # all that a torch.amp.GradScaler asks of an optimizer
         self._rates = {name: part.param_groups[0]["lr"] for name, part in self.parts.items()}
 
     def step(self, factor: float) -> None:

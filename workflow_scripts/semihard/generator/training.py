@@ -9,7 +9,7 @@ import torch
 from diffusers.training_utils import EMAModel
 
 from semihard.compute.decoded_images import DecodedImages
-from semihard.compute.device import autocast, compiled, unet_layout, uses_bf16
+from semihard.compute.device import autocast, compiled, dtype_of, loss_scale, loss_scaler, unet_layout
 from semihard.compute.processes import in_processes
 from semihard.compute.tensors import to_float
 from semihard.compute.training_run import Schedule, TrainingFiles, TrainingRun
@@ -46,13 +46,13 @@ def train_generator(
     gives the same weights to the bit on a CPU. Memory and time are said before it starts. Raises InputError for bad
     input and where the memory does not suffice, NonFiniteLossError where training diverges.
     """
-    run = TrainingRun(settings.processes)
+    run = TrainingRun(settings.processes, files.tracker)
     device, accelerator = run.device, run.accelerator
     faces = FaceSet(faces_path)
     check_square(faces)
     embedder = load_guide(settings, embedder_model_path, device)
     spec = generator_spec(settings, embedder, embedder_model_path)
-    cost = training_cost(settings, spec, embedder, uses_bf16(device, settings.precision))
+    cost = training_cost(settings, spec, embedder, dtype_of(device, settings.precision) != torch.float32)
     check_cost(settings, cost, steps_of(settings, len(faces)), device)
     images = DecodedImages(faces, settings.image_size, device)
     kept, embeddings = Path(f"{files.model}.embeddings"), None  # a training that goes on does not embed the set again
@@ -73,7 +73,7 @@ def train_generator(
         parameters, decay=settings.ema_decay, use_ema_warmup=True, inv_gamma=1.0, power=settings.ema_power, foreach=True
     )
     shared = accelerator.prepare(network)
-    predict = compiled(shared, settings.compile)
+    predict, scaler = compiled(shared, settings.compile), loss_scaler(device, settings.precision)
     parts = own_parts(settings, run.process)
 
     def step(i: int) -> dict[str, torch.Tensor]:
@@ -89,12 +89,17 @@ def train_generator(
             with contextlib.nullcontext() if part is parts[-1] else accelerator.no_sync(shared):
                 with autocast(device, settings.precision):
                     losses = objective.losses(predict, x, **{name: values[part] for name, values in drawn.items()})
-                accelerator.backward(losses["loss"] / settings.accumulation)
+                accelerator.backward(scaler.scale(losses["loss"] / settings.accumulation))
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0) + loss.detach() / settings.accumulation
+        scaler.unscale_(optimizer)
         if settings.clip_norm:
-            sums["gradient_norm"] = torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm, foreach=True)
-        optimizer.step(rate_factor(settings, i, steps))
+            norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm, foreach=device.type != "mps")
+            skipped = scaler.is_enabled() & ~norm.isfinite()  # float16's range was left: a step that is not made
+            sums["gradient_norm"] = torch.where(skipped, 0, norm)
+        scaler.step(optimizer, rate_factor(settings, i, steps))
+        scaler.update()
+        sums |= loss_scale(scaler, device)
         optimizer.zero_grad()
         average.step(parameters)
         return sums
@@ -106,6 +111,7 @@ def train_generator(
         average.restore(parameters)
 
     state = {"network": network, "optimizer": optimizer, "average": average}
+    state |= {"scaler": scaler} if scaler.is_enabled() else {}
     run.train("train generator", step, schedule, state, save, files, provenance, [faces_path, embedder_model_path])
     kept.unlink(missing_ok=True)
 

@@ -1,13 +1,18 @@
 """How much memory a training will take: counted on the meta device before anything is decoded or allocated."""
 
+import logging
+from functools import cache
+
 import psutil
 import torch
 from torch import nn
 
+from semihard.compute.device import dtype_of
 from semihard.errors import InputError
 from semihard.recognizer.backbone import build_backbone, options_of
 from semihard.recognizer.settings import Recognizer
 
+log = logging.getLogger("semihard")
 COUNTED_BATCH = 2  # batch norm needs two images
 HEAD_COPIES = 8  # of [n, S] floats: cosines, logits, softmax and gradients, as measured with a million classes
 IN_FLIGHT = 1.25  # gradients on their way and workspaces: measured 1.26 and 1.27 for IResNet-50 and IR-SE-50 in fp32
@@ -15,23 +20,31 @@ IN_FLIGHT = 1.25  # gradients on their way and workspaces: measured 1.26 and 1.2
 
 def training_bytes(settings: Recognizer, identities: int, half: bool) -> int:
     """Bytes that a process of this training needs beside its images: weights, gradients, momentum, what the backward pass
-    keeps of every layer, and the head.
+    keeps of every layer for one part of the batch, and the head.
 
-    identities: K; half: bf16 activations. What is kept is counted, by autograd's own hooks, for two images without
-    pixels.
+    identities: K; half: activations of 16 bits.
     """
     size = (settings.image_size, settings.width or settings.image_size)
-    batch = settings.batch // settings.processes
-    dtype = torch.bfloat16 if half else torch.float32
-    with torch.device("meta"):
-        backbone = build_backbone(settings.backbone, size, settings.embedding_dim, **options_of(settings)).to(dtype)
-        kept = activation_bytes(backbone, torch.empty(COUNTED_BATCH, 3, *size, dtype=dtype))
-    weights = sum(parameter.numel() for parameter in backbone.parameters())
+    share = settings.batch // settings.processes
+    part = share // settings.accumulation
+    weights, kept = counted(settings.backbone, size, settings.embedding_dim, half, **options_of(settings))
     sampled = settings.sampled_share < 1
     active = min(1, max(settings.sampled_share, settings.batch / identities)) * identities
     centers = (3 * active + 2 * identities * sampled) * settings.embedding_dim
-    floats = 3 * weights + centers + HEAD_COPIES * batch * active
-    return int(IN_FLIGHT * (4 * floats + (2 * weights if half else 0) + kept * batch / COUNTED_BATCH))
+    waiting = (share - part) * 3 * size[0] * size[1]  # augmented images of the other parts
+    floats = 3 * weights + centers + HEAD_COPIES * part * active + waiting
+    return int(IN_FLIGHT * (4 * floats + (2 * weights if half else 0) + kept * part / COUNTED_BATCH))
+
+
+@cache
+def counted(backbone: str, size: tuple[int, int], embedding_dim: int, half: bool, **options: str) -> tuple[int, int]:
+    """A backbone's number of weights, and the bytes it keeps for the backward pass: counted, by autograd's own hooks, for
+    COUNTED_BATCH images without pixels."""
+    dtype = torch.bfloat16 if half else torch.float32
+    with torch.device("meta"):
+        network = build_backbone(backbone, size, embedding_dim, **options).to(dtype)
+        kept = activation_bytes(network, torch.empty(COUNTED_BATCH, 3, *size, dtype=dtype))
+    return sum(parameter.numel() for parameter in network.parameters()), kept
 
 
 def activation_bytes(network: nn.Module, *inputs: torch.Tensor) -> int:
@@ -50,15 +63,32 @@ def activation_bytes(network: nn.Module, *inputs: torch.Tensor) -> int:
     return sum(storage.nbytes() for storage in kept.values())
 
 
-def check_memory(needed: int, device: torch.device, batch: int) -> None:
-    """Raises InputError where `needed` bytes are not free on `device` (for a CPU: of the machine's memory)."""
-    free, where = free_memory(device)
+def check_memory(settings: Recognizer, identities: int, steps: int, device: torch.device) -> int:
+    """Say what a training of `steps` optimizer steps takes; bytes of a process beside its images. Raises InputError where
+    they are not free on `device` (for a CPU: of the machine's memory), with the accumulation that would do, if one would."""
+    half = dtype_of(device, settings.precision) != torch.float32
+    needed, (free, where) = training_bytes(settings, identities, half), free_memory(device)
+    share = settings.batch // settings.processes
+    log.info(
+        "train recognizer: %d steps of %d images, %d process(es) × %d part(s) of %d, about %.1f GB beside the images decoded",
+        steps, settings.batch, settings.processes, settings.accumulation, share // settings.accumulation, needed / 1e9,
+    )  # fmt: skip
     if needed > free:
+        parts = [a for a in range(settings.accumulation + 1, share // 2 + 1) if share % a == 0]
+        fitting = (a for a in parts if training_bytes(with_accumulation(settings, a), identities, half) <= free)
+        found = next(fitting, None)
         raise InputError(
             f"the training needs about {needed / 1e9:.1f} GB beside its images, {where} has {free / 1e9:.1f} GB free; "
-            f"lower `batch` ({batch}), spread it over more `processes`, set `sampled_share` where identities are many, "
-            "or take a smaller backbone"
+            + (f"set `accumulation` to {found}, or " if found else "")
+            + f"lower `batch` ({settings.batch}), spread it over more `processes`, set `sampled_share` where identities are "
+            "many, or take a smaller backbone"
         )
+    return needed
+
+
+def with_accumulation(settings: Recognizer, parts: int) -> Recognizer:
+    """The same training in so many parts."""
+    return settings.model_copy(update={"accumulation": parts})
 
 
 def free_memory(device: torch.device) -> tuple[int, str]:

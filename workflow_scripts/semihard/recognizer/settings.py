@@ -1,10 +1,10 @@
 """Recognizers and how they are trained."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from semihard.settings.base import COMPILE, PRECISION, FaceSetName, Positive, Precision, Settings
+from semihard.settings.base import COMPILE, PRECISION, FaceSetName, OffByDefault, Positive, Precision, Settings
 from semihard.settings.registry import names_of
 
 # facenet-pytorch's network ends in unit vectors, which no margin head is made for; an ONNX graph has no gradients
@@ -141,6 +141,14 @@ class Recognizer(Settings):
             "depends on it."
         ),
     )
+    accumulation: Annotated[Positive, OffByDefault()] = Field(
+        1,
+        description=(
+            "Parts a process works its share of a batch off in, so that it fits a small GPU (ours; no paper's recipe "
+            "needs it). The gradient is the whole batch's, but batch norm, and the running statistics of adaface and "
+            "curricularface, see one part at a time, so the result depends on it."
+        ),
+    )
     epochs: Positive = Field(40, description="Passes over the face set (CemiFace Sec. 4.1).")
     learning_rate: float = Field(
         0.1, gt=0, description="SGD's rate for a batch of 512 (CemiFace Sec. 4.1); it is scaled with `batch`."
@@ -216,12 +224,13 @@ class Recognizer(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> "Recognizer":
-        if self.batch % self.processes:
-            raise ValueError(f"a batch of {self.batch} does not divide among {self.processes} processes")
+        if self.batch % (self.processes * self.accumulation):
+            parts = f" × {self.accumulation} parts (accumulation)" if self.accumulation > 1 else ""
+            raise ValueError(f"a batch of {self.batch} does not divide among {self.processes} processes{parts}")
         if (self.backbone == "timm") != bool(self.timm_model):
             raise ValueError("timm_model names the network of backbone timm, and of no other: give both, or neither")
-        if self.batch == self.processes:
-            raise ValueError("batch norm needs two images or more in each process; raise `batch`")
+        if self.batch == self.processes * self.accumulation:
+            raise ValueError("batch norm needs two images or more in each process and part; raise `batch`")
         if list(self.milestones) != sorted(set(self.milestones)) or min(self.milestones, default=1) < 1:
             raise ValueError(f"milestones {list(self.milestones)} must be epochs from 1 on, in rising order")
         if self.warmup_epochs > self.epochs:

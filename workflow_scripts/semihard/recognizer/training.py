@@ -1,5 +1,6 @@
 """Recognizer training: a backbone and a margin head on a face set, whatever made it (recipe: CemiFace, Sec. 4.1)."""
 
+import contextlib
 import math
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from semihard.compute.decoded_images import onto_device
-from semihard.compute.device import autocast, compiled, uses_bf16
+from semihard.compute.device import autocast, compiled, loss_scale, loss_scaler
 from semihard.compute.processes import in_processes
 from semihard.compute.seeds import seed_for
 from semihard.compute.training_run import Schedule, TrainingFiles, TrainingRun
@@ -18,7 +19,7 @@ from semihard.recognizer.augmentation import augment
 from semihard.recognizer.backbone import build_backbone, options_of
 from semihard.recognizer.domain_mixup import RealFaces
 from semihard.recognizer.margin_head import build_head
-from semihard.recognizer.memory import check_memory, training_bytes
+from semihard.recognizer.memory import check_memory
 from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.recognizer.partial_fc import SampledHead
 from semihard.recognizer.settings import Recognizer
@@ -56,7 +57,7 @@ def train_recognizer(
     the next call goes on from the last checkpoint beside the model, on a CPU to the very same weights. Raises InputError
     for bad input and where the memory does not suffice, NonFiniteLossError where training diverges.
     """
-    run = TrainingRun(settings.processes)
+    run = TrainingRun(settings.processes, files.tracker)
     device = run.device
     if (settings.domain_mixup is None) != (real_path is None):
         raise InputError("domain mixup needs both: the setting `domain_mixup` and the real face set")
@@ -65,11 +66,10 @@ def train_recognizer(
     check_batch(settings, faces)
     real = RealFaces(real_path, faces.names, settings.domain_mixup, seed) if real_path else None
     names = real.names if real else faces.names
-    needed = training_bytes(settings, len(names), uses_bf16(device, settings.precision))
-    check_memory(needed, device, settings.batch)
+    steps = math.ceil(settings.epochs * len(faces) / settings.batch)
+    needed = check_memory(settings, len(names), steps, device)
     for images in (faces, real.faces) if real else (faces,):
         images.decode(spec, device, keep_free=needed)
-    steps = math.ceil(settings.epochs * len(faces) / settings.batch)
     schedule = Schedule(np.arange(len(faces)), settings.batch, settings.epochs, steps, settings.keep_every, seed)
 
     torch.manual_seed(seed_for(seed, "initial weights"))
@@ -81,9 +81,12 @@ def train_recognizer(
     optimizer = build_optimizer(model, settings, device)
     if sampled := isinstance(model.head, SampledHead):  # all processes keep the same centers: nothing to send
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, ["head.center", "head.momentum"])
-    recognize = compiled(run.accelerator.prepare(model), settings.compile)
+    shared = run.accelerator.prepare(model)
+    recognize, scaler = compiled(shared, settings.compile), loss_scaler(device, settings.precision)
     share = settings.batch // settings.processes
-    part = slice(run.process * share, (run.process + 1) * share)
+    own = slice(run.process * share, (run.process + 1) * share)
+    size = share // settings.accumulation
+    parts = [slice(at, at + size) for at in range(0, share, size)]
 
     def step(i: int) -> dict[str, Tensor]:
         rate = learning_rate(settings, epoch=i * settings.batch / len(faces))
@@ -99,26 +102,38 @@ def train_recognizer(
             model.head.take(label, optimizer)
         if run.process:  # until here all processes draw the same, from here each for its own images
             torch.manual_seed(seed_for(seed, "step", i, "process", run.process))
-        x = augment(faces.images(chosen[part]), settings)
+        x = augment(faces.images(chosen[own]), settings)
         if real:
-            x = mixed.pixels(x, augment(real.faces.images(mixed.chosen[part]), settings))
-        with autocast(device, settings.precision):
-            loss, accuracy = recognize(x.contiguous(memory_format=torch.channels_last), label[part], weight[part])
+            x = mixed.pixels(x, augment(real.faces.images(mixed.chosen[own]), settings))
+        label, weight = label[own], weight[own]
         optimizer.zero_grad(set_to_none=True)
-        run.accelerator.backward(loss)
+        told = []
+        for part in parts:
+            with contextlib.nullcontext() if part is parts[-1] else run.accelerator.no_sync(shared):
+                with autocast(device, settings.precision):
+                    pixels = x[part].contiguous(memory_format=torch.channels_last)
+                    loss, accuracy = recognize(pixels, label[part], weight[part])
+                run.accelerator.backward(scaler.scale(loss / len(parts)))
+            told.append(torch.stack([loss.detach(), accuracy]))
+        scaler.unscale_(optimizer)
         if settings.clip_norm:
-            torch.nn.utils.clip_grad_norm_(model.backbone.parameters(), settings.clip_norm, foreach=True)
-        optimizer.step()
+            torch.nn.utils.clip_grad_norm_(
+                model.backbone.parameters(), settings.clip_norm, foreach=device.type != "mps"
+            )
+        scaler.step(optimizer)
+        scaler.update()
         if sampled:
             model.head.give_back(optimizer)
-        return {"loss": loss.detach(), "accuracy": accuracy, "learning_rate": torch.full((), rate, device=device)}
+        loss, accuracy = torch.stack(told).mean(0)
+        rates = {"learning_rate": torch.full((), rate, device=device), **loss_scale(scaler, device)}
+        return {"loss": loss, "accuracy": accuracy, **rates}
 
     def save(path: Path | str, finished: bool) -> None:
         classes = (model.head.class_centers, names) if finished else ()
         save_model(path, model.backbone, spec, *classes, provenance=provenance)
 
     what = f"train {settings.backbone} on {Path(faces_path).stem}"
-    state = {"model": model, "optimizer": optimizer}
+    state = {"model": model, "optimizer": optimizer} | ({"scaler": scaler} if scaler.is_enabled() else {})
     run.train(what, step, schedule, state, save, files, provenance, [faces_path, real_path])
 
 
@@ -169,4 +184,10 @@ def build_optimizer(model: nn.Module, settings: Recognizer, device: torch.device
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     fused = device.type in ("cpu", "cuda")
-    return torch.optim.SGD(groups, learning_rate(settings, 0), momentum=settings.momentum, fused=fused)
+    optimizer = torch.optim.SGD(groups, learning_rate(settings, 0), momentum=settings.momentum, fused=fused)
+    if (
+        settings.precision == "fp16" and settings.momentum
+    ):  # a first step that is skipped would leave them uninitialised
+        for parameter in trained:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer

@@ -24,19 +24,32 @@ class UserFile:
     part: str = ""
 
 
+@dataclass(frozen=True)
+class OffByDefault:
+    """Marks a knob that is younger than results are and, at its default, leaves all as it was: it is in no parameter of a
+    rule then, as is one that is false, zero or empty."""
+
+
 FaceSetName = Annotated[Name, Names("facesets")]
 EmbedderName = Annotated[Name, Names("embedders")]
 GeneratorName = Annotated[Name, Names("generators")]
 RecognizerName = Annotated[Name, Names("recognizers")]
 BenchmarkName = Annotated[Name, Names("benchmarks")]
 ClassifierName = Annotated[Name, Names("attribute_classifiers")]
-Precision = Literal["auto", "bf16", "fp32"]
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
 CENTERS = ("class_weight", "mean")  # how the center of an identity is found
 DRAWN_CENTERS = ("random", "pca", "vmf_mixture")  # centers of nobody: distributions that they are drawn from
 Similarity = Annotated[float, Field(ge=-1, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
-PRECISION = Field("auto", description="bf16 autocast, fp32, or auto: bf16 where the device multiplies it faster.")
+PRECISION = Field(
+    "auto",
+    description=(
+        "bf16 or fp16 autocast, fp32, or auto: bf16 where the device multiplies it faster, else fp32. fp16, with a scaled "
+        "loss, is for GPUs before Ampere; auto does not take it by itself, as its range is small: a step whose gradient "
+        "overflows is skipped, an activation that does ends the training."
+    ),
+)
 COMPILE = Field(
     False, description="torch.compile, one to three minutes at first; goes on without, saying so, where it fails."
 )

@@ -111,7 +111,22 @@ LEARNING = Schema(
         "name": Dataset("str", "Q", meaning="measure, as in fidelity"),
         "value": Dataset("float64", "E,Q", meaning="of what the averaged weights of that epoch draw"),
         "null": Dataset("float64", "Q", meaning="of the two halves of the training set"),
+        "m": Dataset("float64", "M", meaning="requested similarity; none where the method takes none"),
+        "similarity": Dataset(
+            "float32",
+            "E,M,I",
+            meaning="cosine achieved to training image I, by the embedder of the loss: one noise for all",
+        ),
+        "faces": Dataset(
+            "uint8", "E,L,H,W,3", meaning="what each epoch makes of the same L conditions and noises, at the middle m"
+        ),
+        "condition_faces": Dataset(
+            "uint8",
+            "C,H,W,3",
+            meaning="the training images that these are conditioned on; none where there is no condition",
+        ),
     },
+    version=2,
 )
 DIVERSITY = Schema(
     "diversity",

@@ -98,7 +98,14 @@ FOUND: dict[str, tuple[Found, ...]] = {
     ),
     "import_generator": (method_found("build_network"),),
     "calibrate_similarity": (method_found("similarities", "condition_similarity"),),
-    "measure_learning": (method_found("condition_training_images"),),
+    "measure_learning": (
+        method_found("condition_training_images"),
+        Found(
+            "generator.methods",
+            lambda settings, config: [settings.method] if settings.takes_similarity else [],
+            ("method:similarities", "method:condition_similarity"),
+        ),
+    ),
     "synthesize": (
         method_found("condition_faceset", of_generator=False),
         Found(

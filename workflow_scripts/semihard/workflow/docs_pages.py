@@ -55,7 +55,7 @@ or said in an error, meanings of datasets and descriptions of settings are in no
 compares the values, without those that are switched off by default. What is found by name (a head, a backbone, a method,
 an operator, a reader, a label format, a layout, a figure) is in the fingerprint of the stages whose entry names it; what reads a model
 file depends on who made it, and so on its code. Trusted to change no result, whatever is written in them, are `workflow`,
-`errors`, `compute.progress`, `storage.provenance`, `generator.cost` and `recognizer.memory`; of other packages, their
+`errors`, `compute.progress`, `compute.tracking`, `storage.provenance`, `generator.cost` and `recognizer.memory`; of other packages, their
 versions (the lock file) are yours to watch.
 
 Of your own files, the time of change counts; of a folder of up to 50,000 files also each file's name, size and time, so

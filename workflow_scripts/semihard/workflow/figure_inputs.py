@@ -86,6 +86,28 @@ def kept(plan: Plan) -> list[dict[str, str]]:
     return [{"generator": name} for name in plan.generators() if plan.config.generators[name].keep_every]
 
 
+def kept_over_similarity(plan: Plan) -> list[dict[str, str]]:
+    """Those of them that take a similarity."""
+    takes = {
+        name: METHODS[plan.config.generators[name].method].takes_similarity for name in plan.made_by("train_generator")
+    }
+    return [wildcards for wildcards in kept(plan) if takes[wildcards["generator"]]]
+
+
+def benchmarks_with_epochs(plan: Plan) -> list[dict[str, str]]:
+    """Every benchmark on which epochs kept of recognizers are verified."""
+    return [{"benchmark": name} for name in dict.fromkeys(run["benchmark"] for run in plan.runs() if run["epochs"])]
+
+
+def epochs_of(plan: Plan, benchmark: str) -> dict[str, str]:
+    """Label → the verified epochs of the first seed."""
+    return {
+        run["label"]: run["epochs"]
+        for run in plan.runs()
+        if run["epochs"] and run["benchmark"] == benchmark and run["seed"] == plan.study.seeds[0]
+    }
+
+
 def benchmarks_of(plan: Plan) -> list[dict[str, str]]:
     """Every benchmark that something is verified on."""
     return [{"benchmark": name} for name in dict.fromkeys(run["benchmark"] for run in plan.runs())]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from semihard.compute.tracking import Tracker
 from semihard.errors import InputError, NonFiniteLossError
 from semihard.storage.provenance import Provenance
 from semihard.workflow.fingerprint import SCRIPTS
@@ -75,6 +76,16 @@ def check_library(scripts: str) -> None:
             f"the job would run the library in {SCRIPTS}, not that of {Path(scripts).resolve()}: uninstall the package semihard "
             "from the environment of the workflow"
         )
+
+
+def tracker_of(snakemake) -> Tracker | None:
+    """Who shows the training of this job, by the configuration's `study.tracker`: in no parameter of a rule, so that it
+    comes and goes without a training being made again. Its files lie in <results>/logs/tracker."""
+    kind = snakemake.config.get("study", {}).get("tracker")
+    if not kind:
+        return None
+    logs = Path(snakemake.config.get("results", "results"), "logs")
+    return Tracker(kind, logs / "tracker", str(Path(snakemake.log[0]).with_suffix("").relative_to(logs)))
 
 
 class _Failure:

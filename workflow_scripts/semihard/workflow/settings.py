@@ -189,6 +189,13 @@ class Study(Settings):
     fairness: FairnessAudit | None = Field(
         None, description="Fairness of the recognizers by demographic group; left out where not given."
     )
+    tracker: Literal["tensorboard", "wandb", "mlflow"] | None = Field(
+        None,
+        description=(
+            "Shows every training of a generator or recognizer while it runs (docs/recognizers.md, Watching a training); it "
+            "has to be installed. Changes no result and makes nothing anew."
+        ),
+    )
     leakage: LeakageAudit = Field(LeakageAudit(), description="The leakage audit.")
     fidelity: FidelityAudit = Field(FidelityAudit(), description="How near the compared sets are to the real one.")
 

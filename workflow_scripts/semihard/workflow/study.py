@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from semihard.errors import InputError
 from semihard.generator.file_entry import METHODS
 from semihard.generator.settings import SyntheticFaces
-from semihard.settings.base import Settings
+from semihard.settings.base import OffByDefault, Settings
 from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
 from semihard.workflow import code_entries, references
 from semihard.workflow.configuration import SECTIONS, check, did_you_mean, expand_sweeps
@@ -284,7 +284,7 @@ def given(entry: Settings) -> dict:
     off = {
         field.serialization_alias or field.alias or name: name
         for name, field in kind.model_fields.items()
-        if not getattr(entry, name) and getattr(entry, name) == field.default
+        if (not getattr(entry, name) or OffByDefault() in field.metadata) and getattr(entry, name) == field.default
     }
     again = kind.model_validate({key: value for key, value in values.items() if key not in off})
     return {

@@ -71,7 +71,8 @@ class StyleExtractor(nn.Module):
     def forward(self, style: torch.Tensor) -> torch.Tensor:
         """Tokens `[n, k² + 1, width]`, the whole image's first, of feature maps `[n, style_channels, h, w]`."""
         mean, std = grid_statistics(self.project(style).float(), self.style_grid)
-        return self.norm(self.weight[0] * mean + self.weight[1] * std + self.position)
+        tokens = self.weight[0] * mean + self.weight[1] * std + self.position
+        return self.norm(tokens.to(self.weight.dtype))  # weights that are no float32 are counted (generator.cost)
 
 
 def grid_statistics(features: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
