@@ -40,8 +40,12 @@ def project() -> dict:
 
 @cache
 def imported(path: Path) -> list[tuple[str, str | None]]:
-    """The modules that a file imports, within functions too, each with the name that is taken of it."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    """The modules that a file imports when it runs, within functions too, each with the name that is taken of it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [
+        node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    ]
+    nodes = list(ast.walk(tree))
     whole = [(alias.name, None) for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
     return whole + [(node.module, alias.name) for node in froms for alias in node.names]

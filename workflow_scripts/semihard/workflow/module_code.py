@@ -14,15 +14,7 @@ PACKAGE = Path(__file__).parents[1].name
 # Modules and packages that are trusted not to change a result: they check, plan, log, or carry attributes.
 RESULT_NEUTRAL = tuple(
     f"{PACKAGE}.{name}"
-    for name in (
-        "workflow",
-        "errors",
-        "compute.progress",
-        "compute.tracking",
-        "storage.provenance",
-        "generator.cost",
-        "recognizer.memory",
-    )
+    for name in "workflow errors compute.progress compute.tracking storage.provenance generator.cost recognizer.memory".split()
 )
 SETTINGS = (f"{PACKAGE}.settings.base", "Settings")
 NAMES = "NAMES"  # of a module of a registry: what it is called in a configuration
