@@ -52,8 +52,7 @@ def import_embedder(
     if isinstance(settings, FileEmbedder):
         return copy_model(path, output, provenance)
     if isinstance(settings, OnnxEmbedder):
-        save_model(output, *read_onnx(settings, path), provenance=provenance)
-        return log.info("%s: imported as an ONNX graph", path)
+        return save_model(output, *read_onnx(settings, path), provenance=provenance)
     if isinstance(settings, FacenetEmbedder):
         spec, weights = FACENET, read_state_dict(path)
     elif isinstance(settings, TimmEmbedder):

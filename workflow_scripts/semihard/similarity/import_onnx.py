@@ -25,13 +25,17 @@ def read_onnx(settings: OnnxEmbedder, path: Path) -> tuple[OnnxGraph, EmbedderSp
         session = open_session(graph)
     except Exception as error:  # onnxruntime has a dozen, and no common one
         reason = str(error).strip().splitlines()[0]
-        hint = "; its weights lie in files beside it, save it whole" if "external" in reason.lower() else ""
-        raise InputError(f"{path}: onnxruntime cannot load it ({reason}){hint}") from None
+        raise InputError(
+            f"{path}: onnxruntime cannot load it ({reason})"
+            f"{'; its weights lie in files beside it, save it whole' if 'external' in reason.lower() else ''}"
+        ) from None
     stated = _stated(session, path)
     inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in ("tensor(float)", "tensor(float16)"):
-        found = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in inputs)
-        raise InputError(f"{path}: takes {found}; expected one input, images as float [n, 3, h, w]")
+        raise InputError(
+            f"{path}: takes {', '.join(f'{entry.name} {entry.type} {entry.shape}' for entry in inputs)}; expected one input, "
+            "images as float [n, 3, h, w]"
+        )
     output = settings.output or outputs[0]
     if output not in outputs or (settings.output is None and len(outputs) > 1):
         raise InputError(f"{path}: its outputs are {', '.join(outputs)}; name the embedding in `output`")
@@ -56,9 +60,10 @@ def _specification(settings: OnnxEmbedder, stated: dict, shape: list, path: Path
     axes = settings.axes
     channels, *size = (shape[1], *shape[2:]) if axes == "nchw" else (shape[3], *shape[1:3])
     if isinstance(channels, int) and channels != 3:
-        other = "nhwc" if axes == "nchw" else "nchw"
-        hint = f"; say axes: {other}" if 3 in (shape[1], shape[3]) else ""
-        raise InputError(f"{path}: takes images {shape}, which are not {axes} of three channels{hint}")
+        raise InputError(
+            f"{path}: takes images {shape}, which are not {axes} of three channels"
+            f"{'; say axes: ' + ('nhwc' if axes == 'nchw' else 'nchw') if 3 in (shape[1], shape[3]) else ''}"
+        )
     given = {name: value for name in STATED if (value := getattr(settings, name)) is not None}
     plain = json.loads(json.dumps(given))
     for name, value in stated.items():
