@@ -116,6 +116,7 @@ class Named(SimpleNamespace):
 def run(script, output, settings, faces=None, **more):
     stub = Named(
         rule=script, log=[f"{sys.argv[1]}/{script}.log"], resources=Named(), wildcards=Named(), output=output,
+        scriptdir="workflow_scripts",
         params=Named(settings=settings, code="c"), input=type("Input", (list,), {"faces": faces, "get": lambda self, name: None})([]),
     )
     runpy.run_path(f"workflow_scripts/{script}.py", {"snakemake": stub}, "__main__")
