@@ -30,7 +30,7 @@ docs: .venv/run.stamp  ## write docs/configuration.md, docs/config.schema.json a
 	PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.workflow.docs_pages
 
 site: .venv/test.stamp  ## site/: the pages to read in a browser
-	.venv/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet
 
 .venv/bin/uv:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "semihard needs Python 3.11 or newer; name one: make PYTHON=python3.12")'

@@ -265,6 +265,8 @@ def gathering_inputs(wildcards):
     if getattr(faceset, "inquiry_copies", 0):
         inputs["inquiries"] = PLAN.path("inquiries", faceset=wildcards.faceset)
         inputs["inquiry_faces"] = PLAN.path("faces", faceset=faceset.inquiries)
+    made_of = [getattr(faceset, "inquiries", None), entry("generator", faceset.generator).trained_on]
+    inputs["made_of"] = [PLAN.path("faces", faceset=name) for name in dict.fromkeys(filter(None, made_of))]
     return inputs
 
 

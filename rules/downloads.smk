@@ -19,6 +19,7 @@ rule retrieve_file:
         "../envs/faces.yaml"
     resources:
         mem_mb=2000,
+        attempt=lambda wildcards, attempt: attempt,  # another file than expected is not fetched again
         runtime=240,
     params:
         settings=lambda wildcards: download_settings(PLAN, wildcards.download),

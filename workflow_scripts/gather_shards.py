@@ -8,4 +8,4 @@ with job(snakemake) as provenance:
     inputs, entry = snakemake.input, snakemake.params.settings
     settings = SyntheticFaces(**entry) if entry["source"] == "synthesis" else None
     paths = inputs.get("inquiries"), inputs.get("inquiry_faces")
-    gather_shards(inputs.shards, snakemake.output.faces, provenance, settings, *paths)
+    gather_shards(inputs.shards, snakemake.output.faces, provenance, settings, *paths, inputs.get("made_of", ()))

@@ -13,6 +13,7 @@ import timm
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from semihard.compute.tensors import to_float
@@ -27,6 +28,7 @@ from semihard.similarity.settings import OnnxEmbedder, TimmEmbedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
 from semihard.storage.provenance import Provenance
+from semihard.workflow.configuration import expand_sweeps
 
 PIXELS = torch.randint(0, 256, (5, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 CROPPED = EmbedderSpec(
@@ -184,6 +186,28 @@ def test_onnx_files_that_cannot_be_used(tmp_path):
         with pytest.raises(InputError, match=said):
             imported(tmp_path, path, **given)
         assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_map_is_no_embedding(tmp_path):
+    nodes = [helper.make_node("Relu", ["x"], ["map"])]
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 3, 40, 40]) for name in ("x", "map")]
+    model = helper.make_graph(nodes, "g", infos[:1], infos[1:])
+    onnx.save(
+        helper.make_model(model, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), tmp_path / "map.onnx"
+    )
+    with pytest.raises(InputError, match=r"gives \[2, 3, 40, 40\] for two images, expected one vector"):
+        imported(tmp_path, tmp_path / "map.onnx", **GIVEN)
+
+
+def test_one_value_for_each_channel_is_no_sweep():
+    values = {"mean": [123.7, 116.3, 103.5], "scale": [58.4, 57.1, 57.4]}
+    entry = {"source": "timm", "model": "resnet10t", "path": "w.pt", **values}
+    expanded, sweeps = expand_sweeps({"embedders": {"vit": entry, "two": entry | {"model": ["resnet10t", "resnet18"]}}})
+    assert set(expanded["embedders"]) == {"vit", "two-modelresnet10t", "two-modelresnet18"} and list(sweeps) == ["two"]
+    assert TimmEmbedder(**expanded["embedders"]["vit"]).mean == (123.7, 116.3, 103.5)
+    for scale in (0, [1, 0, 1], -2):
+        with pytest.raises(ValidationError, match="greater than 0"):
+            TimmEmbedder(**entry | {"scale": scale})
 
 
 def test_an_onnx_graph_gives_no_gradient_and_is_not_exported_again(tmp_path):

@@ -81,7 +81,7 @@ def test_copies_follow_the_synthesized_images(tmp_path, monkeypatch, inquiries, 
     assert (faces.column("inquiry_copy")[:n] == 0).all() and (faces.column("inquiry_copy")[n:] == 1).all()
     assert (faces.column("partner")[n:] == -1).all() and (faces.column("phi")[n:] == 1).all()
     assert faces.column("index")[n:].tolist() == [PER_IDENTITY, PER_IDENTITY + 1] * IDENTITIES
-    assert (faces.attrs["licence"], plain.attrs["licence"]) == ("for research", "")
+    assert (faces.attrs["licence"], plain.attrs["licence"]) == ("", "")
 
 
 def test_the_copy_of_a_center_s_inquiry_does_not_claim_its_similarity(tmp_path, inquiries):
@@ -105,3 +105,14 @@ def test_inquiries_of_another_set_are_refused(tmp_path, inquiries):
             writer.add(toy_images(4), ["a", "b", "c", "d"])
         gather_shards(paths, tmp_path / "faces.h5", Provenance(), entry(), inquiries[0], tmp_path / "few.h5")
     assert not (tmp_path / "faces.h5").exists()
+
+
+def test_the_licences_of_what_a_set_is_made_of_hold_for_it(tmp_path):
+    """Of the inquiries and of the training set, each once, whether or not photographs are in it."""
+    sets = []
+    for name, licence in {"a": "CC BY 4.0", "b": "research only", "c": "CC BY 4.0", "d": ""}.items():
+        sets.append(tmp_path / f"{name}.h5")
+        with FaceSetWriter(sets[-1], (SIZE, SIZE), "png", attrs={"licence": licence}) as writer:
+            writer.add(np.zeros((1, SIZE, SIZE, 3), np.uint8), ["somebody"])
+    gather_shards(shards(tmp_path), tmp_path / "faces.h5", Provenance(), entry(inquiry_copies=0), made_of=sets)
+    assert FaceSet(tmp_path / "faces.h5").attrs["licence"] == "CC BY 4.0, research only"

@@ -144,7 +144,7 @@ def test_a_generator_is_given_away_with_its_card(finished: Project):
     folder = finished.folder / RESULTS / "pipelines/tiny"
     card = (folder / "README.md").read_text()
     assert (
-        "license: other" in card
+        "license: cc0-1.0" in card
         and "| licence of these weights | CC0-1.0 |" in card
         and "| `trained_on` | real |" in card
     )

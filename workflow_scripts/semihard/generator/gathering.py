@@ -24,24 +24,27 @@ def gather_shards(
     settings: SyntheticFaces | None = None,
     inquiries_path: Path | str | None = None,
     inquiry_faces_path: Path | str | None = None,
+    made_of: Sequence[Path | str] = (),
 ) -> None:
     """Join face sets in the order given: bytes untouched, identities by name, memory that of the columns.
 
     With `settings`, `settings.inquiry_copies` copies of each identity's inquiry image follow the synthesized images
     (CemiFace's oversampling, after DCFace), at their size, encoded once, with inquiry_copy = 1, m = NaN, partner = −1,
-    phi = 1, index on from per_identity, and similarity = 1, but NaN where the condition was an identity center; the
-    licence is then that of the inquiries. The file depends on the images alone, not on where they were cut.
+    phi = 1, index on from per_identity, and similarity = 1, but NaN where the condition was an identity center. made_of: the
+    face sets whose licences hold, those of the inquiries and of the generator's training, as far as they are known. The file
+    depends on the images alone, not on where they were cut.
     """
     parts = [FaceSet(path) for path in shard_paths]
     ends = np.cumsum([len(part) for part in parts])
     names = np.concatenate([np.array([*part.identity_names, ""], object)[part.identity] for part in parts])
     columns = {name: np.concatenate([part.column(name) for part in parts]) for name in parts[0].column_names}
     inherited = {name: parts[0].attrs[name] for name in ("alignment", "source", "licence")}
+    licences = dict.fromkeys(str(FaceSet(path).attrs["licence"]) for path in made_of)
+    inherited["licence"] = ", ".join(filter(None, licences)) or inherited["licence"]
     copies = bool(settings and settings.inquiry_copies)
     if copies:
         columns[COPY] = np.zeros(len(names), np.int8)
         inquiry_faces = FaceSet(inquiry_faces_path)
-        inherited["licence"] = inquiry_faces.attrs["licence"]
     with FaceSetWriter(output, parts[0].image_size, parts[0].codec, provenance, inherited) as writer:
         for start in range(0, len(names), ROWS_PER_CHUNK):
             rows = np.arange(start, min(start + ROWS_PER_CHUNK, len(names)))

@@ -80,7 +80,7 @@ def _specification(settings: OnnxEmbedder, stated: dict, shape: list, path: Path
     if missing := [name for name in STATED if name not in about]:
         raise InputError(
             f"{path}: does not say how pixels are prepared; give {', '.join(missing)} (InsightFace's networks: image_size "
-            "[112, 112], colour rgb, mean 127.5, scale 127.5)"
+            "[112, 112], colour rgb, mean 127.5, scale 127.5; to make verify, PIXELS='rgb 127.5 127.5')"
         )
     return EmbedderSpec.of({"backbone": "onnx", "embedding_dim": 0, **about})
 

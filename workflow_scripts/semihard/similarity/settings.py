@@ -54,6 +54,8 @@ class WeightsEmbedder(EmbedderSettings):
 
 
 PerChannel = float | tuple[float, float, float]
+Divisor = Annotated[float, Field(gt=0)]
+DivisorPerChannel = Divisor | tuple[Divisor, Divisor, Divisor]
 COLOUR = "Order of the channels that the network expects."
 MEAN = "Grey level, 0 … 255, taken off every channel, or one for each in the order of `colour`; InsightFace's is 127.5."
 SCALE = "Grey levels that it is divided by then, or one for each channel; InsightFace's is 127.5."
@@ -74,7 +76,7 @@ class OnnxEmbedder(EmbedderSettings):
         None, description=f"{COLOUR} To be given, with mean and scale, where the file was not written by this workflow."
     )
     mean: PerChannel | None = Field(None, description=MEAN)
-    scale: PerChannel | None = Field(None, description=SCALE)
+    scale: DivisorPerChannel | None = Field(None, description=SCALE)
     axes: Literal["nchw", "nhwc"] = Field("nchw", description="Order of the axes of its input; PyTorch's is nchw.")
     output: str | None = Field(None, description="The output that is the embedding, where there are several.")
     sha256: str | None = SHA256
@@ -92,7 +94,7 @@ class TimmEmbedder(EmbedderSettings):
     image_size: tuple[Positive, Positive] = Field((112, 112), description=SIZE)
     colour: Literal["rgb", "bgr"] = Field("rgb", description=COLOUR)
     mean: PerChannel = Field(127.5, description=MEAN)
-    scale: PerChannel = Field(127.5, description=SCALE)
+    scale: DivisorPerChannel = Field(127.5, description=SCALE)
     sha256: str | None = SHA256
 
 

@@ -31,8 +31,9 @@ def dataset_card(labelled: LabelledFaces, read_by: str, audit: Mapping, hub: Seq
         "licence": about.get("licence", "") or NOT_STATED,
         "two labels with a weight": "yes" if about["mixed_labels"] else "no",
     }
+    drawn_by = DRAWN_BY if about["mixed_labels"] else DRAWN_BY[:1]
     facts |= {
-        said: _values(labelled.faces.column(name)) for name, said in DRAWN_BY if name in labelled.faces.column_names
+        said: _values(labelled.faces.column(name)) for name, said in drawn_by if name in labelled.faces.column_names
     }
     lines = ["---", *head, "---", "", f"# {name}", "", read_by, "", "| | |", "|---|---|"]
     lines += [f"| {key} | {value} |" for key, value in facts.items()]

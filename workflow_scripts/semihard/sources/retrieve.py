@@ -141,7 +141,7 @@ def _hub(get: object, settings: Download, output: Path, **what: str) -> str:
         place = DOWNLOADS / output.name
         raise ConnectionError(
             f"{where}: the Hub cannot be reached; run again where it can, or fetch it there with `hf download {settings.hub} "
-            f"--revision {settings.revision}` and bring ~/.cache/huggingface along ({place} is made of it)"
+            f"{settings.file or ''} --revision {settings.revision}` and bring ~/.cache/huggingface along ({place} is made of it)"
         ) from None
     except GatedRepoError:
         raise InputError(f"{where}: is gated; accept its terms on the Hub, then `hf auth login`") from None

@@ -11,8 +11,8 @@ NOT_STATED = "not stated"
 
 def licence_lines(licence: str) -> list[str]:
     """What the head of a card, the Hub's metadata, says of a licence: by its name, or as another one."""
-    if re.fullmatch(r"[a-z0-9.\-]+", licence):
-        return [f"license: {licence}"]
+    if re.fullmatch(r"[a-z0-9.\-]+", licence.lower()):
+        return [f"license: {licence.lower()}"]
     return ["license: other", f"license_name: {json.dumps(licence, ensure_ascii=False)}"]
 
 

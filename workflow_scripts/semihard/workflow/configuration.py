@@ -6,6 +6,7 @@ A line names the path in the YAML, the value that was found and what was expecte
 import difflib
 import itertools
 import re
+import types
 import typing
 from collections.abc import Iterable
 from pathlib import Path
@@ -103,7 +104,15 @@ def _takes_one_value(section: str, key: str) -> bool:
         for name, field in model.model_fields.items()
         if key in (name, field.alias)
     ]
-    return bool(fields) and not any(typing.get_origin(field.annotation) is tuple for field in fields)
+    return bool(fields) and not any(_may_be_a_list(field.annotation) for field in fields)
+
+
+def _may_be_a_list(annotation: object) -> bool:
+    """True for a list, and for what may be one: a number for all channels, or one for each."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated or origin in (typing.Union, types.UnionType):
+        return any(_may_be_a_list(argument) for argument in typing.get_args(annotation))
+    return origin is tuple
 
 
 def _models_of(section: str) -> list[type[Settings]]:

@@ -1,5 +1,6 @@
 """What entries may be used for: mistakes that no single entry shows, met before anything runs."""
 
+import importlib.util
 from collections.abc import Iterable
 
 from semihard.errors import InputError
@@ -53,7 +54,12 @@ def check_uses(
 
 def remarks(config: Config, needed: Iterable[tuple[str, str]]) -> list[str]:
     """What is allowed and yet not meant, most likely, a line each. needed: as of `check_uses`."""
-    lines = []
+    lines, tracker = [], config.study.tracker
+    if tracker and importlib.util.find_spec(tracker) is None:
+        lines.append(
+            f"study.tracker: {tracker} is not installed here, so that the first training would refuse it; pip install {tracker}, "
+            "or leave `tracker` out"
+        )
     for section, name in sorted(needed):
         entry = getattr(config, section)[name]
         generator = config.generators[entry.generator] if isinstance(entry, SyntheticFaces) else None

@@ -41,7 +41,8 @@ class OnnxGraph(nn.Module):
             ]
         except Exception as error:  # onnxruntime has a dozen, and no common one
             raise InputError(f"the ONNX graph does not run: {str(error).strip().splitlines()[0]}") from None
-        return torch.from_numpy(np.concatenate(features).astype(np.float32)).flatten(1).to(x.device)
+        found = torch.from_numpy(np.concatenate(features).astype(np.float32)).to(x.device)
+        return found.flatten(1) if found.shape[2:].numel() == 1 else found  # [n, D, 1, 1] is a vector, too
 
     def _filled(self, part: np.ndarray) -> np.ndarray:
         missing = max(0, self.batch - len(part))
