@@ -66,7 +66,7 @@ def import_benchmark(
         return
     if benchmark.same.all() or not benchmark.same.any() or benchmark.fold.max() < 1:
         raise InputError(
-            f"{source}: {np.count_nonzero(benchmark.same)} genuine and {np.count_nonzero(~benchmark.same)} impostor pairs in "
+            f"{getattr(settings, 'path', source)}: {np.count_nonzero(benchmark.same)} genuine and {np.count_nonzero(~benchmark.same)} impostor pairs in "
             f"{benchmark.fold.max() + 1} fold(s); verification needs both kinds and two folds"
         )
     attrs = {"source": source, "licence": settings.licence}
