@@ -67,7 +67,8 @@ def import_benchmark(
     if benchmark.same.all() or not benchmark.same.any() or benchmark.fold.max() < 1:
         raise InputError(
             f"{getattr(settings, 'path', source)}: {np.count_nonzero(benchmark.same)} genuine and "
-            f"{np.count_nonzero(~benchmark.same)} impostor pairs in {benchmark.fold.max() + 1} fold(s); verification needs both kinds and two folds"
+            f"{np.count_nonzero(~benchmark.same)} impostor pairs in {benchmark.fold.max() + 1} fold(s); verification needs "
+            "both kinds and two folds"
         )
     attrs = {"source": source, "licence": settings.licence}
     once: dict[tuple, int] = {}  # a .bin repeats a photograph in each of its pairs: it is stored and embedded once
