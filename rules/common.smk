@@ -4,6 +4,7 @@ What is needed: the configuration. What it gives: PLAN, at(), code(), settings()
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "workflow_scripts"
@@ -28,7 +29,7 @@ try:
     from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison, attribute_sets
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
-    from semihard.workflow.download_plan import check_downloads, download_names, download_settings
+    from semihard.workflow.download_plan import check_downloads, download_names, download_settings, downloaded
     from semihard.workflow.export_plan import (
         export_inputs,
         exports,
@@ -49,7 +50,6 @@ try:
     from semihard.workflow.targets import EXPORTED_AS, SECTION_OF, check_targets
     from semihard.workflow.user_files import (
         check_files,
-        downloaded,
         files_of,
         inception_weights,
         leave_out_absent_benchmarks,
@@ -106,15 +106,20 @@ def settings(wildcard, *leave_out):
     return lambda wildcards: PLAN.settings_of(SECTION_OF[wildcard], wildcards[wildcard], leave_out)
 
 
+def asked(question, *given):
+    """The answer of the plan to a rule's question; a mistake of the user's is said without a traceback."""
+    try:
+        return question(*given)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def code(script, wildcard=None, drawn=""):
     """The fingerprint of a script (and of what draws a figure) or, where it finds modules by the names in an entry, the
     parameter function for it."""
 
     def fingerprint(*entry_of):
-        try:
-            return PLAN.code(script, *entry_of, drawn=drawn)
-        except InputError as error:
-            raise WorkflowError(str(error)) from None
+        return asked(partial(PLAN.code, script, drawn=drawn), *entry_of)
 
     if wildcard is None:
         return fingerprint()
@@ -144,14 +149,18 @@ def gpu_threads(most, trained=None):
     return threads
 
 
+def one_of(names):
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 def made_by(rule):
     """A wildcard constraint: the entries that a rule makes."""
-    return "|".join(map(re.escape, PLAN.made_by(rule))) or "(?!)"
+    return one_of(PLAN.made_by(rule))
 
 
 def fetched(folder):
     """A wildcard constraint: the downloads that become a folder, or a file."""
-    return "|".join(map(re.escape, download_names(PLAN, folder)))
+    return one_of(download_names(PLAN, folder))
 
 
 def data_of(section, wildcard):
@@ -195,17 +204,11 @@ def imported_generator_inputs(wildcards):
 
 
 def licence(wildcards):
-    try:
-        return {"licence": licence_of(PLAN, wildcards.generator)}
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    return {"licence": asked(licence_of, PLAN, wildcards.generator)}
 
 
 def about_model(wildcards):
-    try:
-        return model_settings(PLAN, wildcards.recognizer, wildcards.faceset, int(wildcards.seed))
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    return asked(model_settings, PLAN, wildcards.recognizer, wildcards.faceset, int(wildcards.seed))
 
 
 def learning_inputs(wildcards):
@@ -312,10 +315,7 @@ def training_inputs(wildcards):
 
 def leakage_inputs(wildcards):
     """What is audited, the reference, and the null's people where they are named."""
-    try:
-        check_references(wildcards.faceset, wildcards.reference, STUDY.leakage.unrelated)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    asked(check_references, wildcards.faceset, wildcards.reference, STUDY.leakage.unrelated)
     return faces_and_embeddings(
         faces=wildcards.faceset, reference=wildcards.reference, unrelated=STUDY.leakage.unrelated
     )

@@ -6,6 +6,23 @@ import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pytest
+
+
+def terminate_at(call: int, patch: pytest.MonkeyPatch, owner: object, name: str) -> list[int]:
+    """SIGTERM to this process when the function `name` of `owner` is called for the `call`-th time; returns a list that grows
+    with every call."""
+    calls, function = [], getattr(owner, name)
+
+    def counting(*given, **further):
+        calls.append(1)
+        if len(calls) == call:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return function(*given, **further)
+
+    patch.setattr(owner, name, counting)
+    return calls
+
 
 def kill_at(moment: int | None, report: Path, places: Iterable[tuple[object, str]]) -> Callable[[], None]:
     """Count this process's moments in `report`, and kill it at number `moment`.

@@ -30,6 +30,7 @@ from semihard.storage.artifacts import read_artifact
 from semihard.storage.checkpoint import kept_tensor
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.provenance import Provenance
+from tests.unit.killing import terminate_at
 from tests.unit.toy_generator import DIM, SIZE, toy_embedder, toy_faces
 
 PROVENANCE = Provenance(rule="train_generator", settings={"a": 1}, code="c")
@@ -93,17 +94,9 @@ def test_a_killed_training_ends_in_the_same_bytes(inputs, tmp_path, monkeypatch)
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
     whole = run(entry(), inputs, tmp_path / "whole")
-    losses, calls = CemiFaceObjective.losses, []
-
-    def killed(*given, **drawn):
-        calls.append(1)
-        if len(calls) == 7:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return losses(*given, **drawn)
-
     embedded = []
     monkeypatch.setattr(training, "unit_embeddings", lambda *given: embedded.append(1) or unit_embeddings(*given))
-    monkeypatch.setattr(CemiFaceObjective, "losses", killed)
+    calls = terminate_at(7, monkeypatch, CemiFaceObjective, "losses")
     with pytest.raises(SystemExit) as stop:
         run(entry(), inputs, tmp_path / "killed")
     assert stop.value.code == 143 and not (tmp_path / "killed" / "model.safetensors").exists()

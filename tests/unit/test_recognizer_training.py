@@ -1,7 +1,5 @@
 """Recognizer training: it learns, it is repeatable, it survives interruption to the bit, and labels are what they say."""
 
-import os
-import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,38 +22,15 @@ from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.provenance import Provenance
+from tests.unit.killing import terminate_at
+from tests.unit.toy_people import write_people
 
 SETTINGS = Recognizer(
     backbone="tiny", embedding_dim=16, image_size=16, batch=16, epochs=8, milestones=(6,), learning_rate=0.05 * 512 / 16,
     scale=16, low_resolution=0.2, precision="fp32",
 )  # fmt: skip
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Networks this small only wait for each other's threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def write_people(path, people: int, each: int = 10, first: int = 0, seed: int = 0, **columns) -> None:
-    """Identities that differ in colour and pattern, 16 × 16 pixels."""
-    random = np.random.default_rng(seed)
-    with FaceSetWriter(path, (16, 16), "raw") as writer:
-        for k in range(people):
-            base = np.kron(random.integers(0, 256, (4, 4, 3)), np.ones((4, 4, 1)))
-            images = np.clip(base + random.normal(0, 25, (each, 16, 16, 3)), 0, 255).astype(np.uint8)
-            rows = slice(k * each, (k + 1) * each)
-            writer.add(images, [f"person {first + k}"] * each, {name: values[rows] for name, values in columns.items()})
-
-
-@pytest.fixture
-def people(tmp_path):
-    write_people(tmp_path / "people.h5", 8)
-    return tmp_path / "people.h5"
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def with_real(settings):
@@ -128,15 +103,7 @@ def test_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch, ch
     real = tmp_path / "real.h5" if changed.get("domain_mixup") else None
     expected = run(settings, tmp_path / "people.h5", tmp_path / "straight", real=real)
 
-    calls, augment = [], training.augment
-
-    def interrupted(*args):
-        calls.append(1)
-        if len(calls) == at:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return augment(*args)
-
-    monkeypatch.setattr(training, "augment", interrupted)
+    calls = terminate_at(at, monkeypatch, training, "augment")
     with pytest.raises(SystemExit) as stopped:
         run(settings, tmp_path / "people.h5", tmp_path / "twice", real=real)
     assert stopped.value.code == 143

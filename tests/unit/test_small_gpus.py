@@ -1,8 +1,6 @@
 """What small and old GPUs need: a batch worked off in parts, and float16 with a scaled loss."""
 
 import copy
-import os
-import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,10 +26,13 @@ from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
 from semihard.storage.provenance import Provenance
 from semihard.workflow.study import given
-from tests.unit.test_recognizer_training import SETTINGS, run, write_people
+from tests.unit.killing import terminate_at
+from tests.unit.test_recognizer_training import SETTINGS, run
 from tests.unit.toy_generator import SIZE, toy_embedder, toy_faces
+from tests.unit.toy_people import write_people
 
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("one_thread")
 ONE_STEP = SETTINGS.model_copy(
     update={"batch": 80, "epochs": 1, "weight_decay": 0.0, "momentum": 0.0, "milestones": ()}
 )
@@ -40,20 +41,6 @@ ONE_STEP = SETTINGS.model_copy(
 def flat_network() -> nn.Module:
     """Embeddings `[n, 16]` without batch norm."""
     return nn.Sequential(nn.Conv2d(3, 8, 5, stride=3), nn.PReLU(8), nn.Flatten(), nn.Linear(8 * 16, 16))
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def people(tmp_path):
-    write_people(tmp_path / "people.h5", 8)
-    return tmp_path / "people.h5"
 
 
 @pytest.fixture
@@ -197,16 +184,8 @@ def test_float16_learns_and_goes_on_to_the_same_bytes(people, tmp_path, monkeypa
     whole, history = run(HALF, people, tmp_path / "whole")
     assert history["columns/loss"][-1] < 0.5 * history["columns/loss"][0]
     assert history["columns/loss_scale"][-1] >= 1
-    count, augment = [], training.augment
-
-    def stopping(*arguments):
-        count.append(1)
-        if len(count) == 23:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return augment(*arguments)
-
     with monkeypatch.context() as patch:
-        patch.setattr(training, "augment", stopping)
+        terminate_at(23, patch, training, "augment")
         with pytest.raises(SystemExit):
             run(HALF, people, tmp_path / "resumed")
     scaler = torch.load(tmp_path / "resumed/model.resume/state.pt", weights_only=True)["scaler"]
@@ -284,16 +263,8 @@ def test_generators_learn_in_float16_and_go_on_to_the_same_bytes(tmp_path, monke
     whole, history = train_toy_generator(tmp_path / "whole", muon_learning_rate=0.02)
     assert history["columns/loss"][-1] < history["columns/loss"][0]
     assert history["columns/loss_scale"][-1] < 2.0**34 and np.isfinite(history["columns/gradient_norm"]).all()
-    losses, count = CemiFaceObjective.losses, []
-
-    def stopping(*arguments, **drawn):
-        count.append(1)
-        if len(count) == 23:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return losses(*arguments, **drawn)
-
     with monkeypatch.context() as patch:
-        patch.setattr(CemiFaceObjective, "losses", stopping)
+        terminate_at(23, patch, CemiFaceObjective, "losses")
         with pytest.raises(SystemExit):
             train_toy_generator(tmp_path / "killed", muon_learning_rate=0.02)
     assert (tmp_path / "killed" / "model.resume" / "state.pt").exists()

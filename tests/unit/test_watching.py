@@ -1,16 +1,15 @@
 """Watching a training: losses in the log, a history that grows, and a tracker that shows the very same numbers."""
 
 import importlib.machinery
-import os
-import signal
 import sys
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 from accelerate.utils import LoggerType
 
-from semihard.compute import engine, progress, training_run
+from semihard.compute import engine, progress
 from semihard.compute.tracking import Tracker
 from semihard.errors import InputError
 from semihard.recognizer import training
@@ -19,35 +18,16 @@ from semihard.storage import schemas
 from semihard.storage.artifacts import read_artifact
 from semihard.storage.provenance import Provenance
 from semihard.workflow.job import tracker_of
-from tests.unit.test_recognizer_training import SETTINGS, files_in, write_people
+from tests.unit.killing import terminate_at
+from tests.unit.test_recognizer_training import SETTINGS, files_in
 
 PROVENANCE = Provenance("train_recognizer", {"backbone": "tiny"}, "code")
 LONG = SETTINGS.model_copy(update={"epochs": 16})  # 80 steps, four windows
 
 
-@pytest.fixture
-def people(tmp_path):
-    write_people(tmp_path / "people.h5", 8)
-    return tmp_path / "people.h5"
-
-
 def run(people, folder, tracker=None, settings=LONG):
-    files = training_run.TrainingFiles(*list(vars(files_in(folder)).values())[:3], tracker)
-    train_recognizer(settings, people, files, 0, PROVENANCE)
+    train_recognizer(settings, people, replace(files_in(folder), tracker=tracker), 0, PROVENANCE)
     return (folder / "model").read_bytes(), read_artifact(folder / "history.h5", schemas.HISTORY)
-
-
-def killed_at(step, monkeypatch):
-    """SIGTERM after that many steps of a training: a checkpoint, and the end."""
-    count, augment = [], training.augment
-
-    def counting(*arguments):
-        count.append(1)
-        if len(count) == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return augment(*arguments)
-
-    monkeypatch.setattr(training, "augment", counting)
 
 
 def events_in(folder):
@@ -83,7 +63,7 @@ def test_the_history_so_far_lies_with_the_checkpoint(people, tmp_path, monkeypat
     whole, history = run(people, tmp_path / "whole")
     bytes_of_whole = (tmp_path / "whole" / "history.h5").read_bytes()
     with monkeypatch.context() as patch:
-        killed_at(50, patch)
+        terminate_at(50, patch, training, "augment")
         with pytest.raises(SystemExit):
             run(people, tmp_path / "killed")
     assert not (tmp_path / "killed" / "history.h5").exists()
@@ -114,7 +94,7 @@ def test_tensorboard_shows_the_history_and_nothing_changes(people, tmp_path, mon
     whole, history = run(people, tmp_path / "alone")
     tracker = Tracker("tensorboard", tmp_path / "logs", "train/tiny/seed0")
     with monkeypatch.context() as patch:
-        killed_at(50, patch)
+        terminate_at(50, patch, training, "augment")
         with pytest.raises(SystemExit):
             run(people, tmp_path / "shown", tracker)
     assert [step for step, _ in events_in(tmp_path / "logs/train/tiny/seed0")["loss"]] == [20, 40]

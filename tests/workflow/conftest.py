@@ -61,6 +61,17 @@ def copy_project(folder: Path, python: Path = Path(sys.executable)) -> Project:
     return Project(folder, python)
 
 
+def give_make(project: Project) -> None:
+    """What `make` needs in a copy: the Makefile, and this Python where it has its own."""
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy2(ROOT / name, project.folder / name)
+    (project.folder / ".venv/bin").mkdir(parents=True)
+    for name in ("uv", "python"):
+        (project.folder / ".venv/bin" / name).write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        (project.folder / ".venv/bin" / name).chmod(0o755)
+    (project.folder / ".venv/run.stamp").touch()
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, warm) -> Project:
     """A small study, run to its end: every kind of stage on real pixels, the embedder a file of pretrained weights."""

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -12,7 +11,7 @@ from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.model_file import load_model
 from semihard.recognizer.onnx_file import onnx_bytes
 from tests.studies.stand_ins import write_benchmark
-from tests.workflow.conftest import ROOT, Project, copy_project
+from tests.workflow.conftest import ROOT, Project, copy_project, give_make
 
 
 def make(project: Project, *arguments: str, check: bool = True) -> str:
@@ -28,13 +27,7 @@ def make(project: Project, *arguments: str, check: bool = True) -> str:
 def project(tmp_path_factory) -> Project:
     """A copy with a checkpoint, two benchmarks, and a Python where make has its own."""
     project = copy_project(tmp_path_factory.mktemp("verify"))
-    for name in ("Makefile", "requirements.txt"):
-        shutil.copy2(ROOT / name, project.folder / name)
-    (project.folder / ".venv/bin").mkdir(parents=True)
-    for name in ("uv", "python"):
-        (project.folder / ".venv/bin" / name).write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-        (project.folder / ".venv/bin" / name).chmod(0o755)
-    (project.folder / ".venv/run.stamp").touch()
+    give_make(project)
     torch.manual_seed(0)
     torch.save(build_backbone("mobilefacenet", (112, 112), 512).state_dict(), project.folder / "mine.pth")
     for number, name in enumerate(("lfw", "cfp_fp")):

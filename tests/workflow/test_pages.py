@@ -15,7 +15,7 @@ from semihard.recognizer.model_file import EmbedderSpec, save_model
 from semihard.workflow.configuration import read_yaml
 from tests.studies.reduced import reduced
 from tests.studies.stand_ins import write_backbone, write_benchmark, write_folder, write_pipeline
-from tests.workflow.conftest import ROOT, SMALL, Project
+from tests.workflow.conftest import ROOT, SMALL, Project, give_make
 
 PAGES = ("verify", "audit", "draw", "train", "cluster", "formats")
 NOT_WRITTEN_OUT = {"--cores all": "--cores 2", "results/demo": SMALL["results"]}  # the demo is the small study here
@@ -33,13 +33,7 @@ def project(finished: Project, tmp_path_factory) -> Project:
     folder = tmp_path_factory.mktemp("pages") / "copy"
     shutil.copytree(finished.folder, folder)
     project = Project(folder, finished.python)
-    for name in ("Makefile", "requirements.txt"):
-        shutil.copy2(ROOT / name, folder / name)
-    (folder / ".venv/bin").mkdir(parents=True)
-    for name in ("uv", "python"):
-        (folder / ".venv/bin" / name).write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-        (folder / ".venv/bin" / name).chmod(0o755)
-    (folder / ".venv/run.stamp").touch()
+    give_make(project)
     write_backbone(folder / "backbone.pth", (112, 112), 512, "iresnet50")
     (folder / "data").mkdir()
     (folder / "data/backbone.pth").symlink_to(folder / "backbone.pth")

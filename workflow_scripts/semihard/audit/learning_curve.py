@@ -15,6 +15,7 @@ from semihard.compute.device import autocast, best_device
 from semihard.compute.progress import progress
 from semihard.compute.tensors import resize
 from semihard.errors import InputError
+from semihard.generator.calibration import SAMPLER, STEPS, drawn_at
 from semihard.generator.method import Method, TrainingImages, method_named
 from semihard.generator.model_file import GeneratorSpec, load_generator
 from semihard.generator.network import Denoiser
@@ -30,7 +31,6 @@ from semihard.storage.provenance import Provenance
 log = logging.getLogger("semihard")
 IMAGES = 1000  # of each epoch: the curve needs the order of its points, not their last digit
 BATCH = 100
-SAMPLER, STEPS = "dpmsolver++", 10
 VALUES, INQUIRIES = 5, 16  # of m; of the curve of similarity
 ROWS = 6  # of the sheet
 
@@ -135,10 +135,7 @@ def over_similarity(
     cosines, drawn = [], []
     with torch.inference_mode():
         identity = nn.functional.normalize(guide.embed(pixels))
-        for m in m_values:
-            asked = torch.full((len(pixels),), float(m), device=pixels.device)
-            with autocast(pixels.device, settings.precision):
-                predict = method.condition_similarity(network, identity, asked)
-                drawn.append(denoise(predict, spec, noise, SAMPLER, min(STEPS, spec.timesteps)))
-            cosines.append(nn.functional.cosine_similarity(guide.embed(drawn[-1]), identity).cpu().numpy())
+        for images in drawn_at(m_values, method, network, spec, identity, noise, settings.precision):
+            drawn.append(images)
+            cosines.append(nn.functional.cosine_similarity(guide.embed(images), identity).cpu().numpy())
     return m_values, np.stack(cosines), drawn[len(m_values) // 2]

@@ -154,11 +154,12 @@ def train(
     try:
         last = time.monotonic()
         batch = len(batch_of(start)) if start < steps else 0
+        said = words(history[-1]) if history else ""
         with progress(what, steps * batch, "images", start * batch) as advance:
             for i in range(start, steps):
                 torch.manual_seed(seed_for(seed, "step", i))
                 pending.append(step(i))
-                advance(batch, words(history[-1]) if history else "")
+                advance(batch, said)
                 done = i + 1
                 stop, due = agree(stop, time.monotonic() - last > SECONDS_BETWEEN_CHECKPOINTS)
                 if done % window == 0 or done == steps or stop:
@@ -168,6 +169,7 @@ def train(
                             {"step": done} | {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
                         )
                         rows.clear()
+                        said = words(history[-1])
                         if is_first_process():
                             see_window(history[-1])
                     if done < steps and (stop or due):

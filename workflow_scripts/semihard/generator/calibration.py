@@ -4,7 +4,7 @@ CemiFace's own sets show why this has to be looked at: made at m = 0, their mean
 (Table 7). An embedder that the generator was trained against may be pleased too easily, so others measure as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from semihard.compute.progress import progress
 from semihard.errors import InputError
 from semihard.generator.inquiries import one_per_identity, read_inquiry_images, read_unit_embeddings
 from semihard.generator.method import SimilarityMethod, method_named, settings_named
-from semihard.generator.model_file import load_generator
+from semihard.generator.model_file import GeneratorSpec, load_generator
+from semihard.generator.network import Denoiser
 from semihard.generator.samplers import denoise, draw_noise
 from semihard.generator.settings import Diffusion
 from semihard.similarity.embedders import load_embedder
@@ -80,11 +81,7 @@ def calibrate_similarity(
 
     m_values, cosines, ladder = method.similarities(spec, VALUES), [], []
     with progress("calibrate", len(m_values), "values of m") as advance, torch.inference_mode():
-        for m in m_values:
-            asked = torch.full((len(noise),), float(m), device=device)
-            with autocast(device, settings.precision):
-                predict = method.condition_similarity(network, C_id[LOSS], asked)
-                images = denoise(predict, spec, noise, SAMPLER, min(STEPS, spec.timesteps))
+        for images in drawn_at(m_values, method, network, spec, C_id[LOSS], noise, settings.precision):
             measured = [
                 nn.functional.cosine_similarity(embedder.embed(images), C_id[name])
                 for name, embedder in embedders.items()
@@ -102,6 +99,25 @@ def calibrate_similarity(
         "inquiry_images": read_inquiry_images(faces, chosen[:LADDER_ROWS], spec.image_size),
     }
     write_artifact(output, schemas.CALIBRATION, data, provenance)
+
+
+def drawn_at(
+    m_values: np.ndarray,
+    method: SimilarityMethod,
+    network: Denoiser,
+    spec: GeneratorSpec,
+    C_id: torch.Tensor,
+    noise: torch.Tensor,
+    precision: str,
+) -> Iterator[torch.Tensor]:
+    """Images uint8 `[n, 3, s, s]` at each m of `m_values`: of identities C_id, unit `[n, D]`, from noise `[n, 3, s, s]`, the
+    same at every m, in 10 steps of DPM-Solver++."""
+    for m in m_values:
+        asked = torch.full((len(noise),), float(m), device=noise.device)
+        with autocast(noise.device, precision):
+            predict = method.condition_similarity(network, C_id, asked)
+            images = denoise(predict, spec, noise, SAMPLER, min(STEPS, spec.timesteps))
+        yield images
 
 
 def statistics(m: np.ndarray, similarity: np.ndarray) -> dict[str, np.ndarray]:

@@ -97,11 +97,7 @@ def check_cost(settings: Diffusion, cost: Cost, steps: int, device: torch.device
     )  # fmt: skip
     if needed > free:
         share = settings.batch // settings.processes
-        least = max(settings.images_at_least, getattr(settings, "guide_every", 1))
-        parts = {a: share // a for a in range(1, share // least + 1) if share % a == 0}
-        fitting = [
-            a for a, n in parts.items() if cost.needed(n) <= free and n % getattr(settings, "guide_every", 1) == 0
-        ]
+        fitting = [a for a in possible_accumulations(settings) if cost.needed(share // a) <= free]
         advice = (
             f"set `accumulation` to {fitting[0]}"
             if fitting
@@ -111,6 +107,13 @@ def check_cost(settings: Diffusion, cost: Cost, steps: int, device: torch.device
             f"a batch of {settings.batch} with {settings.processes} process(es) and accumulation {settings.accumulation} needs "
             f"about {needed / 1e9:.1f} GB beside its images, {where} has {free / 1e9:.1f} GB free; {advice}"
         )
+
+
+def possible_accumulations(settings: Diffusion) -> list[int]:
+    """The values of `accumulation` that its batch allows, rising."""
+    share, guide_every = settings.batch // settings.processes, getattr(settings, "guide_every", 1)
+    least = max(settings.images_at_least, guide_every)
+    return [a for a in range(1, share // least + 1) if share % a == 0 and share // a % guide_every == 0]
 
 
 def matmul_speed(device: torch.device, precision: str) -> float:

@@ -1,4 +1,5 @@
-"""What the shipped recipes need of a GPU's memory, and the `accumulation` with which they fit a small one: docs/memory.md.
+"""What the shipped recipes need of a GPU's memory, and the `accumulation` with which they fit a small one:
+docs/hardware.md.
 
     PYTHONPATH=workflow_scripts python -m semihard.generator.memory_table
 
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 
 import torch
 
-from semihard.generator.cost import training_cost
-from semihard.generator.method import method_named, settings_named
-from semihard.generator.model_file import GeneratorSpec
+from semihard.generator.cost import possible_accumulations, training_cost
+from semihard.generator.method import settings_named
+from semihard.generator.training import generator_spec
 from semihard.recognizer.backbone import build_backbone
-from semihard.recognizer.memory import training_bytes
+from semihard.recognizer.memory import possible_accumulations as possible_parts
+from semihard.recognizer.memory import training_bytes, with_accumulation
 from semihard.recognizer.model_file import EmbedderSpec
 from semihard.recognizer.settings import RECIPES, Recognizer
 from semihard.similarity.embedders import Embedder
@@ -47,11 +49,11 @@ def recognizers() -> Iterator[Line]:
     entries = {recipe: Recognizer(recipe=recipe) for recipe in RECIPES if recipe != "tiny"}
     entries["cemiface, iresnet100"] = Recognizer(backbone="iresnet100")
     for name, entry in entries.items():
-        parts = tuple(a for a in range(1, entry.batch // 2 + 1) if entry.batch % a == 0)
+        parts = tuple(possible_parts(entry))
         for half in (True, False):
 
             def needed(a: int, entry: Recognizer = entry, half: bool = half) -> int:
-                return training_bytes(entry.model_copy(update={"accumulation": a}), IDENTITIES, half)
+                return training_bytes(with_accumulation(entry, a), IDENTITIES, half)
 
             yield Line("recognizers", name, entry.backbone, entry.batch, half, parts, needed)
 
@@ -68,15 +70,7 @@ def generators() -> Iterator[Line]:
         given = {"trained_on": "faces", "network": network, "method": method}
         embedder = guide(GUIDES[network]) if "embedder" in kind.model_fields else None
         entry = kind(**given | ({"embedder": "guide"} if embedder else {}))
-        known = {
-            name: getattr(entry, name)
-            for name in ("method", "network", "image_size", "timesteps", "beta_start", "beta_end")
-        }
-        dim = {"embedding_dim": embedder.embedding_dim} if embedder else {}
-        spec = GeneratorSpec(**known, **dim, options=method_named(method).options(entry, embedder))
-        least = max(kind.images_at_least, getattr(entry, "guide_every", 1))
-        parts = tuple(a for a in range(1, entry.batch // least + 1) if entry.batch % a == 0)
-        parts = tuple(a for a in parts if entry.batch // a % getattr(entry, "guide_every", 1) == 0)
+        spec, parts = generator_spec(entry, embedder), tuple(possible_accumulations(entry))
         for half in (True, False):
             cost = training_cost(entry, spec, embedder, half)
             yield Line(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from semihard.generator.model_file import GeneratorSpec
-from semihard.storage.card import MADE, NOT_STATED, knobs, licence_lines, settings_of
+from semihard.storage.card import NOT_STATED, card, knobs, licence_lines, settings_of, table_of
 
 USE = """```python
 from semihard.generator.pipeline import FacePipeline
@@ -36,28 +36,17 @@ def model_card(
     if "m_min" in spec.options:
         facts["similarities m it was trained on"] = f"{spec.options['m_min']:g} … {spec.options['m_max']:g}"
     arguments = "photographs, m=0.0, per_inquiry=8" if spec.embedding_dim else "per_inquiry=8"
-    lines = [
-        "---",
-        *head,
-        "---",
-        "",
-        f"# {name}",
-        "",
-        "Draws synthetic faces.",
-        "",
-        USE.format(name=name, arguments=arguments),
-    ]
+    lines = ["Draws synthetic faces.", "", USE.format(name=name, arguments=arguments)]
     if spec.embedding_dim:
         lines += [
             "",
             "`photographs`: aligned as ArcFace aligns, PIL images or uint8 RGB `[n, h, w, 3]`; embeddings serve, too.",
         ]
-    lines += ["", "| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items())]
+    lines += ["", *table_of(facts)]
     if calibration:
         lines += ["", "## Similarity asked for and achieved", "", *_calibration(calibration)]
     lines += knobs("Trained with", training.get("settings"))
-    lines += ["", MADE, ""]
-    return "\n".join(lines)
+    return card(head, name, lines)
 
 
 def _calibration(calibration: Mapping) -> Iterator[str]:

@@ -51,7 +51,7 @@ def train_generator(
     faces = FaceSet(faces_path)
     check_square(faces)
     embedder = load_guide(settings, embedder_model_path, device)
-    spec = generator_spec(settings, embedder, embedder_model_path)
+    spec = generator_spec(settings, embedder, weights_digest(embedder_model_path) if embedder else None)
     cost = training_cost(settings, spec, embedder, dtype_of(device, settings.precision) != torch.float32)
     check_cost(settings, cost, steps_of(settings, len(faces)), device)
     images = DecodedImages(faces, settings.image_size, device)
@@ -136,12 +136,12 @@ def load_guide(settings: Diffusion, path: Path | str | None, device: torch.devic
     return embedder
 
 
-def generator_spec(settings: Diffusion, embedder: Embedder | None, embedder_path: Path | str | None) -> GeneratorSpec:
-    """What the generator will be."""
+def generator_spec(settings: Diffusion, embedder: Embedder | None, embedder_sha256: str | None = None) -> GeneratorSpec:
+    """What the generator will be; embedder_sha256: the digest of its embedder's weights."""
     names = ("method", "network", "image_size", "timesteps", "beta_start", "beta_end")
     about = {name: getattr(settings, name) for name in names}
     if embedder is not None:
-        about |= {"embedding_dim": embedder.embedding_dim, "embedder_sha256": weights_digest(embedder_path)}
+        about |= {"embedding_dim": embedder.embedding_dim, "embedder_sha256": embedder_sha256}
     return GeneratorSpec(**about, options=method_named(settings.method).options(settings, embedder))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from semihard.recognizer.model_file import load_model, read_tensors, save_model
+from semihard.recognizer.model_file import load_model, provenance_of, save_model
 from semihard.recognizer.onnx_file import onnx_bytes
 from semihard.recognizer.recognizer_card import recognizer_card
 from semihard.storage import schemas
@@ -31,7 +31,7 @@ def export_recognizer(
     holds something, or the ONNX file does not compute what the network does.
     """
     network, spec = load_model(model_path)
-    training = (read_tensors(model_path)[0] or {}).get("provenance", {})
+    training = provenance_of(model_path)
     graph, cosine = onnx_bytes(network, spec, licence)
     trained_on = FaceSet(faces_path).attrs if faces_path else {}
     accuracy = {key: read_artifact(path, schemas.VERIFICATION)["accuracy"] for key, path in (verified or {}).items()}

@@ -74,9 +74,10 @@ def check_memory(settings: Recognizer, identities: int, steps: int, device: torc
         steps, settings.batch, settings.processes, settings.accumulation, share // settings.accumulation, needed / 1e9,
     )  # fmt: skip
     if needed > free:
-        parts = [a for a in range(settings.accumulation + 1, share // 2 + 1) if share % a == 0]
-        fitting = (a for a in parts if training_bytes(with_accumulation(settings, a), identities, half) <= free)
-        found = next(fitting, None)
+        parts = (a for a in possible_accumulations(settings) if a > settings.accumulation)
+        found = next(
+            (a for a in parts if training_bytes(with_accumulation(settings, a), identities, half) <= free), None
+        )
         raise InputError(
             f"the training needs about {needed / 1e9:.1f} GB beside its images, {where} has {free / 1e9:.1f} GB free; "
             + (f"set `accumulation` to {found}, or " if found else "")
@@ -84,6 +85,12 @@ def check_memory(settings: Recognizer, identities: int, steps: int, device: torc
             "many, or take a smaller backbone"
         )
     return needed
+
+
+def possible_accumulations(settings: Recognizer) -> list[int]:
+    """The values of `accumulation` that its batch allows, rising: batch norm needs two images."""
+    share = settings.batch // settings.processes
+    return [a for a in range(1, share // 2 + 1) if share % a == 0]
 
 
 def with_accumulation(settings: Recognizer, parts: int) -> Recognizer:

@@ -128,6 +128,12 @@ def identities_of(path: Path | str) -> list[str]:
     return list(_read(path)[0].get("identity_names", ()))
 
 
+def provenance_of(path: Path | str) -> dict:
+    """How the model was made, as its file says; its tensors are not read."""
+    with safe_open(path, "pt") as file:
+        return json.loads((file.metadata() or {}).get(KEY, "{}")).get("provenance", {})
+
+
 def weights_digest(path: Path | str) -> str:
     """SHA-256 of the backbone's weights and what it does to pixels, in hex: the same whoever wrote the file, and when."""
     about, tensors = _read(path)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from semihard.recognizer.model_file import EmbedderSpec
-from semihard.storage.card import MADE, NOT_STATED, knobs, licence_lines
+from semihard.storage.card import NOT_STATED, card, knobs, licence_lines, table_of
 
 USE = """```python
 import numpy as np
@@ -53,13 +53,12 @@ def recognizer_card(
         "least cosine of model.onnx to model.safetensors": f"{cosine:.6f}",
     }
     head = [*licence_lines(licence), "library_name: onnx", "tags: [face-recognition]"]
-    lines = ["---", *head, "---", "", f"# {name}", "", "Turns an aligned face into an embedding.", "", use, ""]
-    lines += ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items())]
+    lines = ["Turns an aligned face into an embedding.", "", use, "", *table_of(facts)]
     if verified:
         lines += ["", "## Verification", "", "| benchmark | accuracy, % | sd over folds |", "|---|---|---|"]
         lines += [f"| {key} | {100 * folds.mean():.2f} | {100 * folds.std():.2f} |" for key, folds in verified.items()]
     lines += knobs("Trained with", training.get("settings"))
-    return "\n".join([*lines, "", MADE, ""])
+    return card(head, name, lines)
 
 
 def _written(value: float | tuple[float, ...]) -> str:

@@ -1,6 +1,7 @@
 """A recognizer that comes as an ONNX file: what its graph takes and gives, and what it does to pixels."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ def read_onnx(settings: OnnxEmbedder, path: Path) -> tuple[OnnxGraph, EmbedderSp
     spec = _specification(settings, stated, inputs[0].shape, path)
     batch = inputs[0].shape[0] if isinstance(inputs[0].shape[0], int) else 0
     network = OnnxGraph(len(graph), settings.axes, output, batch)
+    network.session = session
     network.graph.copy_(torch.from_numpy(np.frombuffer(graph, np.uint8).copy()))
     return network, _with_dimension(network, spec, path)
 
@@ -97,6 +99,4 @@ def _with_dimension(network: OnnxGraph, spec: EmbedderSpec, path: Path) -> Embed
             "`output`, or export it anew with a batch that may vary"
         )
     options = {"size": len(network.graph), "axes": network.axes, "output": network.output, "batch": network.batch}
-    return EmbedderSpec(
-        spec.backbone, spec.image_size, features.shape[1], options, spec.crop_from, spec.colour, spec.mean, spec.scale
-    )
+    return replace(spec, embedding_dim=features.shape[1], options=options)

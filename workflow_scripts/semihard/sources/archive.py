@@ -42,6 +42,13 @@ def unpacked(path: Path, wanted: Callable[[str], bool], left_out: list[str]) -> 
     if not path.name.lower().endswith(SUFFIXES) or path.is_dir():
         yield path
         return
+    with unpacked_archive(path, wanted, left_out) as folder:
+        yield folder
+
+
+@contextmanager
+def unpacked_archive(path: Path, wanted: Callable[[str], bool], left_out: list[str]) -> Iterator[Path]:
+    """As `unpacked`, of an archive whatever its name is."""
     with tempfile.TemporaryDirectory(prefix="semihard-") as folder:
         try:
             with _members(path) as members:
@@ -61,7 +68,7 @@ def unpacked(path: Path, wanted: Callable[[str], bool], left_out: list[str]) -> 
 
 @contextmanager
 def _members(path: Path) -> Iterator[list[Member]]:
-    if path.suffix.lower() == ".zip":
+    if _is_zip(path):
         with zipfile.ZipFile(path) as archive:
             yield [
                 Member(item.filename, item.file_size, not _is_link(item), partial(archive.open, item))
@@ -75,6 +82,14 @@ def _members(path: Path) -> Iterator[list[Member]]:
                 for item in archive.getmembers()
                 if not item.isdir()
             ]
+
+
+def _is_zip(path: Path) -> bool:
+    """By its name, or where that says nothing, by its first bytes."""
+    if path.name.lower().endswith(SUFFIXES):
+        return path.suffix.lower() == ".zip"
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
 
 
 def _is_link(item: zipfile.ZipInfo) -> bool:

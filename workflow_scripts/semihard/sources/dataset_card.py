@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from semihard.sources.labelled_faces import LabelledFaces
-from semihard.storage.card import MADE, knobs
+from semihard.storage.card import card, knobs, table_of
 
 SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"))
 DRAWN_BY = (("m", "similarity m asked for"), ("phi", "φ of the identity mixup"))  # columns of a synthetic set
@@ -35,13 +35,11 @@ def dataset_card(labelled: LabelledFaces, read_by: str, audit: Mapping, hub: Seq
     facts |= {
         said: _values(labelled.faces.column(name)) for name, said in drawn_by if name in labelled.faces.column_names
     }
-    lines = ["---", *head, "---", "", f"# {name}", "", read_by, "", "| | |", "|---|---|"]
-    lines += [f"| {key} | {value} |" for key, value in facts.items()]
+    lines = [read_by, "", *table_of(facts)]
     lines += knobs(f"Made by `{about.get('rule', '')}`", about.get("settings"))
     if numbers := list(_numbers(audit)):
         lines += ["", "## What audits found", "", "| of | quantity | value |", "|---|---|---|", *numbers]
-    lines += ["", MADE, ""]
-    return "\n".join(lines)
+    return card(head, name, lines)
 
 
 def _values(column: np.ndarray) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from semihard.compute.progress import progress
 from semihard.errors import InputError
-from semihard.settings.downloads import Download, is_folder
+from semihard.settings.downloads import Download
 from semihard.settings.paths import DOWNLOADS
-from semihard.sources.archive import SUFFIXES, unpacked
+from semihard.sources.archive import unpacked_archive
 from semihard.storage.atomic import atomic_folder, atomic_path
 from semihard.storage.checksum import sha256_of
 
@@ -31,8 +31,9 @@ def retrieve(settings: Download, output: Path | str) -> None:
     if settings.hub and not settings.file:
         return _repository(settings, output)
     file = _of_the_hub(settings, output) if settings.hub else _of_the_web(settings, output)
-    if is_folder(settings):
-        _unpack(file, output)
+    if settings.unpack:
+        with unpacked_archive(file, lambda name: True, []) as folder, atomic_folder(output) as partial:
+            shutil.copytree(folder, partial, dirs_exist_ok=True)
     else:
         with atomic_path(output) as partial:
             shutil.copyfile(file, partial)
@@ -153,18 +154,3 @@ def _hub(get: object, settings: Download, output: Path, **what: str) -> str:
         raise InputError(f"{where}: has no file {settings.file}; correct `file`") from None
     except Exception as error:  # whatever the network makes of it
         raise ConnectionError(f"{where}: cannot be fetched ({str(error).strip().splitlines()[0]}); run again") from None
-
-
-def _unpack(archive: Path, output: Path) -> None:
-    """Unpack to the folder `output`, whatever the archive is called."""
-    with archive.open("rb") as file:
-        suffix = ".zip" if file.read(4) == b"PK\x03\x04" else ".tar"
-    assert suffix in SUFFIXES
-    link = archive.with_name(f"{archive.name}{suffix}")
-    link.unlink(missing_ok=True)
-    link.hardlink_to(archive)
-    try:
-        with unpacked(link, lambda name: True, []) as folder, atomic_folder(output) as partial:
-            shutil.copytree(folder, partial, dirs_exist_ok=True)
-    finally:
-        link.unlink()

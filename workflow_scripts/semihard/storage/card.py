@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 
 MADE = "Made with semihard. `SHA256SUMS` has the checksums of all files: `sha256sum -c SHA256SUMS`."
 
@@ -14,6 +15,16 @@ def licence_lines(licence: str) -> list[str]:
     if re.fullmatch(r"[a-z0-9.\-]+", licence.lower()):
         return [f"license: {licence.lower()}"]
     return ["license: other", f"license_name: {json.dumps(licence, ensure_ascii=False)}"]
+
+
+def card(head: list[str], title: str, lines: list[str]) -> str:
+    """A card in Markdown: the Hub's metadata at its head, its title, its lines, and how it is checked."""
+    return "\n".join(["---", *head, "---", "", f"# {title}", "", *lines, "", MADE, ""])
+
+
+def table_of(facts: Mapping[str, object]) -> list[str]:
+    """The lines of a table of facts by what they are called."""
+    return ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items())]
 
 
 def settings_of(text: object) -> dict[str, object]:

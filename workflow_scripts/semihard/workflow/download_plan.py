@@ -31,6 +31,11 @@ def location_of(name: str) -> Path:
     return DOWNLOADS / name
 
 
+def downloaded(plan: Plan) -> set[Path]:
+    """Where everything is that may be fetched."""
+    return {location_of(name) for name in known_downloads(plan)}
+
+
 def downloads_in(entry: Settings, field: str = "") -> Iterator[tuple[str, str]]:
     """(knob, name) of every download that the paths of an entry name."""
     for key, value in entry:

@@ -7,8 +7,7 @@ from semihard.workflow.study import Plan
 
 def exports(plan: Plan) -> list[dict[str, str]]:
     """Face set and form of every export that the study asks for, each once."""
-    rows = [{"faceset": row.faceset, "form": form} for row in plan.study.exports for form in row.forms]
-    return [row for number, row in enumerate(rows) if row not in rows[:number]]
+    return _each_once([{"faceset": row.faceset, "form": form} for row in plan.study.exports for form in row.forms])
 
 
 def export_inputs(plan: Plan, faceset: str) -> dict[str, str]:
@@ -25,7 +24,12 @@ def pipelines(plan: Plan) -> list[str]:
 
 def models(plan: Plan) -> list[dict[str, object]]:
     """Recognizer, face set and seed of every recognizer that the study gives away, each once."""
-    rows = [{"recognizer": row.recognizer, "faceset": row.trained_on, "seed": row.seed} for row in plan.study.models]
+    return _each_once(
+        [{"recognizer": row.recognizer, "faceset": row.trained_on, "seed": row.seed} for row in plan.study.models]
+    )
+
+
+def _each_once(rows: list[dict]) -> list[dict]:
     return [row for number, row in enumerate(rows) if row not in rows[:number]]
 
 

@@ -10,7 +10,7 @@ from semihard.settings.paths import expand_path
 from semihard.sources.settings import CSVBenchmark, FolderFaces, IJBBenchmark, PairsBenchmark, RecordIOFaces
 from semihard.sources.text_file import name_within
 from semihard.storage.pipeline_folder import part_files
-from semihard.workflow.download_plan import downloads_in, known_downloads, location_of
+from semihard.workflow.download_plan import downloads_in, location_of
 from semihard.workflow.study import Plan
 
 ORIGIN_OF_CASIA = (
@@ -134,11 +134,6 @@ def _with_subfolders(where: str, folder: Path) -> list[Path]:
 def files_of(plan: Plan, section: str, name: str) -> list[Path]:
     """The user's files that an entry of the plan reads. Raises InputError where they are not there."""
     return data_path(f"{section}.{name}", getattr(plan.config, section)[name])
-
-
-def downloaded(plan: Plan) -> set[Path]:
-    """Where everything is that may be fetched."""
-    return {location_of(name) for name in known_downloads(plan)}
 
 
 def leave_out_absent_benchmarks(plan: Plan) -> list[str]:

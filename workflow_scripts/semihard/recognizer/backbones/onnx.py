@@ -20,7 +20,7 @@ class OnnxGraph(nn.Module):
         super().__init__()
         self.axes, self.output, self.batch = axes, output, batch
         self.register_buffer("graph", torch.zeros(size, dtype=torch.uint8))
-        self._session: onnxruntime.InferenceSession | None = None  # made of `graph` when first needed
+        self.session: onnxruntime.InferenceSession | None = None  # made of `graph` when first needed
 
     def forward(self, x: Tensor) -> Tensor:
         """Raises InputError where a gradient is asked for, or the graph does not run."""
@@ -29,15 +29,15 @@ class OnnxGraph(nn.Module):
                 "an embedder of ONNX gives no gradient, which the training of a generator needs; give this embedder as weights "
                 "(source: weights, timm or file)"
             )
-        if self._session is None:
-            self._session = open_session(self.graph.cpu().numpy().tobytes())
-        entry = self._session.get_inputs()[0]
+        if self.session is None:
+            self.session = open_session(self.graph.cpu().numpy().tobytes())
+        entry = self.session.get_inputs()[0]
         pixels = x.detach().float().cpu().permute(0, 2, 3, 1) if self.axes == "nhwc" else x.detach().float().cpu()
         pixels = pixels.contiguous().numpy().astype(np.float16 if "float16" in entry.type else np.float32, copy=False)
         parts = np.split(pixels, range(self.batch, len(pixels), self.batch)) if self.batch else [pixels]
         try:
             features = [
-                self._session.run([self.output], {entry.name: self._filled(part)})[0][: len(part)] for part in parts
+                self.session.run([self.output], {entry.name: self._filled(part)})[0][: len(part)] for part in parts
             ]
         except Exception as error:  # onnxruntime has a dozen, and no common one
             raise InputError(f"the ONNX graph does not run: {str(error).strip().splitlines()[0]}") from None

@@ -1,0 +1,25 @@
+"""What several unit tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.unit.toy_people import write_people
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Networks as small as a test's only wait for each other's threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Eight people, ten images of each."""
+    write_people(tmp_path / "people.h5", 8)
+    return tmp_path / "people.h5"
