@@ -42,6 +42,10 @@ localrules:
     all,
 
 
+onstart:
+    check_cluster()
+
+
 rule all:
     default_target: True
     input:

@@ -3,6 +3,8 @@
 What is needed: the configuration. What it gives: PLAN, at(), code(), settings() and the input functions of the rules.
 """
 
+import os
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -43,9 +45,11 @@ try:
     from semihard.workflow.fairness_plan import TOGETHER, fairness_inputs, fairness_runs, fairness_settings
     from semihard.workflow.figures import FIGURES, pictures
     from semihard.workflow.folder_listing import listing_of
+    from semihard.workflow.job_needs import Limits, images_of, synthesis_minutes, training_memory, training_minutes
     from semihard.workflow.kept_fingerprints import KeptFingerprints
     from semihard.workflow.leakage_references import check_references, leakage_references, leakages
     from semihard.workflow.paths import path_of as at
+    from semihard.workflow.slurm import QueueWatch, asked_by, check_requests, partitions
     from semihard.workflow.study import Plan
     from semihard.workflow.targets import EXPORTED_AS, SECTION_OF, check_targets
     from semihard.workflow.user_files import (
@@ -131,6 +135,7 @@ def entry(wildcard, name):
 
 
 CORES_PER_GPU = 4  # on a cluster, whose nodes are not known here: more would wait for ever where nodes are small
+LIMITS = Limits.of(workflow.resource_settings.default_resources)  # of a cluster, in its profile
 
 
 def gpu_threads(most, trained=None):
@@ -142,11 +147,73 @@ def gpu_threads(most, trained=None):
         own = entry(trained, wildcards[trained]).processes if trained else 1
         given = workflow.global_resources
         if given["_cores"].value is None or not workflow.is_main_process:  # on a cluster; or in one of its jobs
-            return CORES_PER_GPU * own
+            return LIMITS.within("threads", CORES_PER_GPU * own if LIMITS.gpu else most)
         gpus = given["gpu"].value if "gpu" in given else 1
         return max(1, min(most * own, given["_cores"].value * own // max(1, gpus)))
 
     return threads
+
+
+def cpu_threads(most):
+    """Threads of a stage without a GPU."""
+    return LIMITS.within("threads", most)
+
+
+def gpus(wanted):
+    """The parameter function for the GPUs of a stage: `wanted`, a number or the wildcard of the entry that says how many
+    processes it has."""
+    return lambda wildcards: LIMITS.within(
+        "gpu", entry(wanted, wildcards[wanted]).processes if isinstance(wanted, str) else wanted
+    )
+
+
+def memory(megabytes):
+    """The parameter function for a stage's memory: what it usually needs, or a function of its wildcards, and as much
+    again with every further attempt."""
+    return partial(growing, "mem_mb", megabytes)
+
+
+def minutes(usual):
+    """The parameter function for the time that a stage may take, likewise."""
+    return partial(growing, "runtime", usual)
+
+
+def growing(name, usual, wildcards, attempt):
+    return LIMITS.within(name, (usual(wildcards) if callable(usual) else usual) * attempt)
+
+
+def memory_to_train(wildcard, faceset):
+    """What the training of an entry needs; faceset: the function that gives the name of what it is trained on."""
+    return memory(
+        lambda wildcards: training_memory(
+            entry(wildcard, wildcards[wildcard]), images_of(PLAN.config, faceset(wildcards))
+        )
+    )
+
+
+def minutes_to_train(wildcard, faceset):
+    return minutes(
+        lambda wildcards: training_minutes(
+            PLAN.config, SECTION_OF[wildcard], wildcards[wildcard], faceset(wildcards), LIMITS.speed()
+        )
+    )
+
+
+def check_cluster():
+    """Before the first job is submitted to SLURM: can it ever run? From then on, does one wait for ever?"""
+    if not workflow.local_exec and shutil.which("sinfo"):
+        last = workflow.execution_settings.retries + 1
+        jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+        asked(check_requests, [asked_by(job, attempt) for job in jobs for attempt in (1, last)], partitions())
+        QueueWatch(os.getcwd()).start()
+
+
+def own_set(wildcards):
+    return wildcards.faceset
+
+
+def set_of_generator(wildcards):
+    return entry("generator", wildcards.generator).trained_on
 
 
 def one_of(names):
