@@ -44,6 +44,11 @@ localrules:
 
 onstart:
     check_cluster()
+    tell_progress()
+
+
+onerror:
+    tell_failures()
 
 
 rule all:

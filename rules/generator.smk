@@ -24,6 +24,8 @@ rule train_generator:
     threads: gpu_threads(16, "generator")
     resources:
         gpu=gpus("generator"),
+        nodes=nodes("generator"),
+        gres=gpus_of_nodes("generator"),
         mem_mb=memory_to_train("generator", set_of_generator),
         runtime=minutes_to_train("generator", set_of_generator),
     params:

@@ -22,6 +22,8 @@ rule train_recognizer:
     threads: gpu_threads(16, "recognizer")
     resources:
         gpu=gpus("recognizer"),
+        nodes=nodes("recognizer"),
+        gres=gpus_of_nodes("recognizer"),
         mem_mb=memory_to_train("recognizer", own_set),
         runtime=minutes_to_train("recognizer", own_set),
     params:

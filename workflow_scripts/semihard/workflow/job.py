@@ -17,6 +17,7 @@ from semihard.compute.tracking import Tracker
 from semihard.errors import InputError, NonFiniteLossError
 from semihard.storage.provenance import Provenance
 from semihard.workflow.fingerprint import SCRIPTS
+from semihard.workflow.nodes import on_each_node
 
 
 @contextmanager
@@ -48,6 +49,7 @@ def job(snakemake) -> Iterator[Provenance]:
     seed = snakemake.wildcards.get("seed")
     try:
         check_library(snakemake.scriptdir)
+        on_each_node(getattr(snakemake.resources, "nodes", 1))
         gpus = take_gpus(getattr(snakemake.resources, "gpu", 0))
         started = True  # from here on: that no GPU is free may change
         yield Provenance(

@@ -33,7 +33,7 @@ DECODED_MB = 8192  # what a training holds in memory of decoded pixels at most (
 @dataclass(frozen=True)
 class Limits:
     """The most that a job may ask for, by the profile's default-resources `most_threads`, `most_mem_mb`, `most_runtime`
-    (minutes) and `most_gpu`; what is not given there has no limit."""
+    (minutes) and `most_gpu` (of one node); what is not given there has no limit."""
 
     threads: float = math.inf
     mem_mb: float = math.inf
@@ -50,6 +50,14 @@ class Limits:
     def speed(self) -> float:
         """FLOP/s of a process: of a GPU, or of the threads where no job has one."""
         return GPU_SPEED if self.gpu else CORE_SPEED * min(self.threads, MOST_THREADS)
+
+    def nodes(self, processes: int) -> int:
+        """On how many nodes so many processes run, as many on each: one, unless a node has fewer GPUs (most_gpu) than that."""
+        if not 0 < self.gpu < processes:
+            return 1
+        return next(
+            nodes for nodes in range(2, processes + 1) if processes % nodes == 0 and processes <= self.gpu * nodes
+        )
 
     def within(self, name: str, wanted: float) -> int:
         """`wanted` of threads, mem_mb, runtime or gpu, rounded up, or the most of it."""
@@ -111,10 +119,12 @@ def generator_gmac(entry: object) -> tuple[float, float]:
 
 
 def network_gmac(name: str) -> float:
-    """GMAC of a backbone by its name: an IResNet's by its depth."""
-    known = next((gmac for start, gmac in NETWORKS.items() if name == start), None)
+    """GMAC of a backbone or a layout by its name: an IResNet's by its depth."""
+    for start in sorted(NETWORKS, key=len, reverse=True):
+        if name.startswith(start):
+            return NETWORKS[start]
     depth = re.search(r"\d+", name)
-    return known if known is not None else 0.15 * int(depth[0]) if depth else UNKNOWN_GMAC
+    return 0.15 * int(depth[0]) if depth else UNKNOWN_GMAC
 
 
 def side_of(name: str) -> int:

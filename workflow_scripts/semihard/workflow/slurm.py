@@ -16,6 +16,7 @@ from semihard.errors import InputError
 
 log = logging.getLogger("semihard")
 SECONDS_BETWEEN_LOOKS = 60.0
+GPU_COUNT = r"gpu(?::[^:,()]+)?:(\d+)"  # in a list of generic resources
 # What a job asks for → its unit, and the limit of the profile that keeps requests below
 KNOBS = {
     "cpus": ("CPUs on a node", "most_threads"),
@@ -89,7 +90,7 @@ def read_sinfo(said: str) -> dict[str, Partition]:
         star = name.endswith("*")
         name = name.removesuffix("*")
         partition = found.setdefault(name, Partition(name, minutes_of(limit), star))
-        gpus = sum(int(count) for count in re.findall(r"gpu(?::[^:,()]+)?:(\d+)", resources))
+        gpus = sum(map(int, re.findall(GPU_COUNT, resources)))
         partition.nodes.append(Node(int(cpus), int(memory.rstrip("+")), gpus))
     return found
 
@@ -111,13 +112,13 @@ def asked_by(job, attempt: int) -> Asked:
         value = resources.get(name)
         return value if isinstance(value, int | float) else 0  # of files that are not there yet, say
 
-    nodes = int(number("nodes") or 1)
+    of_each_node = re.findall(GPU_COUNT, str(resources.get("gres", "")))
     return Asked(
         job.rule.name,
         resources.get("slurm_partition"),
         int(number("cpus_per_task") or resources["_cores"]),
         int(number("mem_mb")),
-        math.ceil(number("gpu") / nodes),
+        int(number("gpu")) or sum(map(int, of_each_node)),
         number("runtime") or None,
     )
 
@@ -147,8 +148,8 @@ def never_given(jobs: Iterable[Asked], given: dict[str, Partition]) -> list[str]
         unit, knob = KNOBS[what]
         named = ", ".join(list(rules)[:3]) + (f" and {len(rules) - 3} more rules" if len(rules) > 3 else "")
         said.append(
-            f"partition {partition} gives a job {most:.0f} {unit} at most; {named} would ask for up to {max(rules.values()):.0f}: "
-            f"set {knob}={most:.0f}"
+            f"partition {partition} gives a job {most:.0f} {unit} at most; {named} would ask for up to "
+            f"{max(rules.values()):.0f}: set {knob}={most:.0f}"
         )
     return list(dict.fromkeys(said))
 
@@ -162,6 +163,25 @@ def check_requests(jobs: Iterable[Asked], given: dict[str, Partition]) -> None:
             + "\nLimits stand in the default-resources of the profile (profiles/slurm/config.yaml), single stages' own in its "
             "set-resources. Nothing was submitted."
         )
+
+
+def check_queue(folder: str) -> None:
+    """Raises InputError where jobs of an earlier run in `folder` are still in the queue: Snakemake was killed, they live on."""
+    rows = (line.split("|", 2) for line in queue("%i|%Z|%k").splitlines())
+    if left := [row[0] for row in rows if len(row) == 3 and row[1] == folder and row[2].startswith("rule_")]:
+        raise InputError(
+            f"job {', '.join(left)} of an earlier run in this folder is still in SLURM's queue: wait for its end, or end it with "
+            f"`scancel {' '.join(left)}` (a training saves first), then run again. Nothing was submitted."
+        )
+
+
+def queue(form: str, *which: str) -> str:
+    """The user's jobs, a line each in squeue's format; none where it gives no answer."""
+    command = ["squeue", "--noheader", f"--user={os.getuid()}", f"--format={form}", *which]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 class QueueWatch(threading.Thread):
@@ -179,14 +199,7 @@ class QueueWatch(threading.Thread):
 
     def look(self) -> None:
         """Look once."""
-        try:
-            found = subprocess.run(
-                ["squeue", "--noheader", f"--user={os.getuid()}", "--states=PENDING", "--format=%i|%r|%Z|%k"],
-                capture_output=True, text=True, timeout=60,
-            )  # fmt: skip
-        except (OSError, subprocess.TimeoutExpired):
-            return
-        for job, reason, what in waiting_for_ever(found.stdout, self._folder):
+        for job, reason, what in waiting_for_ever(queue("%i|%r|%Z|%k", "--states=PENDING"), self._folder):
             if (job, reason) not in self._said:
                 self._said.add((job, reason))
                 log.warning(
