@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from semihard.compute.nodes import on_each_node
 from semihard.compute.tracking import Tracker
 from semihard.errors import InputError, NonFiniteLossError
 from semihard.storage.provenance import Provenance
 from semihard.workflow.fingerprint import SCRIPTS
-from semihard.workflow.nodes import on_each_node
 
 
 @contextmanager
