@@ -1,0 +1,120 @@
+"""Pieces of a page that is one HTML file and needs no other: every text is escaped, every picture is inside."""
+
+import base64
+import html
+import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+BASE = (
+    ":root{color-scheme:light}body{font:16px/1.55 system-ui,sans-serif;color:#222;background:#fff;margin:0}"
+    "main{max-width:60rem;margin:0 auto;padding:1rem}h1{line-height:1.2;margin:.5rem 0}h2{margin-top:3rem}h1,h2,h3,p,li,"
+    "summary{overflow-wrap:anywhere}img{max-width:100%;height:auto;display:block}code{font-size:.92em;overflow-wrap:anywhere}"
+    ".box{overflow-x:auto;margin:.5rem 0}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
+    "td,th{padding:.25rem .9rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid #e4e4e4}"
+    "th{font-weight:600}tbody th{font-weight:400}td.n,th.n{text-align:right}.grey{color:#595959}"
+    "@media print{main{max-width:none}figure,table{break-inside:avoid}h2,h3{break-after:avoid}}"
+)
+NUMBER = re.compile(r"[-−+]?[\d.,]+( ?%)?( ± [\d.]+)?( [\[(][^A-Za-z]*[\])])?")
+KEPT_AS_PNG = 250_000  # bytes: what is larger becomes a JPEG
+STEPS = ((85, 1400), (78, 1000), (70, 700), (60, 480))  # quality and greatest width of JPEGs, till all fit
+MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "SVG": "image/svg+xml"}
+
+
+def escape(text: object) -> str:
+    """As text or in the quotes of an attribute."""
+    return html.escape(str(text))
+
+
+def table(rows: Iterable[Sequence], header: Sequence[str] = (), name: str = "") -> str:
+    """A table in a box of its own, which scrolls where it is wider than the page; the first cell of a row is its header.
+
+    Floats are rounded to four significant digits; None and NaN are empty; numbers, and texts of one, stand at the right.
+    name: what the box is called for who does not see it.
+    """
+    body = "".join(
+        f"<tr>{''.join(_cell(value, ' scope=row' if i == 0 else '') for i, value in enumerate(row))}</tr>"
+        for row in rows
+    )
+    head = "".join(f"<th scope=col{' class=n' if i else ''}>{escape(text)}</th>" for i, text in enumerate(header))
+    head = f"<thead><tr>{head}</tr></thead>" if header else ""
+    told = f' role=region tabindex=0 aria-label="{escape(name)}"' if name else ""
+    return f"<div class=box{told}><table>{head}<tbody>{body}</tbody></table></div>"
+
+
+def _cell(value: object, scope: str) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        text = ""
+    else:
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    tag = "th" if scope else "td"
+    right = " class=n" if NUMBER.fullmatch(text) and not scope else ""
+    return f"<{tag}{scope}{right}>{escape(text)}</{tag}>"
+
+
+def fold_out(summary: str, inside: str) -> str:
+    """What opens on a click; inside: HTML."""
+    return f"<details><summary>{escape(summary)}</summary>{inside}</details>"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """kind: PNG, JPEG or SVG; data: its bytes; width, height: in pixels of the page."""
+
+    kind: str
+    data: bytes
+    width: int
+    height: int
+
+    def tag(self, alt: str) -> str:
+        """The picture in the page."""
+        blob = base64.b64encode(self.data).decode()
+        size = f"width={self.width} height={self.height}"
+        return f'<img alt="{escape(alt)}" {size} src="data:{MIME[self.kind]};base64,{blob}">'
+
+
+def pictures(paths: Iterable[Path | str], most: float = math.inf) -> dict[str, Picture]:
+    """Pictures to embed, by path: SVG and small PNG as they are, large PNG as JPEG where that is smaller, all at the first
+    of `STEPS` at which their bytes are fewer than `most`, or at the last."""
+    wanted = list(dict.fromkeys(map(str, paths)))
+    for quality, width in STEPS:
+        found = {path: picture(path, quality, width) for path in wanted}
+        if sum(len(one.data) for one in found.values()) < most:
+            break
+    return found
+
+
+def picture(path: Path | str, quality: int = STEPS[0][0], width: int = STEPS[0][1]) -> Picture:
+    """One picture to embed; a large PNG as a JPEG of that quality, at most that wide."""
+    data = Path(path).read_bytes()
+    if Path(path).suffix == ".svg":
+        return Picture("SVG", data, *_size_of_svg(data))
+    with Image.open(io.BytesIO(data)) as image:
+        size = image.size
+        if len(data) > KEPT_AS_PNG:
+            scale = min(1, width / image.width)
+            smaller = image.convert("RGB").resize((round(image.width * scale), max(1, round(image.height * scale))))
+            stream = io.BytesIO()
+            smaller.save(stream, "JPEG", quality=quality, optimize=True)
+            if stream.tell() < len(data):
+                return Picture("JPEG", stream.getvalue(), *smaller.size)
+    return Picture("PNG", data, *size)
+
+
+def _size_of_svg(data: bytes) -> tuple[int, int]:
+    """120 pixels an inch, at which the letters of a chart are as large as the page's small ones."""
+    sizes = dict(re.findall(rb'\b(width|height)="([\d.]+)pt"', data[:2000]))
+    width, height = (float(sizes.get(side, b"486")) for side in (b"width", b"height"))
+    return round(width * 120 / 72), round(height * 120 / 72)
+
+
+def whole_page(title: str, body: str, style: str = "") -> str:
+    """The file; body: HTML."""
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+    head += f"<title>{escape(title)}</title><style>{BASE}{style}</style>"
+    return f"<!doctype html><html lang=en><head>{head}</head><body>{body}</body></html>\n"
