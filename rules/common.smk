@@ -46,6 +46,7 @@ try:
     from semihard.workflow.kept_fingerprints import KeptFingerprints
     from semihard.workflow.leakage_references import check_references, leakage_references, leakages
     from semihard.workflow.paths import path_of as at
+    from semihard.workflow.report_plan import report_contents, report_inputs
     from semihard.workflow.study import Plan
     from semihard.workflow.targets import EXPORTED_AS, SECTION_OF, check_targets
     from semihard.workflow.user_files import (

@@ -37,24 +37,30 @@ def table(rows: Iterable[Sequence], header: Sequence[str] = (), name: str = "") 
     Floats are rounded to four significant digits; None and NaN are empty; numbers, and texts of one, stand at the right.
     name: what the box is called for who does not see it.
     """
-    body = "".join(
-        f"<tr>{''.join(_cell(value, ' scope=row' if i == 0 else '') for i, value in enumerate(row))}</tr>"
-        for row in rows
-    )
-    head = "".join(f"<th scope=col{' class=n' if i else ''}>{escape(text)}</th>" for i, text in enumerate(header))
+    texts = [["" if v is None else number(v) if isinstance(v, float) else str(v) for v in row] for row in rows]
+    right = [all(NUMBER.fullmatch(text) for text in column if text) for column in zip(*texts, strict=True)] or [
+        False
+    ] * len(header)
+    side = ["", *(" class=n" if one else "" for one in right[1:])]
+    lines = [
+        "".join(
+            f"<td{side[place]}>{escape(text)}</td>" if place else f"<th scope=row>{escape(text)}</th>"
+            for place, text in enumerate(row)
+        )
+        for row in texts
+    ]
+    head = "".join(f"<th scope=col{side[place]}>{escape(text)}</th>" for place, text in enumerate(header))
     head = f"<thead><tr>{head}</tr></thead>" if header else ""
     told = f' role=region tabindex=0 aria-label="{escape(name)}"' if name else ""
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<div class=box{told}><table>{head}<tbody>{body}</tbody></table></div>"
 
 
-def _cell(value: object, scope: str) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        text = ""
-    else:
-        text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    tag = "th" if scope else "td"
-    right = " class=n" if NUMBER.fullmatch(text) and not scope else ""
-    return f"<{tag}{scope}{right}>{escape(text)}</{tag}>"
+def number(value: float) -> str:
+    """Four significant digits, but all of a whole number; NaN is empty."""
+    if math.isnan(value):
+        return ""
+    return f"{value:.0f}" if math.isfinite(value) and (value.is_integer() or abs(value) >= 1e4) else f"{value:.4g}"
 
 
 def fold_out(summary: str, inside: str) -> str:
