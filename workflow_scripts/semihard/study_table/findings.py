@@ -31,10 +31,14 @@ def found_in_table(scores: pd.DataFrame, synthetic: Sequence[str]) -> list[str]:
         return ["The table has no average: no benchmark of this study gives an accuracy."]
     compared = lines[lines["gap_reference"].notna() & (lines["label"] != lines["gap_reference"])]
     drawn = compared[compared["faceset"].isin(synthetic)]
-    kind = "synthetic set" if len(drawn) else "set" if len(compared) else "line"
+    kind = (
+        "line trained on synthetic faces" if len(drawn) else "line trained on other faces" if len(compared) else "line"
+    )
     rivals = next((part for part in (drawn, compared, lines) if len(part)), lines)
     best = rivals.loc[rivals["AVG"].idxmax()]
-    subject = f"The best of the {len(rivals)} {kind}s is" if len(rivals) > 1 else f"The {kind} is"
+    subject = (
+        f"The best of {len(rivals)} {kind.replace('line', 'lines', 1)} is" if len(rivals) > 1 else f"The {kind} is"
+    )
     sentence = f"{subject} {best['label']}: {_accuracy(best)}"
     if len(compared):
         real = lines[lines["label"] == best["gap_reference"]].iloc[0]
@@ -154,3 +158,9 @@ def unmeasured(artifacts: Mapping[str, Path | str]) -> list[str]:
         except UnmeasurableError as problem:
             reasons.setdefault(str(problem), []).append(name)
     return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+
+
+def unmeasured_attributes(sets: pd.DataFrame) -> list[str]:
+    """The same of attributes; sets: the CSV `sets` of `attributes.comparison`."""
+    lines = sets[sets["unmeasured"].notna()] if "unmeasured" in sets else sets.head(0)
+    return [f"attributes of {line.faceset}: {line.unmeasured}" for line in lines.itertuples()]

@@ -11,16 +11,30 @@ from pathlib import Path
 
 from PIL import Image
 
-BASE = (
-    ":root{color-scheme:light}body{font:16px/1.55 system-ui,sans-serif;color:#222;background:#fff;margin:0}"
-    "main{max-width:60rem;margin:0 auto;padding:1rem}h1{line-height:1.2;margin:.5rem 0}h2{margin-top:3rem}h1,h2,h3,p,li,"
-    "summary{overflow-wrap:anywhere}img{max-width:100%;height:auto;display:block}code{font-size:.92em;overflow-wrap:anywhere}"
-    ".box{overflow-x:auto;margin:.5rem 0}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
-    "td,th{padding:.25rem .9rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid #e4e4e4}"
-    "th{font-weight:600}tbody th{font-weight:400}td.n,th.n{text-align:right}.grey{color:#595959}"
-    "@media print{main{max-width:none}figure,table{break-inside:avoid}h2,h3{break-after:avoid}}"
-)
+BASE = """
+:root { color-scheme: light }
+body { font: 16px/1.55 system-ui, sans-serif; color: #222; background: #fff; margin: 0 }
+main { box-sizing: border-box; width: 100%; max-width: 60rem; margin: 0 auto; padding: 1rem }
+h1 { line-height: 1.2; margin: .5rem 0 }
+h2 { margin-top: 3rem }
+h1, h2, h3, p, li, summary, code { overflow-wrap: anywhere }
+code { font-size: .92em }
+img { max-width: 100%; height: auto; display: block }
+.box { overflow-x: auto; margin: .5rem 0 }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
+td, th { padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e4e4e4 }
+tbody th { font-weight: 400; white-space: nowrap }
+tbody th.long { min-width: 13rem; white-space: normal }
+td.n, th.n { text-align: right; white-space: nowrap }
+.grey { color: #595959 }
+@media print {
+  main { max-width: none }
+  figure, table { break-inside: avoid }
+  h2, h3 { break-after: avoid }
+}
+"""
 NUMBER = re.compile(r"[-−+]?[\d.,]+( ?%)?( ± [\d.]+)?( [\[(][^A-Za-z]*[\])])?")
+LONG = 24  # letters of a row's header, which may be wrapped
 KEPT_AS_PNG = 250_000  # bytes: what is larger becomes a JPEG
 STEPS = ((85, 1400), (78, 1000), (70, 700), (60, 480))  # quality and greatest width of JPEGs, till all fit
 MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "SVG": "image/svg+xml"}
@@ -44,8 +58,7 @@ def table(rows: Iterable[Sequence], header: Sequence[str] = (), name: str = "") 
     side = ["", *(" class=n" if one else "" for one in right[1:])]
     lines = [
         "".join(
-            f"<td{side[place]}>{escape(text)}</td>" if place else f"<th scope=row>{escape(text)}</th>"
-            for place, text in enumerate(row)
+            f"<td{side[place]}>{escape(text)}</td>" if place else _row_header(text) for place, text in enumerate(row)
         )
         for row in texts
     ]
@@ -54,6 +67,10 @@ def table(rows: Iterable[Sequence], header: Sequence[str] = (), name: str = "") 
     told = f' role=region tabindex=0 aria-label="{escape(name)}"' if name else ""
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<div class=box{told}><table>{head}<tbody>{body}</tbody></table></div>"
+
+
+def _row_header(text: str) -> str:
+    return f"<th scope=row{' class=long' if len(text) > LONG else ''}>{escape(text)}</th>"
 
 
 def number(value: float) -> str:

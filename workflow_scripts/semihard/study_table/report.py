@@ -19,19 +19,36 @@ from semihard.study_table.findings import (
     found_over_similarity,
     own_lines,
     unmeasured,
+    unmeasured_attributes,
 )
 from semihard.study_table.formats import cells
 from semihard.study_table.html_pieces import Picture, escape, fold_out, picture, pictures, table, whole_page
 
-STYLE = (
-    "header p{font-size:1.1rem}nav ol{padding-left:1.2rem}nav a{color:#222}figure{margin:1rem 0 2rem}figcaption{margin:.3rem 0}"
-    "details{margin:.5rem 0}summary{cursor:pointer}h3{margin:1.5rem 0 .3rem}pre{overflow-x:auto;background:#f6f6f6;"
-    "padding:.8rem;font-size:.85rem}.many{display:grid;gap:0 1.5rem;grid-template-columns:"
-    "repeat(auto-fill,minmax(min(100%,27rem),1fr))}.many>*{min-width:0}.side{display:none}@media(min-width:70rem){body{display:grid;grid-template-columns:"
-    "13rem minmax(0,1fr)}.side{display:block;position:sticky;top:0;align-self:start;max-height:100vh;overflow-y:auto;"
-    "padding:1rem;font-size:.9rem;box-sizing:border-box}.inline{display:none}}"
-    "@media print{.side,.inline,details{display:none}body{display:block}}"
-)
+STYLE = """
+header p { font-size: 1.1rem }
+nav ol { padding-left: 1.3rem }
+nav a { color: #222 }
+h3 { margin: 1.5rem 0 .3rem }
+figure { margin: .5rem 0 1rem }
+details { margin: .5rem 0 }
+summary { cursor: pointer }
+pre { overflow-x: auto; background: #f6f6f6; padding: .8rem; font-size: .85rem }
+.many { display: grid; gap: 0 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)) }
+.many > * { min-width: 0 }
+.many h3 { margin-top: .5rem }
+.many img { max-height: 50rem; width: auto }
+.side { display: none }
+@media (min-width: 70rem) {
+  body { display: grid; grid-template-columns: 14rem minmax(0, 1fr) }
+  .side { display: block; position: sticky; top: 0; align-self: start; max-height: 100vh; overflow-y: auto;
+    padding: 1rem; font-size: .9rem; box-sizing: border-box }
+  .inline { display: none }
+}
+@media print {
+  body { display: block }
+  .side, .inline, details { display: none }
+}
+"""
 MOST_BYTES = 7_000_000  # of pictures; a third more as text
 MOST_ROWS = 60  # of a table in the page
 MOST_LINES = 12  # of the headline's table
@@ -41,12 +58,13 @@ MOST_LINES = 12  # of the headline's table
 class Contents:
     """What a report shows, every path relative to its folder.
 
-    title, question: what the study is called, and what it asked, in a line; sections: each with `heading`, `parts` and
-    perhaps `note`; a part has `title`, `how` (to read it: paragraphs, with ``code``), `picture` and `table`, paths or "";
-    opening: the part whose picture the page opens on, or none; scores, series: CSV of the study table and of
-    accuracy over similarity, or ""; benchmarks: of the table; synthetic: face sets that a generator drew; calibrations:
-    generator → artifact; measures: what was measured → artifact that may say why it was not; leakages: artifacts; left_out:
-    what is not in the study and why; made: artifacts whose provenance is shown; configuration: the study's, as YAML.
+    title, question: what the study is called, and what it asked, in a line; sections: each with `heading` and `parts`; a
+    part has `title`, `how` (to read it: paragraphs, with ``code``; "" where it is read as the one before), `picture` (or "")
+    and `table`; opening: the part whose picture the page opens on, or none; scores, series, attributes: CSV of the study table,
+    of accuracy over similarity and of the attributes of sets, or ""; benchmarks: of the table; synthetic: face sets that a
+    generator drew; calibrations: generator → artifact; leakages: artifacts; measures: what was measured → artifact that may
+    say why it was not; left_out: what is not in the study and why; made: artifacts whose provenance is shown; configuration:
+    the study's, as YAML.
     """
 
     title: str
@@ -60,6 +78,7 @@ class Contents:
     synthetic: Sequence[str] = ()
     calibrations: Mapping[str, str] = field(default_factory=dict)
     leakages: Sequence[str] = ()
+    attributes: str = ""
     measures: Mapping[str, str] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     made: Sequence[str] = ()
@@ -123,7 +142,7 @@ def _header(contents: Contents, scores: pd.DataFrame, headings: str) -> str:
     real = own["label"] == own["gap_reference"]
     first = own[real | own["AVG"].rank(ascending=False, method="first", na_option="bottom").le(MOST_LINES - real.sum())]
     header, rows = cells(first, contents.benchmarks, str, "{}")
-    named = (header.index(name) for name in ("trained on", *contents.benchmarks, "AVG", "gap, points"))
+    named = (header.index(name) for name in ("trained on", "AVG", "gap, points", *contents.benchmarks))
     kept = [place for place in named if any(row[place] for row in rows)]
     rows = [[row[place] for place in kept] for row in rows]
     less = f" The {len(own) - len(first)} other lines stand below." if len(first) < len(own) else ""
@@ -138,6 +157,7 @@ def _found(contents: Contents, folder: Path, scores: pd.DataFrame) -> str:
     sentences += found_in_calibrations({name: folder / path for name, path in contents.calibrations.items()})
     sentences += found_in_leakages([folder / path for path in contents.leakages])
     missing = [*contents.left_out, *unmeasured({name: folder / path for name, path in contents.measures.items()})]
+    missing += unmeasured_attributes(read_table(folder / contents.attributes)[0]) if contents.attributes else []
     parts = [_points(sentences or ["This study makes face sets, and measures nothing of them."])]
     parts += ["<p>Not measured:</p>", _points(missing)] if missing else []
     if first := contents.opening:
@@ -199,6 +219,7 @@ def _numbers(found: pd.DataFrame, notes: Sequence[str], path: str, title: str) -
 
 
 def _as_it_ran(contents: Contents, folder: Path) -> str:
+    told, lines = f"<pre tabindex=0>{escape(contents.configuration)}</pre>", contents.configuration.count("\n") + 1
     made: dict[tuple[str, str, str], int] = {}
     for path in contents.made:
         about = attributes_of(folder / path)
@@ -207,13 +228,13 @@ def _as_it_ran(contents: Contents, folder: Path) -> str:
         made[key] = made.get(key, 0) + 1
     rows = [(rule, count, code, versions) for (rule, code, versions), count in sorted(made.items())]
     header: tuple[str, ...] = ("rule", "artifacts", "fingerprint of its code", "packages")
-    if len({versions for *_, versions in rows}) == 1:  # the rule: a study that one environment made
+    if len({versions for *_, versions in rows}) == 1:  # as where one environment made the study
         alike = f"<p>All with {escape(rows[0][-1])}.</p>"
         rows, header = [row[:-1] for row in rows], header[:-1]
     else:
         alike = ""
+    configuration = fold_out(f"The configuration, with every default that is in force: {lines} lines", told)
     return (
-        "<p>The configuration, with every default that is in force:</p>"
-        f"<pre tabindex=0>{escape(contents.configuration)}</pre><p>Who made the artifacts that this page shows, by what code "
-        f"(<code>docs/reruns.md</code>) and with which packages:</p>{table(rows, header, 'Code and versions')}{alike}"
+        f"{configuration}<p>Who made the artifacts that this page shows, and by what code (<code>docs/reruns.md</code>):</p>"
+        f"{table(rows, header, 'Code and versions')}{alike}"
     )

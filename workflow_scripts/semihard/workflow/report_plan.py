@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from semihard.workflow.attribute_plan import attribute_sets
 from semihard.workflow.fairness_plan import fairness_runs
 from semihard.workflow.figures import FIGURES, Figure
 from semihard.workflow.leakage_references import leakages
@@ -72,6 +73,7 @@ def report_contents(plan: Plan, left_out: list[str]) -> dict:
         "synthetic": plan.synthetic_facesets(),
         "calibrations": {name: plan.path("calibration", generator=name) for name in plan.calibrated_generators()},
         "leakages": [plan.path("leakage", **which) for which in leakages(plan)],
+        "attributes": plan.path("compared attributes", table="sets") if attribute_sets(plan) else "",
         "measures": measures(plan),
         "left_out": [line.removeprefix("left out: ") for line in left_out],
         "made": made(plan),
@@ -85,7 +87,13 @@ def report_inputs(plan: Plan, left_out: list[str]) -> list[str]:
     contents = report_contents(plan, left_out)
     parts = [part for section in contents["sections"] for part in section["parts"]]
     named = [part[kind] for part in parts for kind in ("picture", "table")]
-    named += [contents["scores"], contents["series"], *contents["calibrations"].values(), *contents["leakages"]]
+    named += [
+        contents["scores"],
+        contents["series"],
+        contents["attributes"],
+        *contents["calibrations"].values(),
+        *contents["leakages"],
+    ]
     named += [*contents["measures"].values(), *contents["made"]]
     return [f"{plan.results}/{path}" for path in dict.fromkeys(filter(None, named))]
 
