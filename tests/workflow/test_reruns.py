@@ -105,6 +105,11 @@ def test_edited_comment_docstring_layout_and_times_rerun_nothing(project):
     assert project.would_run() == {}
 
 
+def test_a_reworded_caption_writes_the_report_alone(project):
+    project.edit("report/bins.rst", "most similar first", "those most similar first")
+    assert project.would_run() == {"write_report": 1}
+
+
 def test_changed_recognizer_reruns_itself_only(project):
     project.configure(changed("recognizers.mixed.margin", 0.1))
     jobs = project.would_run()

@@ -102,31 +102,35 @@ class Picture:
 
 
 def pictures(paths: Iterable[Path | str], most: float = math.inf) -> dict[str, Picture]:
-    """Pictures to embed, by path: SVG and small PNG as they are, large PNG as JPEG where that is smaller, all at the first
-    of `STEPS` at which their bytes are fewer than `most`, or at the last."""
-    wanted = list(dict.fromkeys(map(str, paths)))
-    for quality, width in STEPS:
-        found = {path: picture(path, quality, width) for path in wanted}
+    """Pictures to embed, by path, as `picture` has them; where their bytes are more than `most`, those of pixels at the first
+    of `STEPS` at which they are fewer, or at the last."""
+    found = {str(path): picture(path) for path in paths}
+    for quality, width in STEPS[1:]:
         if sum(len(one.data) for one in found.values()) < most:
             break
+        found = {path: _as_jpeg(one, quality, width) for path, one in found.items()}
     return found
 
 
-def picture(path: Path | str, quality: int = STEPS[0][0], width: int = STEPS[0][1]) -> Picture:
-    """One picture to embed; a large PNG as a JPEG of that quality, at most that wide."""
+def picture(path: Path | str, width: int = STEPS[0][1]) -> Picture:
+    """One picture to embed: SVG and small PNG as they are, a large PNG as a JPEG, at most that wide, where that is smaller."""
     data = Path(path).read_bytes()
     if Path(path).suffix == ".svg":
         return Picture("SVG", data, *_size_of_svg(data))
     with Image.open(io.BytesIO(data)) as image:
-        size = image.size
-        if len(data) > KEPT_AS_PNG:
-            scale = min(1, width / image.width)
-            smaller = image.convert("RGB").resize((round(image.width * scale), max(1, round(image.height * scale))))
-            stream = io.BytesIO()
-            smaller.save(stream, "JPEG", quality=quality, optimize=True)
-            if stream.tell() < len(data):
-                return Picture("JPEG", stream.getvalue(), *smaller.size)
-    return Picture("PNG", data, *size)
+        whole = Picture("PNG", data, *image.size)
+    return _as_jpeg(whole, STEPS[0][0], width) if len(data) > KEPT_AS_PNG else whole
+
+
+def _as_jpeg(one: Picture, quality: int, width: int) -> Picture:
+    """A picture of pixels as a JPEG, at most that wide; itself where that is no smaller, or it is a drawing."""
+    if one.kind == "SVG":
+        return one
+    size = (min(width, one.width), max(1, round(one.height * min(1, width / one.width))))
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(one.data)) as image:
+        image.convert("RGB").resize(size).save(stream, "JPEG", quality=quality)
+    return Picture("JPEG", stream.getvalue(), *size) if stream.tell() < len(one.data) else one
 
 
 def _size_of_svg(data: bytes) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """What the report of a study shows, in which order, and from which files: for the rule write_report.
 
-To show another figure: its rule in a line of SECTIONS; another table: its artifact there and in `tables`.
+A figure that SECTIONS does not name stands last. To show another table: its artifact in a line of SECTIONS, and in `tables`.
 """
 
 import json
@@ -51,7 +51,9 @@ def report_contents(plan: Plan, left_out: list[str]) -> dict:
     inside = f"{plan.results}/"
     figures, listed = {figure.rule: figure for figure in FIGURES}, tables(plan)
     sections = []
-    for heading, names in SECTIONS.items():
+    placed = {name for names in SECTIONS.values() for name in names}
+    further = {"Further figures": tuple(name for name in figures if name not in placed)}
+    for heading, names in (SECTIONS | further).items():
         parts: list[dict] = []
         for name in names:
             if name in figures:
