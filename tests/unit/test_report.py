@@ -86,6 +86,14 @@ def test_a_table_of_embedders_alone_and_one_without_accuracies():
     assert "no average" in found_in_table(table.assign(AVG=np.nan), [])[0]
 
 
+def test_what_a_recognizer_saw_besides_its_set_is_said():
+    table = lines(REAL, FAR).assign(inquiry_copies=[np.nan, 30])
+    assert "is far (trained on 30 copies of inquiries and real images of few besides): AVG" in " ".join(
+        found_in_table(table, ["far"], {"r": "few"})
+    )
+    assert "is far: AVG" in " ".join(found_in_table(table.assign(inquiry_copies=0), ["far"], {"other": "few"}))
+
+
 def test_published_lines_are_never_the_best():
     table = lines(REAL, FAR).assign(published=None)
     paper = {"label": "paper", "AVG": 99.0, "published": "Table 1"}

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -19,11 +20,13 @@ def own_lines(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[scores["published"].isna()] if "published" in scores else scores
 
 
-def found_in_table(scores: pd.DataFrame, synthetic: Sequence[str]) -> list[str]:
+def found_in_table(
+    scores: pd.DataFrame, synthetic: Sequence[str], mixed_in: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
     """The best line and its gap to real, whether others are as good, and how many seeds that rests on.
 
     scores: the study table as its CSV has it, seeds as text; synthetic: the face sets that a generator drew, among which the
-    best is looked for where there are any.
+    best is looked for where there are any; mixed_in: recognizer → face set of real images that it sees besides.
     """
     own = own_lines(scores)
     lines = own[own["AVG"].notna()]
@@ -39,7 +42,7 @@ def found_in_table(scores: pd.DataFrame, synthetic: Sequence[str]) -> list[str]:
     subject = (
         f"The best of {len(rivals)} {kind.replace('line', 'lines', 1)} is" if len(rivals) > 1 else f"The {kind} is"
     )
-    sentence = f"{subject} {best['label']}: {_accuracy(best)}"
+    sentence = f"{subject} {best['label']}{_besides(best, mixed_in)}: {_accuracy(best)}"
     if len(compared):
         real = lines[lines["label"] == best["gap_reference"]].iloc[0]
         sentence += f"; {real['label']} has {_accuracy(real)}. {_gap(best)}"
@@ -49,6 +52,14 @@ def found_in_table(scores: pd.DataFrame, synthetic: Sequence[str]) -> list[str]:
 
 def _accuracy(line: pd.Series) -> str:
     return f"AVG {line['AVG']:.2f} % [{line['AVG_low']:.2f}, {line['AVG_high']:.2f}]"
+
+
+def _besides(line: pd.Series, mixed_in: Mapping[str, str]) -> str:
+    """What else than the images of its set the line's recognizer saw."""
+    copies = line.get("inquiry_copies")
+    also = [f"{copies:.0f} copies of inquiries"] if copies and not pd.isna(copies) else []
+    also += [f"real images of {mixed_in[line['recognizer']]}"] if line["recognizer"] in mixed_in else []
+    return f" (trained on {' and '.join(also)} besides)" if also else ""
 
 
 def _gap(line: pd.Series) -> str:

@@ -62,9 +62,9 @@ class Contents:
     part has `title`, `how` (to read it: paragraphs, with ``code``; "" where it is read as the one before), `picture` (or "")
     and `table`; opening: the part whose picture the page opens on, or none; scores, series, attributes: CSV of the study table,
     of accuracy over similarity and of the attributes of sets, or ""; benchmarks: of the table; synthetic: face sets that a
-    generator drew; calibrations: generator → artifact; leakages: artifacts; measures: what was measured → artifact that may
-    say why it was not; left_out: what is not in the study and why; made: artifacts whose provenance is shown; configuration:
-    the study's, as YAML.
+    generator drew; mixed_in: recognizer → face set of real images that it sees besides; calibrations: generator → artifact;
+    leakages: artifacts; measures: what was measured → artifact that may say why it was not; left_out: what is not in the
+    study and why; made: artifacts whose provenance is shown; configuration: the study's, as YAML.
     """
 
     title: str
@@ -76,6 +76,7 @@ class Contents:
     series: str = ""
     benchmarks: Sequence[str] = ()
     synthetic: Sequence[str] = ()
+    mixed_in: Mapping[str, str] = field(default_factory=dict)
     calibrations: Mapping[str, str] = field(default_factory=dict)
     leakages: Sequence[str] = ()
     attributes: str = ""
@@ -152,7 +153,7 @@ def _header(contents: Contents, scores: pd.DataFrame, headings: str) -> str:
 
 
 def _found(contents: Contents, folder: Path, scores: pd.DataFrame) -> str:
-    sentences = [] if scores.empty else found_in_table(scores, contents.synthetic)
+    sentences = [] if scores.empty else found_in_table(scores, contents.synthetic, contents.mixed_in)
     sentences += found_over_similarity(read_table(folder / contents.series)[0]) if contents.series else []
     sentences += found_in_calibrations({name: folder / path for name, path in contents.calibrations.items()})
     sentences += found_in_leakages([folder / path for path in contents.leakages])

@@ -63,6 +63,7 @@ def report_contents(plan: Plan, left_out: list[str]) -> dict:
                 parts.append({"title": title, "how": _caption(caption, []), "picture": "", "table": path})
         if parts:
             sections.append({"heading": heading, "parts": parts})
+    trained = dict.fromkeys(row.recognizer for row in plan.comparisons())
     series = f"{plan.results}/figures/accuracy_over_similarity.csv" if plan.similarity_series() else ""
     contents = {
         "title": f"Study {Path(plan.results).name}",
@@ -73,6 +74,7 @@ def report_contents(plan: Plan, left_out: list[str]) -> dict:
         "series": series,
         "benchmarks": list(dict.fromkeys(run["benchmark"] for run in plan.runs())),
         "synthetic": plan.synthetic_facesets(),
+        "mixed_in": {name: mixed.real for name in trained if (mixed := plan.config.recognizers[name].domain_mixup)},
         "calibrations": {name: plan.path("calibration", generator=name) for name in plan.calibrated_generators()},
         "leakages": [plan.path("leakage", **which) for which in leakages(plan)],
         "attributes": plan.path("compared attributes", table="sets") if attribute_sets(plan) else "",
