@@ -1,5 +1,6 @@
 """The report of a study: sentences that its artifacts bear out, names that stay text, and nothing that it has to fetch."""
 
+import pickle
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -191,7 +192,7 @@ def results(tmp_path_factory) -> tuple[Path, Contents]:
         benchmarks=["lfw"],
         synthetic=[NASTY],
         measures={"diversity of x": "audit.h5"},
-        left_out=[f"{NASTY}.bin not found"],
+        left_out=[f"{NASTY}\udcff.bin not found"],
         made=["2.h5", "audit.h5"],
     )
 
@@ -203,6 +204,7 @@ def page(results) -> Page:
 
 
 def test_names_stay_text(page):
+    assert f"{NASTY}\\udcff.bin not found" in page.text
     assert "script" not in page.tags and page.text.count(NASTY) > 10
 
 
@@ -290,6 +292,14 @@ def test_a_report_shows_every_picture_of_its_study_and_reads_nothing_else_of_oth
     assert contents["left_out"] == ["x"] and all(section["parts"][0]["how"] for section in contents["sections"])
     assert not any("{{" in part["how"] or "snakemake" in part["how"] for part in parts)
     assert contents["question"].endswith("?") and len(contents["question"]) < 300
+
+
+def test_a_change_of_what_is_shown_is_said_in_a_few_letters():
+    shown = report_contents(Plan(read_yaml(ROOT / "config.yaml")), [])
+    job = pickle.loads(pickle.dumps(shown))
+    assert type(job) is dict and job == shown and Contents(**job).scores == "study/scores.csv"
+    shown["left_out"] = ["x"]
+    assert repr(shown) != repr(type(shown)(job)) and len(repr(shown)) < 50
 
 
 def test_the_configuration_shown_makes_the_same_study(plan):

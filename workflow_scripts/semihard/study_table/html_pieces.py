@@ -17,6 +17,7 @@ body { font: 16px/1.55 system-ui, sans-serif; color: #222; background: #fff; mar
 main { box-sizing: border-box; width: 100%; max-width: 60rem; margin: 0 auto; padding: 1rem }
 h1 { line-height: 1.2; margin: .5rem 0 }
 h2 { margin-top: 3rem }
+ul, ol { padding-left: 1.3rem }
 h1, h2, h3, p, li, summary, code { overflow-wrap: anywhere }
 code { font-size: .92em }
 img { max-width: 100%; height: auto; display: block }

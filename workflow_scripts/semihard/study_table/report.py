@@ -26,7 +26,6 @@ from semihard.study_table.html_pieces import Picture, escape, fold_out, picture,
 
 STYLE = """
 header p { font-size: 1.1rem }
-nav ol { padding-left: 1.3rem }
 nav a { color: #222 }
 h3 { margin: 1.5rem 0 .3rem }
 figure { margin: .5rem 0 1rem }
@@ -102,7 +101,8 @@ def write_report(page: Path | str, contents: Contents) -> None:
     body.append(_section(len(headings) - 1, headings[-1], AGAIN))
     side = f'<nav class=side aria-label="Contents">{_list_of(headings)}</nav>'
     with atomic_path(page) as temporary:
-        temporary.write_text(whole_page(contents.title, f"{side}<main>{''.join(body)}</main>", STYLE), encoding="utf-8")
+        text = whole_page(contents.title, f"{side}<main>{''.join(body)}</main>", STYLE)
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # a path need not be UTF-8
 
 
 AGAIN = (

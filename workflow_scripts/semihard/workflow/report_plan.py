@@ -3,6 +3,7 @@
 A figure that SECTIONS does not name stands last. To show another table: its artifact in a line of SECTIONS, and in `tables`.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -46,7 +47,18 @@ def tables(plan: Plan) -> dict[str, tuple[str, str, str]]:
     return found
 
 
-def report_contents(plan: Plan, left_out: list[str]) -> dict:
+class ByDigest(dict):
+    """Plain values that Snakemake records and names by their digest, where it would write all of them out in the reason of
+    a job; the job itself gets a plain dictionary."""
+
+    def __repr__(self) -> str:
+        return f"<what is shown: {hashlib.sha256(json.dumps(self).encode()).hexdigest()[:16]}>"
+
+    def __reduce__(self) -> tuple:
+        return dict, (dict(self),)
+
+
+def report_contents(plan: Plan, left_out: list[str]) -> ByDigest:
     """`study_table.report.Contents` of a study as plain values; left_out: sentences of what is not in it."""
     inside = f"{plan.results}/"
     figures, listed = {figure.rule: figure for figure in FIGURES}, tables(plan)
@@ -83,7 +95,7 @@ def report_contents(plan: Plan, left_out: list[str]) -> dict:
         "made": made(plan),
         "configuration": configuration(plan),
     }
-    return _relative(contents, inside)
+    return ByDigest({name: _relative(value, inside) for name, value in contents.items()})
 
 
 def report_inputs(plan: Plan, left_out: list[str]) -> list[str]:
