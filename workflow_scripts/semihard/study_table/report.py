@@ -45,6 +45,7 @@ pre { overflow-x: auto; background: #f6f6f6; padding: .8rem; font-size: .85rem }
 }
 @media print {
   body { display: block }
+  .many { grid-template-columns: 1fr 1fr }
   .side, .inline, details { display: none }
 }
 """

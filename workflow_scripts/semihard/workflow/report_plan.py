@@ -103,14 +103,9 @@ def report_inputs(plan: Plan, left_out: list[str]) -> list[str]:
     contents = report_contents(plan, left_out)
     parts = [part for section in contents["sections"] for part in section["parts"]]
     named = [part[kind] for part in parts for kind in ("picture", "table")]
-    named += [
-        contents["scores"],
-        contents["series"],
-        contents["attributes"],
-        *contents["calibrations"].values(),
-        *contents["leakages"],
-    ]
-    named += [*contents["measures"].values(), *contents["made"]]
+    named += [contents[name] for name in ("scores", "series", "attributes")]
+    named += [path for name in ("calibrations", "measures") for path in contents[name].values()]
+    named += [*contents["leakages"], *contents["made"]]
     return [f"{plan.results}/{path}" for path in dict.fromkeys(filter(None, named))]
 
 
@@ -129,13 +124,10 @@ def _figure_parts(figure: Figure, plan: Plan) -> Iterator[dict]:
     shown = sorted(figure.shown(plan), key=lambda wildcards: order.get(wildcards.get("faceset", ""), len(order)))
     for place, wildcards in enumerate(shown):
         names = [text.format(**wildcards) for key, text in figure.labels.items() if key != "figure"]
-        what = figure.labels["figure"]
-        title = (
-            ": ".join([what[0].upper() + what[1:], " against ".join(names)]) if names else what[0].upper() + what[1:]
-        )
+        what = figure.labels["figure"][:1].upper() + figure.labels["figure"][1:]
         picture = f"{plan.results}/figures/{figure.picture.format(**wildcards)}"
         yield {
-            "title": title,
+            "title": f"{what}: {' against '.join(names)}" if names else what,
             "how": "" if place else _caption(figure.caption, shown),
             "picture": picture,
             "table": f"{plan.results}/figures/{figure.table.format(**wildcards)}",
