@@ -10,7 +10,7 @@ import pandas as pd
 
 from semihard.errors import UnmeasurableError
 from semihard.storage import schemas
-from semihard.storage.artifacts import kind_of, read_artifact, read_attributes
+from semihard.storage.artifacts import attributes_of, read_artifact, read_attributes
 
 MOST = 2  # series and generators that have a sentence
 
@@ -162,12 +162,10 @@ def _beside(own: np.ndarray, null: np.ndarray) -> str:
 
 def unmeasured(artifacts: Mapping[str, Path | str]) -> list[str]:
     """Why artifacts hold no measure, a sentence for each reason; artifacts: what they measure → file."""
-    kinds, reasons = {schema.kind: schema for schema in schemas.all_schemas()}, {}
+    reasons: dict[str, list[str]] = {}
     for name, path in artifacts.items():
-        try:
-            read_attributes(path, kinds[kind_of(path)])
-        except UnmeasurableError as problem:
-            reasons.setdefault(str(problem), []).append(name)
+        if reason := attributes_of(path).get("unmeasured"):
+            reasons.setdefault(str(reason), []).append(name)
     return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
 
 
