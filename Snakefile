@@ -54,6 +54,7 @@ onerror:
 rule all:
     default_target: True
     input:
+        at("report"),
         pictures(PLAN),
         [at("scores", form="csv")] if PLAN.runs() else [],
         [at("export", **export) for export in exports(PLAN)],

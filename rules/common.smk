@@ -53,6 +53,7 @@ try:
     from semihard.workflow.paths import path_of as at
     from semihard.workflow.run_progress import RunProgress, State, job_of, what_failed
     from semihard.workflow.slurm import QueueWatch, asked_by, check_queue, check_requests, partitions
+    from semihard.workflow.report_plan import report_contents, report_inputs
     from semihard.workflow.study import Plan
     from semihard.workflow.targets import EXPORTED_AS, SECTION_OF, check_targets
     from semihard.workflow.user_files import (

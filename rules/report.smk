@@ -1,8 +1,8 @@
 """
-Figures, each with the CSV of what it draws, and exports.
+Figures, each with the CSV of what it draws, the report of all of them, and exports.
 
 REQUIRED INPUTS: the artifacts of the other stages
-OUTPUTS: <results>/figures/…, <results>/export/{faceset}/{form}, <results>/export/benchmarks/{benchmark}.bin
+OUTPUTS: <results>/figures/…, <results>/report.html, <results>/export/{faceset}/{form}, <results>/export/benchmarks/{benchmark}.bin
 """
 
 for figure in FIGURES:
@@ -30,6 +30,26 @@ for figure in FIGURES:
             code=code("plot_figure", drawn=figure.draws),
         script:
             "../workflow_scripts/plot_figure.py"
+
+
+rule write_report:
+    """The whole study in one file that needs no other: what was found, every figure with its numbers, how it was made."""
+    input:
+        lambda wildcards: report_inputs(PLAN, left_out),
+    output:
+        page=report(
+            at("report"), caption="../report/report.rst", category="About the study", labels={"figure": "report"}
+        ),
+    log:
+        "<results>/logs/write_report.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        settings=lambda wildcards: report_contents(PLAN, left_out),
+        code=code("write_report"),
+    script:
+        "../workflow_scripts/write_report.py"
 
 
 rule export_faces:

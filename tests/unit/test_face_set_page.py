@@ -1,7 +1,6 @@
 """The page of an audited set and its JSON: what the artifacts say, and nothing that is not there."""
 
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -17,25 +16,11 @@ from semihard.storage.provenance import Provenance
 from semihard.study_table.face_set_page import describe_face_set
 from tests.unit.test_attribute_comparison import annotated, population
 from tests.unit.test_figures import diversity, duplicates, leakage
-
-
-class Text(HTMLParser):
-    """The text of a page, and what it loads."""
-
-    def __init__(self, page: str):
-        super().__init__()
-        self.text, self.loads = "", []
-        self.feed(page)
-
-    def handle_data(self, data):
-        self.text += data + "\n"
-
-    def handle_starttag(self, tag, attrs):
-        self.loads += [value for name, value in attrs if name in ("src", "href")]
+from tests.unit.test_report import Page
 
 
 @pytest.fixture(scope="module")
-def described(tmp_path_factory) -> tuple[Path, dict, Text]:
+def described(tmp_path_factory) -> tuple[Path, dict, Page]:
     folder = tmp_path_factory.mktemp("page")
     attrs = {"licence": "CC BY 4.0 <b>", "source": "somewhere"}
     with FaceSetWriter(folder / "mine.h5", (8, 8), "raw", Provenance("import_faces", {"path": "x"}), attrs) as writer:
@@ -68,7 +53,7 @@ def described(tmp_path_factory) -> tuple[Path, dict, Text]:
         tables,
         [folder / "sheet.png"],
     )
-    return folder, json.loads((folder / "mine.json").read_text()), Text((folder / "mine.html").read_text())
+    return folder, json.loads((folder / "mine.json").read_text()), Page((folder / "mine.html").read_text())
 
 
 def test_the_facts_are_those_of_the_set(described):
@@ -102,7 +87,7 @@ def test_the_page_says_the_same_and_needs_nothing_else(described):
     share = 100 * found["leakage"]["casia"]["matching"]["value"]
     assert f"{share:.1f} % of its images match one of the reference (training set)" in page.text
     assert "Not measured: too few pairs" in page.text and "no difference beyond the floor" in page.text
-    assert page.loads and all(link.startswith("data:image/png;base64,") for link in page.loads)
+    assert page.addresses and all(link.startswith("data:image/png;base64,") for link in page.addresses)
 
 
 def test_a_set_of_which_nothing_else_is_known_has_a_page(tmp_path):

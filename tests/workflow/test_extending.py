@@ -98,6 +98,8 @@ def test_a_study_uses_one_more_of_everything(extended):
     assert told.tolist() == [(1, 0, -1)[k % 3] for k in range(16)]
     counts = pd.read_csv(results / "figures/counts/synthetic.csv")
     assert (counts["images"] * counts["identities"]).sum() == len(FaceSet(results / "facesets/synthetic.h5"))
+    report = (results / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Further figures</h2>" in report and "<h3>Images per identity: synthetic</h3>" in report
     assert (
         read_artifact(results / "generators/similar/calibration.h5", schemas.CALIBRATION)["similarity"].shape[1] == 21
     )

@@ -27,6 +27,7 @@ AFTER_A_FACESET |= {
     "verify_epochs",
     "score_study",
     "export_recognizer",
+    "write_report",
 }
 PLOTS_OF_ALL = {
     "plot_accuracy",
@@ -88,7 +89,7 @@ def test_edited_heads_rerun_recognizers_and_verification_only(project):
     (project.folder / HEADS).write_text(text + "\n\nEDITED = 1\n")
     jobs = project.would_run()
     verification = {"train_recognizer", "verify", "verify_epochs", "score_study", "plot_recognizer_curves", "plot_roc"}
-    verification |= {"plot_epochs", "export_recognizer"}
+    verification |= {"plot_epochs", "export_recognizer", "write_report"}
     assert set(jobs) == verification | {"plot_accuracy", "plot_accuracy_over_similarity"}
     assert jobs["train_recognizer"] == jobs["verify"] == 6 and jobs["verify_epochs"] == 5
 
@@ -102,6 +103,11 @@ def test_edited_comment_docstring_layout_and_times_rerun_nothing(project):
     for path in (project.folder / "workflow_scripts").rglob("*.py"):
         os.utime(path, (time.time() + 60,) * 2)
     assert project.would_run() == {}
+
+
+def test_a_reworded_caption_writes_the_report_alone(project):
+    project.edit("report/bins.rst", "most similar first", "those most similar first")
+    assert project.would_run() == {"write_report": 1}
 
 
 def test_changed_recognizer_reruns_itself_only(project):
@@ -155,7 +161,7 @@ def test_more_shards_rerun_that_synthesis_only_and_another_seed_only_trains(proj
     project.configure(changed("study.seeds", [0, 1]))
     jobs = project.would_run()
     assert jobs["train_recognizer"] == jobs["verify"] == 6
-    table = {"score_study", "plot_accuracy", "plot_accuracy_over_similarity"}
+    table = {"score_study", "plot_accuracy", "plot_accuracy_over_similarity", "write_report"}
     assert set(jobs) == {"train_recognizer", "verify", "verify_epochs"} | table
 
 
@@ -164,4 +170,5 @@ def test_other_thresholds_verify_again_and_published_lines_only_make_the_table(p
     jobs = project.would_run()
     assert not {"train_recognizer", "embed_faces", "synthesize"} & set(jobs) and jobs["verify"] == 6
     project.configure(changed("study.published", []))
-    assert set(project.would_run()) == {"score_study", "plot_accuracy", "plot_accuracy_over_similarity"}
+    table = {"score_study", "plot_accuracy", "plot_accuracy_over_similarity", "write_report"}
+    assert set(project.would_run()) == table

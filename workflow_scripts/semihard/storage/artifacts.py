@@ -115,6 +115,12 @@ def read_attributes(path: Path | str, schema: Schema) -> dict:
         return dict(h5.attrs)
 
 
+def attributes_of(path: Path | str) -> dict:
+    """The attributes of an artifact of any kind, whether or not there was something to measure."""
+    with h5py.File(path) as h5:
+        return dict(h5.attrs)
+
+
 def kind_of(path: Path | str) -> str:
     """The kind of an artifact, whichever it is; empty for a file that is none."""
     try:

@@ -1,7 +1,5 @@
 """What is this face set? Everything that the audits found of one set: a page for people, and JSON for programs."""
 
-import base64
-import html
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -17,12 +15,9 @@ from semihard.storage.atomic import atomic_path
 from semihard.storage.faceset import FaceSet
 from semihard.storage.schema import Schema
 from semihard.study_table.face_sets import count_faces
+from semihard.study_table.html_pieces import escape, table, whole_page
+from semihard.study_table.html_pieces import pictures as pictures_of
 
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse;margin:.5rem 0}td,th{padding:.15rem .8rem .15rem 0;text-align:left;vertical-align:top}"
-    "td.n,th.n{text-align:right}.grey{color:#999}img{max-width:100%}h2{margin-top:2rem;font-size:1.15rem}"
-)
 Quantities = dict[str, dict[str, float | None]]
 
 
@@ -130,11 +125,12 @@ def _finite(value: float) -> float | None:
 
 
 def _page(found: dict, pictures: Sequence[Path | str]) -> str:
-    title = f"What is {html.escape(found['faceset'])}?"
-    parts = [f"<h1>{title}</h1>", _table([(k, v) for k, v in found["facts"].items() if k != "settings"])]
-    parts.append(f"<p class=grey>Made from: <code>{html.escape(json.dumps(found['facts']['settings']))}</code></p>")
+    title = f"What is {found['faceset']}?"
+    facts = [(k, v) for k, v in found["facts"].items() if k != "settings"]
+    parts = [f"<h1>{escape(title)}</h1>", _table(facts)]
+    parts.append(f"<p class=grey>Made from: <code>{escape(json.dumps(found['facts']['settings']))}</code></p>")
     for reference, part in found["leakage"].items():
-        parts.append(f"<h2>Are its faces those of {html.escape(reference)}?</h2>")
+        parts.append(f"<h2>Are its faces those of {escape(reference)}?</h2>")
         parts.append(_leakage(part) + _numbers(part))
     for name, heading in (
         ("duplicates", "Is anything in it twice?"),
@@ -148,32 +144,20 @@ def _page(found: dict, pictures: Sequence[Path | str]) -> str:
         parts.append("<h2>Who is in it, by predicted appearance?</h2>" + _attributes(found["attributes"]))
     if found.get("divergence"):
         parts.append("<h2>What sets it apart from others?</h2>" + _divergence(found["divergence"]))
-    for path in pictures:
-        blob = base64.b64encode(Path(path).read_bytes()).decode()
-        parts.append(f'<h2>{html.escape(Path(path).stem)}</h2><img alt="" src="data:image/png;base64,{blob}">')
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    return (
-        f"<!doctype html><html lang=en><head>{head}<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
+    for path, picture in pictures_of(pictures).items():
+        name = escape(Path(path).stem)
+        parts.append(f"<h2>{name}</h2>{picture.tag(f'Sheet of images: {Path(path).stem}')}")
+    return whole_page(title, f"<main>{''.join(parts)}</main>")
 
 
 def _table(rows: Sequence[tuple], header: Sequence[str] = ()) -> str:
-    def cell(value: object) -> str:
-        if isinstance(value, float):
-            return f"<td class=n>{value:.4g}</td>"
-        kind = " class=n" if isinstance(value, int) else ""
-        return f"<td{kind}>{html.escape('' if value is None else str(value))}</td>"
-
-    lines = ["".join(f"<th>{html.escape(name)}</th>" for name in header)] if header else []
-    lines += [
-        "".join(cell(value.replace("_", " ") if i == 0 else value) for i, value in enumerate(row)) for row in rows
-    ]
-    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+    """Of rows that begin with an identifier."""
+    return table([(str(name).replace("_", " "), *values) for name, *values in rows], header)
 
 
 def _numbers(part: Mapping) -> str:
     if "unmeasured" in part:
-        return f"<p class=grey>Not measured: {html.escape(part['unmeasured'])}</p>"
+        return f"<p class=grey>Not measured: {escape(part['unmeasured'])}</p>"
     rows = []
     for name, number in part.items():
         if isinstance(number, dict):
@@ -188,8 +172,8 @@ def _leakage(part: Mapping) -> str:
     value = {name: part[name]["value"] for name in ("matching", "matching_null", "copied", "images")}
     same = " Nearly all its images are images of the reference." if part.get("is_reference") else ""
     return (
-        f"<p>{100 * value['matching']:.1f} % of its images match one of the reference ({html.escape(part['role'])}); of people "
-        f"who are not in it ({html.escape(part['null'])}) {100 * value['matching_null']:.1f} % do. {int(value['copied'])} of "
+        f"<p>{100 * value['matching']:.1f} % of its images match one of the reference ({escape(part['role'])}); of people "
+        f"who are not in it ({escape(part['null'])}) {100 * value['matching_null']:.1f} % do. {int(value['copied'])} of "
         f"{int(value['images'])} are the very photograph.{same}</p>"
     )
 
@@ -208,7 +192,7 @@ def _fidelity_table(part: Mapping) -> str:
 def _attributes(rows: list[dict]) -> str:
     told = [row for row in rows if "attribute" in row]
     if not told:
-        return "".join(f"<p class=grey>Not measured: {html.escape(row['unmeasured'])}</p>" for row in rows)
+        return "".join(f"<p class=grey>Not measured: {escape(row['unmeasured'])}</p>" for row in rows)
     lines = [
         (
             row["attribute"] if row["seen"] else f"{row['attribute']} (not seen by the classifier)",

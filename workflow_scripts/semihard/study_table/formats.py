@@ -47,7 +47,7 @@ def cells(
     frame: pd.DataFrame, benchmarks: Sequence[str], escape: Callable[[str], str], strong: str
 ) -> tuple[list[str], list[list[str]]]:
     """Header and rows of text: label, identities and images of the face set, mean ± fold sd per benchmark, AVG ± sd over
-    seeds [interval], both gaps, best epoch, Fréchet distances and coverage with their null.
+    seeds [interval], the gap in points [interval] and in percent, best epoch, Fréchet distances and coverage with their null.
 
     The highest AVG of the lines that have a gap is made strong: the best of what the study compares.
     """
@@ -65,15 +65,15 @@ def cells(
         name = f"{line['label']}: {source}" if isinstance(source, str) else str(line["label"])
         average = _number(line["AVG"], line.get("AVG_sd"))
         average = strong.format(average) if average and line["AVG"] == best else average
-        if not pd.isna(line.get("AVG_low")):
-            average += f" [{line['AVG_low']:.2f}, {line['AVG_high']:.2f}]"
+        average += _interval(line.get("AVG_low"), line.get("AVG_high"))
         row = [
             escape(name),
             *_counts(line, counted),
             *(_number(line.get(b), line.get(f"{b}_fold_sd")) for b in benchmarks),
             average,
         ]
-        row += [_number(line.get("gap_to_real_points")), _number(line.get("gap_to_real_relative"))]
+        gap = _number(line.get("gap_to_real_points")) + _interval(line.get("gap_low"), line.get("gap_high"))
+        row += [gap, _number(line.get("gap_to_real_relative"))]
         if with_epochs:
             chosen = _number(line.get("best_epoch_AVG"))
             row.append(f"{chosen} (epoch {', '.join(str(line['best_epoch']).split())})" if chosen else "")
@@ -97,3 +97,7 @@ def _number(value: float | None, spread: float | None = None) -> str:
     if value is None or pd.isna(value):
         return ""
     return f"{value:.2f}" if spread is None or pd.isna(spread) else f"{value:.2f} ± {spread:.2f}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or pd.isna(low) else f" [{low:.2f}, {high:.2f}]"

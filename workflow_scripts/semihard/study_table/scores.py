@@ -30,7 +30,8 @@ NOTES = (
     "accuracies in percent; AVG: mean over the study's benchmarks; AVG_sd: sample standard deviation over seeds; "
     "AVG_low, AVG_high: 95 % percentile interval of a bootstrap over pairs; ± (fold_sd): of a benchmark, population standard "
     "deviation over the folds, mean over seeds; of AVG, over seeds; the last epoch is the result",
-    "gap_to_real_points = AVG(gap_reference) - AVG; gap_to_real_relative = (AVG(gap_reference) - AVG) / AVG * 100",
+    "gap_to_real_points = AVG(gap_reference) - AVG; gap_to_real_relative = (AVG(gap_reference) - AVG) / AVG * 100; gap_low, "
+    "gap_high: 95 % percentile interval of gap_to_real_points, of a bootstrap over pairs, the same pairs for both lines",
 )
 BEST_EPOCH = (
     "best_epoch, best_epoch_AVG: of each seed the single epoch with the highest AVG, chosen on the test sets: no result"
@@ -125,7 +126,7 @@ def score_study(
         line = {"label": label, "faceset": faceset, "recognizer": recognizer} | counts.get(faceset, unknown)
         line["seeds"] = " ".join(str(seed) for seed in used if seed >= 0)
         table.append(line | _numbers(numbers[label], benchmarks, averaged, used, paper_style))
-    frame = _with_gaps(pd.DataFrame(table), real)
+    frame = _with_gap_intervals(_with_gaps(pd.DataFrame(table), real), numbers, averaged)
     measured = {faceset: read_fidelity(path) for faceset, path in fidelities.items()}
     frame = frame.join(pd.DataFrame([measured.get(faceset, {}) for faceset in frame["faceset"]], index=frame.index))
     kept = any(f.epochs for f in numbers.values())
@@ -192,7 +193,7 @@ def _numbers(
     if not averaged:
         return line | dict.fromkeys(("AVG", "AVG_sd", "AVG_low", "AVG_high"), np.nan)
     per_seed = np.array([np.mean([numbers.accuracy[name, s] for name in averaged]) for s in seeds])
-    low, high = bootstrap_interval([np.mean([numbers.right[name, s] for s in seeds], 0) for name in averaged])
+    low, high = bootstrap_interval(_shares_right(numbers, averaged))
     line |= {"AVG": per_seed.mean(), "AVG_sd": per_seed.std(ddof=1) if len(seeds) > 1 else np.nan}
     line |= {"AVG_low": low, "AVG_high": high}
     if numbers.epochs:
@@ -223,8 +224,9 @@ def _published(groups: Sequence[str], benchmarks: Sequence[str]) -> pd.DataFrame
 def bootstrap_interval(benchmarks: Sequence[np.ndarray], resamples: int = RESAMPLES) -> tuple[float, float]:
     """95 % percentile interval, in percent, of the mean over benchmarks of the mean over pairs.
 
-    benchmarks: per benchmark `[P]`, the share of seeds that judged each pair rightly. Pairs are drawn with replacement
-    within each benchmark, the same pairs for all seeds. The draw is of the number of pairs of each share: exact and fast.
+    benchmarks: per benchmark `[P]`, the share of seeds that judged each pair rightly, or the difference of two lines' shares.
+    Pairs are drawn with replacement within each benchmark, the same pairs for all seeds. The draw is of the number of pairs of
+    each share: exact and fast.
     """
     random = np.random.default_rng(0)
     means = np.zeros(resamples)
@@ -271,3 +273,26 @@ def _with_gaps(frame: pd.DataFrame, real: str) -> pd.DataFrame:
     return frame.assign(
         gap_to_real_points=gap, gap_to_real_relative=100 * gap / frame["AVG"], gap_reference=chosen.map(reals["label"])
     )
+
+
+def _shares_right(numbers: _LineNumbers, averaged: Sequence[str]) -> list[np.ndarray]:
+    """Of every averaged benchmark `[P]`, the share of the line's seeds that judged each pair rightly."""
+    seeds = sorted({seed for _, seed in numbers.right})
+    return [np.mean([numbers.right[name, seed] for seed in seeds], 0) for name in averaged]
+
+
+def _with_gap_intervals(
+    frame: pd.DataFrame, numbers: Mapping[str, _LineNumbers], averaged: Sequence[str]
+) -> pd.DataFrame:
+    """The table with gap_low and gap_high; NaN where a line is its own reference or has none."""
+    intervals = []
+    for label, reference in zip(frame["label"], frame["gap_reference"], strict=True):
+        if not averaged or pd.isna(reference) or reference == label:
+            intervals.append((np.nan, np.nan))
+            continue
+        both = (_shares_right(numbers[name], averaged) for name in (reference, label))
+        intervals.append(bootstrap_interval([real - own for real, own in zip(*both, strict=True)]))
+    place = frame.columns.get_loc("gap_to_real_points") + 1
+    for offset, (name, values) in enumerate(zip(("gap_low", "gap_high"), zip(*intervals, strict=True), strict=True)):
+        frame.insert(place + offset, name, np.array(values, float))
+    return frame

@@ -41,6 +41,7 @@ ARTIFACTS = {
     "scores": "study/scores.{form}",
     "mcnemar": "study/mcnemar.csv",
     "fairness table": "study/fairness.{form}",
+    "report": "report.html",
     "export": "export/{faceset}/{form}",
     "exported benchmark": "export/benchmarks/{benchmark}.bin",
     "pipeline": "pipelines/{generator}",
