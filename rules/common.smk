@@ -51,9 +51,9 @@ try:
     from semihard.workflow.kept_fingerprints import KeptFingerprints
     from semihard.workflow.leakage_references import check_references, leakage_references, leakages
     from semihard.workflow.paths import path_of as at
+    from semihard.workflow.report_plan import report_contents, report_inputs
     from semihard.workflow.run_progress import RunProgress, State, job_of, what_failed
     from semihard.workflow.slurm import QueueWatch, asked_by, check_queue, check_requests, partitions
-    from semihard.workflow.report_plan import report_contents, report_inputs
     from semihard.workflow.study import Plan
     from semihard.workflow.targets import EXPORTED_AS, SECTION_OF, check_targets
     from semihard.workflow.user_files import (
