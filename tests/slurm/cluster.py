@@ -183,6 +183,11 @@ class Cluster:
         """The queue: a list of id, state, nodes, comment and reason for every job."""
         return [line.split("|") for line in self.run("squeue", "--noheader", f"--format={form}").splitlines()]
 
+    def start_now(self, job: str) -> None:
+        """Do not wait for the two minutes for which SLURM holds back a job that it has put back into the queue."""
+        wait_for(lambda: [job, "PENDING"] in [row[:2] for row in self.jobs()], f"job {job} in the queue")
+        self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+
     def running(self, rule: str) -> list[str] | None:
         """The first running job of a rule."""
         return next((job for job in self.jobs() if job[1] == "RUNNING" and job[3].startswith(f"rule_{rule}")), None)

@@ -118,8 +118,8 @@ TRAINING = {
             "embedding_dim": 64,
             "image_size": 32,
             "batch": 50,
-            "epochs": 120,
-            "milestones": [60],
+            "epochs": 60,
+            "milestones": [30],
         }
     },
     "benchmarks": {"held_out": {"source": "rendered", "identities": 20, "pairs": 60}},

@@ -67,8 +67,8 @@ def test_a_job_of_higher_priority_takes_the_nodes(training, cluster, project, sa
 def test_slurm_puts_the_job_back_into_the_queue(training, cluster, project, same):
     job = cluster.running(RULE)[0]
     cluster.run("scontrol", "requeue", job)
-    # SLURM holds back what it requeues for two minutes: `scontrol release` does not wait for them
-    said = training.ended(600)
+    cluster.start_now(job)
+    said = training.ended()
     assert "Trying to restart job" not in said  # the same job of SLURM's
     assert went_on(project)
     same()
@@ -84,8 +84,9 @@ def test_its_time_is_over(training, cluster, project, same):
 
 
 def test_its_node_fails(training, cluster, project, same):
-    node = cluster.running(RULE)[2]
+    job, _, node, *_ = cluster.running(RULE)
     cluster.fail_node(node)
+    cluster.start_now(job)
     other = next(name for name in NODES if name != node)
     wait_for(lambda: (job := cluster.running(RULE)) and job[2] == other, f"the job on {other}", 300)
     training.ended(300)
