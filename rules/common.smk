@@ -29,10 +29,10 @@ try:
     from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison, attribute_sets
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
+    from semihard.workflow.deliverables import deliverables
     from semihard.workflow.download_plan import check_downloads, download_names, download_settings, downloaded
     from semihard.workflow.export_plan import (
         export_inputs,
-        exports,
         licence_of,
         model_inputs,
         model_settings,
@@ -41,7 +41,7 @@ try:
         pipelines,
     )
     from semihard.workflow.fairness_plan import TOGETHER, fairness_inputs, fairness_runs, fairness_settings
-    from semihard.workflow.figures import FIGURES, pictures
+    from semihard.workflow.figures import FIGURES
     from semihard.workflow.folder_listing import listing_of
     from semihard.workflow.kept_fingerprints import KeptFingerprints
     from semihard.workflow.leakage_references import check_references, leakage_references, leakages
