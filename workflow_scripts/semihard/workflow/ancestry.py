@@ -68,7 +68,7 @@ class Tree:
         if not place.exists():
             yield "is not there any more"
         elif known := read or made:
-            now = Digests(self.records).of(path if path == str(place) else str(place))
+            now = Digests(lambda: self.records).of(path if path == str(place) else str(place))
             if now.sha256 not in {known.sha256, made.sha256 if made else None}:
                 yield "its bytes have changed since"
 

@@ -8,9 +8,10 @@ and where it cannot be written, the job goes on with a warning: a training is wo
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from semihard.storage.atomic import atomic_path
@@ -24,6 +25,7 @@ MADE_BY_SNAKEMAKE = ".snakemake_timestamp"  # in a folder that a rule declares
 NOT_READ = "count_costs"  # this rule's inputs say when it comes; it reads records
 NOT_CARRIED = ("shards",)  # whose number is to leave the bytes of the gathered set as they are
 FILES_NAMED_AT_MOST = 1000
+READ_AT_ONCE = 10_000_000  # bytes: read in less time than the records of a large study
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def recorded(snakemake) -> Iterator[Provenance]:
     """Run the body of a job; yields what its artifacts carry, and writes the record when the body has ended."""
     usage = Usage(int(getattr(snakemake.resources, "gpu", 0) or 0))
     file = record_path(snakemake)
-    digests = Digests(file and Records(results_of_log(snakemake)))
+    digests = Digests(file and cache(lambda: Records(results_of_log(snakemake))))
     files = {} if snakemake.rule.endswith(NOT_READ) else named(snakemake.input)
     inputs = {name: digests.of_several(paths) for name, paths in files.items()}
     provenance = provenance_of(snakemake, inputs, usage.device)
@@ -107,10 +109,13 @@ def record_path(snakemake) -> Path | None:
 
 
 class Digests:
-    """Digests of files; one that a job has read or made is not read again while its size and time are the same. (Snakemake
-    sets the time of what a job made when it has ended: who reads it first reads it all.)"""
+    """Digests of files; a large one that a job has read or made is not read again while its size and time are the same.
+    (Snakemake sets the time of what a job made when it has ended: who reads it first reads it all.)
 
-    def __init__(self, records: Records | None):
+    records: gives the records of the results; asked for a large file alone, as a study may have thousands.
+    """
+
+    def __init__(self, records: Callable[[], Records] | None):
         self._records = records
 
     def of_several(self, paths: Iterable[str]) -> list[FileState]:
@@ -125,7 +130,7 @@ class Digests:
             digest, size = sha256_of_listing(path)
             return FileState(path, "listing", size, Path(path).stat().st_mtime_ns, digest)
         kind, size, mtime_ns = stat_of(path)
-        digest = self._records and self._records.seen(path, size, mtime_ns)
+        digest = self._records().seen(path, size, mtime_ns) if self._records and size > READ_AT_ONCE else None
         if digest is None:
             digest = sha256_of_folder(path)[0] if kind == "folder" else sha256_of(path)
         return FileState(path, kind, size, mtime_ns, digest)
