@@ -16,16 +16,16 @@ from semihard.workflow.run_record import Digests
 from semihard.workflow.table_cells import inputs_of
 
 DIGITS = 12
-SETTINGS_AT_MOST = 100
+SETTINGS_AT_MOST, VALUE_AT_MOST = 100, 40
 BRANCH, LAST, RUNG, GAP = "├─ ", "└─ ", "│  ", "   "
 
 
 @dataclass
 class Tree:
-    """The ancestors of files, line by line; a file that more than one step reads is written out where it is met first."""
+    """The ancestors of files, line by line; a job whose files more than one step reads is written out where it is met first."""
 
     records: Records
-    written: set[str] = field(default_factory=set)
+    written: dict[object, str] = field(default_factory=dict)  # file, or record of a job → the file that it stands at
 
     def lines(self, path: str, only: set[str] | None = None) -> Iterator[str]:
         """Of a file, by the path that records have of it. only: of what its job read, what is looked at."""
@@ -39,15 +39,19 @@ class Tree:
         made = record and record.outputs.get(path)
         digest = (read or made).sha256[:DIGITS] if read or made else "in a folder"
         line = f"{first}{place}  {digest}"
-        if record and path in self.written:
+        line += "  ! made again, or changed, since it was read for this" if another(made, read) else ""
+        if path in self.written:
             yield f"{line}  (see above)"
             return
-        self.written.add(path)
-        marks = [f"  ! {mark}" for mark in self._marks(path, place, read, made)]
+        self.written[path] = path
+        line += self._since(place, read, made)
         if record is None:
-            yield f"{line}  {self._origin(path, read)}{''.join(marks)}"
+            yield f"{line}  {self._origin(path, read)}"
             return
-        yield f"{line}{''.join(marks)}"
+        if (other := self.written.setdefault(record.file, path)) != path:
+            yield f"{line}  (of the job that made {Path(other).name} above)"
+            return
+        yield line
         parents = [state for state in record.read if only is None or state.path in only]
         yield f"{others}{RUNG if parents else GAP}{step(record)}"
         if about := brief(record.values["settings"]):
@@ -61,16 +65,19 @@ class Tree:
             return "no record says how it was made"
         return "source folder, by names and sizes" if read and read.kind == "listing" else "source file"
 
-    def _marks(self, path: str, place: Path, read: FileState | None, made: FileState | None) -> Iterator[str]:
-        """What has become of a file since: between its making and its reading, and between its reading and now."""
-        if made and read and made.sha256 != read.sha256:
-            yield "made again, or changed, since it was read for this"
+    def _since(self, place: Path, read: FileState | None, made: FileState | None) -> str:
+        """What has become of a file since it was made and read."""
         if not place.exists():
-            yield "is not there any more"
-        elif known := read or made:
-            now = Digests(lambda: self.records).of(path if path == str(place) else str(place))
-            if now.sha256 not in {known.sha256, made.sha256 if made else None}:
-                yield "its bytes have changed since"
+            return "  ! is not there any more"
+        known = {state.sha256 for state in (read, made) if state}
+        if not known or Digests(lambda: self.records).of(str(place)).sha256 in known:
+            return ""
+        return "  ! its bytes have changed since"
+
+
+def another(made: FileState | None, read: FileState | None) -> bool:
+    """True where what a job read has other bytes than what its maker has made."""
+    return bool(made and read and made.sha256 != read.sha256)
 
 
 def step(record: Record) -> str:
@@ -84,9 +91,12 @@ def step(record: Record) -> str:
 
 
 def brief(settings: dict) -> str:
-    """Settings in a line, cut where they are long."""
-    plain = (f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in settings.items())
-    text = " ".join(plain)
+    """Settings in a line, cut where they are long; of a long list, how many values it has."""
+    plain = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
+    text = " ".join(
+        f"{name}=({len(settings[name])})" if len(value) > VALUE_AT_MOST else f"{name}={value}"
+        for name, value in plain.items()
+    )
     return text if len(text) <= SETTINGS_AT_MOST else f"{text[:SETTINGS_AT_MOST]}…"
 
 
@@ -117,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--column", help="of a study table: a column, such as AVG or the name of a benchmark")
     given = parser.parse_args(arguments)
     try:
-        for line in ancestry(given.artifact, given.row, given.column):
+        for line in ancestry(given.artifact, given.row or None, given.column or None):
             print(line)
     except InputError as error:
         sys.exit(str(error))
