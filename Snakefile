@@ -46,5 +46,5 @@ localrules:
 rule all:
     default_target: True
     input:
-        deliverables(PLAN),
-        [at("costs")] if deliverables(PLAN) else [],
+        DELIVERABLES,
+        [at("costs")] if DELIVERABLES else [],

@@ -78,6 +78,7 @@ except InputError as error:
     sys.exit(f"This is not part of the study:\n{error}")
 
 STUDY = PLAN.study
+DELIVERABLES = deliverables(PLAN)
 
 
 wildcard_constraints:

@@ -9,7 +9,7 @@ OUTPUTS: <results>/study/costs.csv, which is not the same from run to run
 rule count_costs:
     """Jobs, time, memory, GPU time and energy by rule. All deliverables are inputs, so that it comes last and again after each."""
     input:
-        deliverables(PLAN),
+        DELIVERABLES,
     output:
         csv=report(at("costs"), caption="../report/costs.rst", category="Study", labels={"table": "costs"}),
     log:

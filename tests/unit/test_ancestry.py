@@ -62,6 +62,29 @@ def test_a_line_a_column_and_a_number_of_the_table_have_their_own_ancestors():
         list(ancestry(FACES, "real"))
 
 
+def test_a_folder_is_compared_as_it_was_read():
+    """A user's by names and sizes, one that a job made by its bytes, also in a copy without Snakemake's hidden mark."""
+    Path("photos/anna").mkdir(parents=True)
+    Path("photos/anna/1.jpg").write_text("anna")
+
+    def write_epochs(path: str, provenance: object) -> None:
+        for name in ("1.txt", "2.txt"):
+            write_text(f"{path}/{name}", provenance)
+
+    epochs, curve = f"{RESULTS}/models/epochs", f"{RESULTS}/figures/curve.csv"
+    run("train_generator", {"data": ["photos", "photos/anna"]}, {"epochs": epochs}, {}, write_epochs)
+    Path(epochs, ".snakemake_timestamp").touch()
+    run("plot_curve", {"epochs": epochs}, {"csv": curve}, {}, write_text)
+    Path(epochs, ".snakemake_timestamp").unlink()
+    lines = list(ancestry(curve))
+    assert not [line for line in lines if "!" in line] and lines[-1].endswith("source folder, by names and sizes")
+    flip(f"{epochs}/2.txt")
+    Path("photos/anna/1.jpg").rename("photos/anna/2.jpg")
+    marked = [line for line in ancestry(curve) if "! its bytes have changed since" in line]
+    assert len(marked) == 2 and epochs in marked[0] and "photos" in marked[1]
+    assert next(ancestry(f"{epochs}/1.txt")).startswith(epochs)
+
+
 def test_what_has_changed_since_is_marked():
     flip(MODEL)
     assert next(line for line in ancestry(SCORES) if "!" in line).endswith("! its bytes have changed since")

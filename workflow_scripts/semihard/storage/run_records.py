@@ -16,6 +16,7 @@ from semihard.errors import InputError
 
 log = logging.getLogger("semihard")
 FOLDER = "provenance"
+NEEDED = ("rule", "results", "settings", "code", "seed", "device", "started", "wall_s", "attempts")
 ATTEMPTS = ".attempts"  # suffix of what is known of a job that has not ended
 
 
@@ -66,6 +67,8 @@ def read_record(file: Path) -> Record:
     """Raises InputError where the file is no record."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
+        if missing := [name for name in NEEDED if name not in values]:
+            raise KeyError(missing[0])
         inputs = {name: [FileState(**state) for state in states] for name, states in values["inputs"].items()}
         outputs, files = {}, {}
         for path, about in values["outputs"].items():

@@ -69,10 +69,10 @@ class Tree:
         """What has become of a file since it was made and read."""
         if not place.exists():
             return "  ! is not there any more"
-        known = {state.sha256 for state in (read, made) if state}
-        if not known or Digests(lambda: self.records).of(str(place)).sha256 in known:
-            return ""
-        return "  ! its bytes have changed since"
+        known = {state.sha256: state.kind == "listing" for state in (read, made) if state}
+        digests = Digests(lambda: self.records)
+        same = not known or digests.of(str(place), any(known.values())).sha256 in known
+        return "" if same else "  ! its bytes have changed since"
 
 
 def another(made: FileState | None, read: FileState | None) -> bool:

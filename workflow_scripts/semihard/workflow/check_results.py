@@ -35,7 +35,7 @@ class Findings:
 
 
 def check_results(results: Path | str) -> Findings:
-    """Read every file of a folder of results, and what its records name elsewhere (downloads)."""
+    """Read every file of a folder of results, and what its records name elsewhere (downloads), where it is there."""
     records, findings = Records(results), Findings()
     findings.damaged += records.damaged
     outputs = {state.path: (record, state) for record in records.records for state in record.outputs.values()}
@@ -44,6 +44,8 @@ def check_results(results: Path | str) -> Findings:
     with progress("check", len(outputs) + len(rest), "files") as advance:
         for path, (record, state) in sorted(outputs.items()):
             place = records.located(path)
+            if not records.is_inside(path) and not place.exists():  # of results that were moved
+                continue
             if problem := wrong(place, state, record.files.get(path, {})):
                 again = f"snakemake --cores all --force -- {shlex.quote(path)}"
                 gone = "" if place.exists() else f"; if it is not wanted any more, delete {record.file}"

@@ -124,9 +124,9 @@ class Digests:
         listed = {path for path in paths if is_listed(path)}
         return [self.of(path) for path in paths if path not in listed or str(Path(path).parent) not in listed]
 
-    def of(self, path: str) -> FileState:
-        """Of a file, a folder that a job made, or the listing of another folder."""
-        if is_listed(path):
+    def of(self, path: str, listed: bool | None = None) -> FileState:
+        """Of a file, or a folder: of its bytes, or, as a user's own where nothing else is said, of its listing."""
+        if Path(path).is_dir() and (is_listed(path) if listed is None else listed):
             digest, size = sha256_of_listing(path)
             return FileState(path, "listing", size, Path(path).stat().st_mtime_ns, digest)
         kind, size, mtime_ns = stat_of(path)
