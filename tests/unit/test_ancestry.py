@@ -166,6 +166,8 @@ def test_what_no_record_knows_is_named_and_read_and_is_no_mistake(capsys):
         content[h5["embedding"].id.get_chunk_info(0).byte_offset] ^= 1
     Path(FACES).write_bytes(content)
     assert said_of_damage(capsys)[0].startswith(f"{FACES}: is damaged (")
+    print_check(["results/toy/models"])
+    assert capsys.readouterr().out.endswith("no file is recorded: results/toy/models/provenance is empty\n")
 
 
 @pytest.mark.parametrize(("schema", "age"), [(schemas.EMBEDDINGS.version + 1, "a newer"), (0, "an older")])

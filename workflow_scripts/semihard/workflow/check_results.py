@@ -74,7 +74,8 @@ def wrong(place: Path, state: FileState, files: dict[str, str]) -> str | None:
     if state.kind == "folder":
         digest, own = sha256_of_folder(place)
         changed = sorted(name for name in {*own, *files} if own.get(name) != files.get(name)) if files else []
-        return None if digest == state.sha256 else f"its files are not those that were made ({', '.join(changed[:3])})"
+        which = f" ({', '.join(changed[:3])})" if changed else ""
+        return None if digest == state.sha256 else f"its files are not those that were made{which}"
     if (size := place.stat().st_size) != state.size:
         return f"has {size:,} bytes, {state.size:,} were written"
     if sha256_of(place) != state.sha256:
@@ -139,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     size = f"{found.files} files, {found.size / 1e9:.3g} GB"
     if found.damaged:
         sys.exit(f"{len(found.damaged)} damaged or missing; {size} as recorded")
-    print(f"{size}, all as recorded")
+    print(f"{size}, all as recorded" if found.files else f"no file is recorded: {given.results}/{FOLDER} is empty")
 
 
 if __name__ == "__main__":
