@@ -43,6 +43,15 @@ localrules:
     all,
 
 
+onstart:
+    check_cluster()
+    tell_progress()
+
+
+onerror:
+    tell_failures()
+
+
 rule all:
     default_target: True
     input:

@@ -22,9 +22,9 @@ rule train_attribute_classifier:
         "../envs/training.yaml"
     threads: gpu_threads(8)
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=120,
+        gpu=gpus(1),
+        mem_mb=memory(8000),
+        runtime=minutes(120),
     params:
         settings=settings("classifier"),
         code=code("train_attribute_classifier"),
@@ -47,8 +47,8 @@ rule import_attribute_classifier:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(4000),
+        runtime=minutes(30),
     params:
         settings=settings("classifier"),
         code=code("import_attribute_classifier"),
@@ -72,9 +72,9 @@ rule annotate_attributes:
         "../envs/training.yaml"
     threads: gpu_threads(8)
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=60,
+        gpu=gpus(1),
+        mem_mb=memory(8000),
+        runtime=minutes(60),
     params:
         settings=annotation(PLAN),
         code=code("annotate_attributes"),
@@ -126,8 +126,8 @@ rule compare_attributes:
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=memory(8000),
+        runtime=minutes(60),
     params:
         settings=attribute_comparison(PLAN),
         code=code("compare_attributes"),

@@ -19,9 +19,9 @@ rule audit_leakage:
         "../envs/training.yaml"
     threads: gpu_threads(8)
     resources:
-        gpu=1,
-        mem_mb=16000,
-        runtime=120,
+        gpu=gpus(1),
+        mem_mb=memory(16000),
+        runtime=minutes(120),
     params:
         settings=lambda wildcards: {
             "false_match_rate": STUDY.leakage.false_match_rate,
@@ -44,9 +44,9 @@ rule find_duplicates:
         "../envs/training.yaml"
     threads: gpu_threads(8)
     resources:
-        gpu=1,
-        mem_mb=16000,
-        runtime=120,
+        gpu=gpus(1),
+        mem_mb=memory(16000),
+        runtime=minutes(120),
     params:
         settings={"false_match_rate": STUDY.leakage.false_match_rate},
         code=code("find_duplicates"),
@@ -66,8 +66,8 @@ rule measure_diversity:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=16000,
-        runtime=60,
+        mem_mb=memory(16000),
+        runtime=minutes(60),
     params:
         settings={},
         code=code("measure_diversity"),
@@ -91,9 +91,9 @@ rule measure_fidelity:
         "../envs/training.yaml"
     threads: gpu_threads(8)
     resources:
-        gpu=len(inception_weights(PLAN)),
-        mem_mb=16000,
-        runtime=120,
+        gpu=gpus(len(inception_weights(PLAN))),
+        mem_mb=memory(16000),
+        runtime=minutes(120),
     params:
         settings=STUDY.fidelity.model_dump(mode="json"),
         code=code("measure_fidelity"),

@@ -18,9 +18,9 @@ rule retrieve_file:
     conda:
         "../envs/faces.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         attempt=lambda wildcards, attempt: attempt,  # another file than expected is not fetched again
-        runtime=240,
+        runtime=minutes(240),
     params:
         settings=lambda wildcards: download_settings(PLAN, wildcards.download),
         code="",  # a checksum says what it is, whatever code fetched it

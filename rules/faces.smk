@@ -19,10 +19,10 @@ rule import_faces:
         faceset=made_by("import_faces"),
     conda:
         "../envs/faces.yaml"
-    threads: 4
+    threads: cpu_threads(4)
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory(4000),
+        runtime=minutes(240),
     params:
         settings=settings("faceset"),
         code=code("import_faces", "faceset"),
@@ -41,10 +41,9 @@ rule render_faces:
         faceset=made_by("render_faces"),
     conda:
         "../envs/faces.yaml"
-    threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory(4000),
+        runtime=minutes(240),
     params:
         settings=settings("faceset"),
         code=code("render_faces"),
@@ -65,8 +64,8 @@ rule render_mixup_path:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(4000),
+        runtime=minutes(30),
     params:
         settings=settings("faceset"),
         code=code("render_mixup_path"),
@@ -87,8 +86,8 @@ rule subset_faces:
     conda:
         "../envs/faces.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         settings=settings("faceset"),
         code=code("subset_faces"),
@@ -109,8 +108,8 @@ rule unite_faces:
     conda:
         "../envs/faces.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory(4000),
+        runtime=minutes(120),
     params:
         settings=settings("faceset"),
         code=code("unite_faces"),
@@ -131,8 +130,8 @@ rule extract_bin:
     conda:
         "../envs/faces.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         settings=settings("faceset"),
         code=code("extract_bin"),
@@ -153,10 +152,10 @@ rule import_benchmark:
         benchmark=made_by("import_benchmark"),
     conda:
         "../envs/faces.yaml"
-    threads: 4
+    threads: cpu_threads(4)
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         settings=settings("benchmark", "group"),
         code=code("import_benchmark", "benchmark"),
@@ -177,8 +176,8 @@ rule render_benchmark:
     conda:
         "../envs/faces.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         settings=settings("benchmark"),
         code=code("render_benchmark"),

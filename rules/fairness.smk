@@ -18,8 +18,8 @@ rule measure_fairness:
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         settings=lambda wildcards: fairness_settings(PLAN, wildcards.benchmarks),
         code=code("measure_fairness"),

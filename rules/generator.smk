@@ -23,9 +23,11 @@ rule train_generator:
         "../envs/training.yaml"
     threads: gpu_threads(16, "generator")
     resources:
-        gpu=lambda wildcards: entry("generator", wildcards.generator).processes,
-        mem_mb=32000,
-        runtime=2880,
+        gpu=gpus("generator"),
+        nodes=nodes("generator"),
+        gres=gpus_of_nodes("generator"),
+        mem_mb=memory_to_train("generator", set_of_generator),
+        runtime=minutes_to_train("generator", set_of_generator),
     params:
         settings=settings("generator"),
         code=code("train_generator", "generator"),
@@ -47,8 +49,8 @@ rule import_generator:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=memory(8000),
+        runtime=minutes(30),
     params:
         settings=settings("generator"),
         code=code("import_generator", "generator"),
@@ -69,9 +71,9 @@ rule calibrate_similarity:
         "../envs/training.yaml"
     threads: gpu_threads(16)
     resources:
-        gpu=1,
-        mem_mb=16000,
-        runtime=60,
+        gpu=gpus(1),
+        mem_mb=memory(16000),
+        runtime=minutes(60),
     params:
         settings=settings("generator"),
         code=code("calibrate_similarity", "generator"),
@@ -92,9 +94,9 @@ rule measure_learning:
         "../envs/training.yaml"
     threads: gpu_threads(16)
     resources:
-        gpu=1,
-        mem_mb=16000,
-        runtime=240,
+        gpu=gpus(1),
+        mem_mb=memory(16000),
+        runtime=minutes(240),
     params:
         settings=lambda wildcards: {
             "fidelity": STUDY.fidelity.model_dump(mode="json"),
@@ -116,8 +118,8 @@ rule export_pipeline:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=memory(8000),
+        runtime=minutes(30),
     params:
         settings=licence,
         code=code("export_pipeline"),

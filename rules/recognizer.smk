@@ -21,9 +21,11 @@ rule train_recognizer:
         "../envs/training.yaml"
     threads: gpu_threads(16, "recognizer")
     resources:
-        gpu=lambda wildcards: entry("recognizer", wildcards.recognizer).processes,
-        mem_mb=32000,
-        runtime=2880,
+        gpu=gpus("recognizer"),
+        nodes=nodes("recognizer"),
+        gres=gpus_of_nodes("recognizer"),
+        mem_mb=memory_to_train("recognizer", own_set),
+        runtime=minutes_to_train("recognizer", own_set),
     params:
         settings=settings("recognizer"),
         code=code("train_recognizer", "recognizer"),
@@ -42,8 +44,8 @@ rule export_recognizer:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=memory(8000),
+        runtime=minutes(30),
     params:
         settings=about_model,
         code=code("export_recognizer"),

@@ -20,8 +20,8 @@ rule import_embedder:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(4000),
+        runtime=minutes(30),
     params:
         settings=settings("embedder"),
         code=code("import_embedder", "embedder"),
@@ -42,9 +42,9 @@ rule embed_faces:
         "../envs/training.yaml"
     threads: gpu_threads(8)
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=120,
+        gpu=gpus(1),
+        mem_mb=memory(8000),
+        runtime=minutes(120),
     params:
         settings={},
         code=code("embed_faces"),
@@ -73,8 +73,8 @@ rule find_identity_centers:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=memory(8000),
+        runtime=minutes(30),
     params:
         settings={},
         code=code("find_identity_centers"),
@@ -94,8 +94,8 @@ rule bin_similarity:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(4000),
+        runtime=minutes(30),
     params:
         settings={},
         code=code("bin_similarity"),

@@ -20,8 +20,8 @@ rule select_inquiries:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=memory(8000),
+        runtime=minutes(60),
     params:
         settings=lambda wildcards: PLAN.inquiry_settings(wildcards.faceset),
         code=code("select_inquiries"),
@@ -43,9 +43,9 @@ rule synthesize:
         "../envs/training.yaml"
     threads: gpu_threads(16)
     resources:
-        gpu=1,
-        mem_mb=16000,
-        runtime=1440,
+        gpu=gpus(1),
+        mem_mb=memory(16000),
+        runtime=minutes(lambda wildcards: synthesis_minutes(PLAN.config, wildcards.faceset, LIMITS.speed())),
     params:
         settings=settings("faceset", *NOT_DRAWN_BY),
         code=code("synthesize", "faceset"),
@@ -66,8 +66,8 @@ rule gather_shards:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         settings=settings("faceset", "shards"),
         code=code("gather_shards"),
@@ -91,9 +91,9 @@ rule synthesize_mixup_path:
         "../envs/training.yaml"
     threads: gpu_threads(16)
     resources:
-        gpu=1,
-        mem_mb=16000,
-        runtime=60,
+        gpu=gpus(1),
+        mem_mb=memory(16000),
+        runtime=minutes(60),
     params:
         settings=settings("faceset", *NOT_DRAWN_BY, "shards"),
         code=code("synthesize_mixup_path", "faceset"),

@@ -20,9 +20,9 @@ rule verify:
         "../envs/training.yaml"
     threads: gpu_threads(8)
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=60,
+        gpu=gpus(1),
+        mem_mb=memory(8000),
+        runtime=minutes(60),
     params:
         settings={"thresholds": STUDY.thresholds},
         code=code("verify"),
@@ -55,9 +55,9 @@ rule verify_epochs:
         "../envs/training.yaml"
     threads: gpu_threads(8)
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=240,
+        gpu=gpus(1),
+        mem_mb=memory(8000),
+        runtime=minutes(240),
     params:
         settings={"thresholds": STUDY.thresholds},
         code=code("verify_epochs"),

@@ -15,6 +15,7 @@ import pytest
 
 from semihard.errors import InputError
 from semihard.storage.run_records import Records, read_record, results_of
+from semihard.workflow import job as job_module
 from semihard.workflow import run_record, usage
 from semihard.workflow.job import job
 from semihard.workflow.usage import Nvml, Usage, visible_gpus
@@ -196,6 +197,33 @@ def test_of_two_jobs_that_made_a_file_the_last_counts_and_a_damaged_record_is_na
     assert Records(RESULTS).damaged[0].startswith(f"{file}: is no run record")
     with pytest.raises(InputError, match="delete it"):
         read_record(file)
+
+
+def test_of_a_job_on_several_nodes_who_started_it_writes_the_record(monkeypatch):
+    stub = stand_in("train_recognizer", {}, {"model": MODEL}, seed="0")
+    stub.resources.nodes, stub.resources.gres = 2, "gpu:4"
+
+    def on_each_node(nodes: int) -> None:
+        if nodes == 1 or run_record.is_on_each_node():
+            return
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setenv("SEMIHARD_RENDEZVOUS", "2 here:1")
+            with job(stub) as provenance:
+                write_embeddings(MODEL, provenance)
+            assert not list(Path(RESULTS, "provenance").rglob("*.json"))
+            raise SystemExit(0)
+        raise ended.value
+
+    monkeypatch.setattr(job_module, "on_each_node", on_each_node)
+    monkeypatch.setattr(run_record, "Usage", lambda gpus, nodes: Usage(gpus, lambda: Nvml(Library()), nodes))
+    monkeypatch.setattr(usage.sys.modules["torch"].cuda, "is_available", lambda: True)
+    monkeypatch.setattr(usage.sys.modules["torch"].cuda, "device_count", lambda: 4)
+    with pytest.raises(SystemExit) as ended, job(stub):
+        pytest.fail("the body runs on each node alone")
+    record = record_of("train_recognizer", "0")
+    assert ended.value.code == 0 and len(record["gpus"]) == 8 and record["energy_j"] is None
+    assert record["outputs"][MODEL]["sha256"] == sha256(MODEL) and carried(MODEL)["device"] == record["device"]
+    assert not list(Path(RESULTS).rglob("*.attempts"))
 
 
 class Library:

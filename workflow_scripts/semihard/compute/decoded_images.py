@@ -84,7 +84,7 @@ def decode_all(
             store = torch.from_numpy(np.memmap(file.name, np.uint8, "w+", shape=shape))
         _decode_into(store, faces, (height, width), crop_from)
         return store, f"mapped from {folder}"
-    run = os.environ.get("TORCHELASTIC_RUN_ID", "") + os.environ.get("MASTER_PORT", "")
+    run = "".join(os.environ.get(name, "") for name in ("TORCHELASTIC_RUN_ID", "MASTER_PORT", "SLURMD_NODENAME"))
     path = folder / f"semihard-{seed_for(run, str(faces.path.resolve()), str(shape), str(crop_from)):016x}.raw"
     first = int(os.environ.get("LOCAL_RANK", 0)) == 0
     everyone = distributed.new_group(backend="gloo", timeout=timedelta(hours=3))

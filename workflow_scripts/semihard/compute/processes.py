@@ -17,6 +17,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from semihard.errors import InputError, NonFiniteLossError
 
 log = logging.getLogger("semihard")
+RENDEZVOUS = "SEMIHARD_RENDEZVOUS"  # of the environment: "nodes host:port" where every node of several runs this
 SECONDS_TO_SAVE = 600  # after SIGTERM, for the step that is going on and the checkpoint
 
 
@@ -40,19 +41,22 @@ def launch(processes: int, function: Callable, *arguments: object) -> None:
 
     The processes are torch's elastic workers, started afresh: function and arguments must be picklable. What a worker
     raises as InputError or NonFiniteLossError is raised here, InputError also where this job sees fewer GPUs than
-    processes; SIGTERM reaches the workers, and SystemExit(143) is raised when they have ended.
+    processes; SIGTERM reaches the workers, and SystemExit(143) is raised when they have ended. On several nodes
+    (workflow.nodes) each starts its share.
     """
-    if torch.cuda.is_available() and (seen := torch.cuda.device_count()) < processes:
+    nodes, _, meeting_place = os.environ.get(RENDEZVOUS, "1 localhost:0").partition(" ")
+    own = processes // int(nodes)
+    if torch.cuda.is_available() and (seen := torch.cuda.device_count()) < own:
         raise InputError(
-            f"processes {processes}: this job sees {seen} GPU(s); set `processes` to that, or start Snakemake with "
-            f"--resources gpu={processes}"
+            f"processes {processes}: this job sees {seen} GPU(s) of {own}; set `processes` to that, or start Snakemake with "
+            f"--resources gpu={own}"
         )
     files = [handler.baseFilename for handler in log.root.handlers if isinstance(handler, logging.FileHandler)]
     problems = multiprocessing.get_context("spawn").SimpleQueue()
     logging.getLogger("torch.distributed.elastic.multiprocessing").setLevel(logging.CRITICAL)  # what it logs is raised
     with tempfile.TemporaryDirectory(prefix="semihard-") as folder:
         config = LaunchConfig(
-            1, 1, processes, DefaultLogsSpecs(folder), "semihard", rdzv_backend="c10d", rdzv_endpoint="localhost:0",
+            int(nodes), int(nodes), own, DefaultLogsSpecs(folder), "semihard", rdzv_backend="c10d", rdzv_endpoint=meeting_place,
             max_restarts=0, shutdown_timeout=SECONDS_TO_SAVE,
         )  # fmt: skip
         try:

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,7 @@ from semihard.compute.tracking import Tracker
 from semihard.errors import InputError, NonFiniteLossError
 from semihard.storage.provenance import Provenance
 from semihard.workflow.fingerprint import SCRIPTS
+from semihard.workflow.nodes import is_on_each_node, on_each_node
 from semihard.workflow.run_record import recorded
 
 
@@ -48,6 +49,9 @@ def job(snakemake) -> Iterator[Provenance]:
     started = False
     try:
         check_library(snakemake.scriptdir)
+        nodes = getattr(snakemake.resources, "nodes", 1)
+        with nullcontext() if nodes == 1 or is_on_each_node() else recorded(snakemake):
+            on_each_node(nodes)
         gpus = take_gpus(getattr(snakemake.resources, "gpu", 0))
         started = True  # from here on: that no GPU is free may change
         with recorded(snakemake) as provenance:

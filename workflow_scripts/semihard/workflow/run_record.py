@@ -18,6 +18,7 @@ from semihard.storage.atomic import atomic_path
 from semihard.storage.checksum import files_in, sha256_of, sha256_of_folder, sha256_of_listing
 from semihard.storage.provenance import Provenance
 from semihard.storage.run_records import ATTEMPTS, FOLDER, FileState, Records
+from semihard.workflow.nodes import is_on_each_node
 from semihard.workflow.usage import Usage
 
 log = logging.getLogger("semihard")
@@ -30,23 +31,27 @@ READ_AT_ONCE = 10_000_000  # bytes: read in less time than the records of a larg
 
 @contextmanager
 def recorded(snakemake) -> Iterator[Provenance]:
-    """Run the body of a job; yields what its artifacts carry, and writes the record when the body has ended."""
-    usage = Usage(int(getattr(snakemake.resources, "gpu", 0) or 0))
+    """Run the body of a job; yields what its artifacts carry, and writes the record when the body has ended, also by exit
+    status 0. Of a script that runs on several nodes, who started it there writes the record."""
+    usage = usage_of(snakemake)
     file = record_path(snakemake)
     digests = Digests(file and cache(lambda: Records(results_of_log(snakemake))))
     files = {} if snakemake.rule.endswith(NOT_READ) else named(snakemake.input)
     inputs = {name: digests.of_several(paths) for name, paths in files.items()}
     provenance = provenance_of(snakemake, inputs, usage.device)
-    if file is None:
+    if file is None or is_on_each_node():
         yield provenance
         return
     attempts = _Attempts(file, provenance, usage)
     resumed = any(Path(f"{path}.resume").exists() for path in getattr(snakemake, "output", ()))
+    ended = None
     try:
         yield provenance
-    except BaseException:
-        attempts.failed()
-        raise
+    except BaseException as error:
+        if not isinstance(error, SystemExit) or error.code:
+            attempts.failed()
+            raise
+        ended = error
     about = {
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards.items()),
@@ -60,6 +65,15 @@ def recorded(snakemake) -> Iterator[Provenance]:
         about |= usage.so_far() | {"resumed": resumed, "attempts": attempts.before}
         write_json(file, about)
         attempts.forget()
+    if ended:
+        raise ended
+
+
+def usage_of(snakemake) -> Usage:
+    """What a job takes, on the GPUs that it asked for; on several nodes it asks for those of each as SLURM's `gres`."""
+    asked, nodes = snakemake.resources, int(getattr(snakemake.resources, "nodes", 1))
+    of_each = str(getattr(asked, "gres", "")).rpartition(":")[2] if nodes > 1 else getattr(asked, "gpu", 0)
+    return Usage(int(of_each or 0), nodes=nodes)
 
 
 def provenance_of(snakemake, inputs: Mapping[str, list[FileState]], device: str) -> Provenance:

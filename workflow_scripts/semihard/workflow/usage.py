@@ -12,12 +12,13 @@ from pathlib import Path
 
 
 class Usage:
-    """Measures one job from the start of its process on. gpus: how many it asked for."""
+    """Measures one job from the start of its process on. gpus: how many it asked for on each of `nodes`, which are taken to
+    be alike; processor time and memory are those of this node, and the energy of several is not known."""
 
-    def __init__(self, gpus: int, nvml: "Callable[[], Nvml | None] | None" = None):
+    def __init__(self, gpus: int, nvml: "Callable[[], Nvml | None] | None" = None, nodes: int = 1):
         self._began = time.time() - process_age()
-        self.gpus = gpus_in_use(gpus, nvml or Nvml.load)
-        self._meter = (nvml or Nvml.load)() if self.gpus else None
+        self.gpus = gpus_in_use(gpus, nvml or Nvml.load) * nodes
+        self._meter = (nvml or Nvml.load)() if self.gpus and nodes == 1 else None
         self._energy = self._joules()
 
     @property
