@@ -16,8 +16,9 @@ if not (SCRIPTS / "semihard").is_dir():  # a module from a URL: Snakemake brings
     )
 sys.path.insert(0, str(SCRIPTS))
 
-import semihard
 from snakemake.logging import logger
+
+import semihard
 from semihard.errors import InputError
 
 if (other := Path(semihard.__file__).parents[1]).resolve() != SCRIPTS.resolve():
@@ -222,6 +223,11 @@ def minutes_to_train(wildcard, faceset):
             PLAN.config, SECTION_OF[wildcard], wildcards[wildcard], faceset(wildcards), LIMITS.speed()
         )
     )
+
+
+def longest_shard(wildcards):
+    """Minutes of any shard of the study: the tasks of a job array have the time of its first."""
+    return max(synthesis_minutes(PLAN.config, name, LIMITS.speed()) for name in PLAN.made_by("synthesize"))
 
 
 def check_cluster():

@@ -45,7 +45,7 @@ rule synthesize:
     resources:
         gpu=gpus(1),
         mem_mb=memory(16000),
-        runtime=minutes(lambda wildcards: synthesis_minutes(PLAN.config, wildcards.faceset, LIMITS.speed())),
+        runtime=minutes(longest_shard),
     params:
         settings=settings("faceset", *NOT_DRAWN_BY),
         code=code("synthesize", "faceset"),

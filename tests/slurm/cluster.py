@@ -1,6 +1,6 @@
 """A real SLURM on this machine: munge, accounting, a controller and two nodes with two pretended GPUs each, on loopback.
 
-Needs root and the Debian packages PACKAGES. Everything lies in one folder but two links in /etc/slurm, which the batch
+Needs root and SLURM's Debian packages (make test-slurm). Everything lies in one folder but two links in /etc/slurm, which the batch
 step of Snakemake's executor needs: it drops SLURM_CONF from the environment.
 """
 
@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PACKAGES = ("slurm-wlm", "munge", "slurmdbd", "mariadb-server")
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch")
 NODES, GPUS, CPUS, MEMORY = ("node1", "node2"), 2, 2, 9000  # of a node; they share the machine
 CONTROLLER_PORT, ACCOUNTING_PORT, NODE_PORT = 26817, 26819, 27001

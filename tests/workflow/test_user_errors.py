@@ -78,3 +78,14 @@ def test_an_artifact_of_no_entry_is_told(project, target, said):
 
 def test_an_artifact_outside_the_study_is_made(project):
     assert "export_faces" in project.would_run("results/own/export/real/recordio")
+
+
+def test_all_that_failed_is_told_at_the_end(project):
+    """With --keep-going: two files are bad, what does not need them is made, and one screen says what and why."""
+    (project.folder / "photos/p1/1.jpg").write_bytes(b"\xff\xd8 cut off")
+    out = project.snakemake("--cores", "2", "--keep-going", check=False)
+    assert (project.folder / "results/own/benchmarks/held_out/faces.h5").exists()
+    told = out[out.index("2 job(s) failed, ") :].splitlines()
+    assert told[1].startswith("  import_embedder weights: iresnet18.pt") and told[3].startswith("  import_faces real: ")
+    assert "is no readable image" in told[3]
+    assert told[4] == "    log: results/own/logs/import_faces/real.log" and len(told) < 20

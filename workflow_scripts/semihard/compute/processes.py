@@ -14,10 +14,10 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from semihard.compute.nodes import RENDEZVOUS
 from semihard.errors import InputError, NonFiniteLossError
 
 log = logging.getLogger("semihard")
-RENDEZVOUS = "SEMIHARD_RENDEZVOUS"  # of the environment: "nodes host:port" where every node of several runs this
 SECONDS_TO_SAVE = 600  # after SIGTERM, for the step that is going on and the checkpoint
 
 
@@ -42,7 +42,7 @@ def launch(processes: int, function: Callable, *arguments: object) -> None:
     The processes are torch's elastic workers, started afresh: function and arguments must be picklable. What a worker
     raises as InputError or NonFiniteLossError is raised here, InputError also where this job sees fewer GPUs than
     processes; SIGTERM reaches the workers, and SystemExit(143) is raised when they have ended. On several nodes
-    (workflow.nodes) each starts its share.
+    (compute.nodes) each starts its share.
     """
     nodes, _, meeting_place = os.environ.get(RENDEZVOUS, "1 localhost:0").partition(" ")
     own = processes // int(nodes)

@@ -13,11 +13,11 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
+from semihard.compute.nodes import is_on_each_node, on_each_node
 from semihard.compute.tracking import Tracker
 from semihard.errors import InputError, NonFiniteLossError
 from semihard.storage.provenance import Provenance
 from semihard.workflow.fingerprint import SCRIPTS
-from semihard.workflow.nodes import is_on_each_node, on_each_node
 from semihard.workflow.run_record import recorded
 
 

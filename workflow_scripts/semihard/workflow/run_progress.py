@@ -90,10 +90,9 @@ def line_of(state: State, seconds: float, unknown: int) -> str:
     """The line."""
     total = state.done + len(state.running) + len(state.waiting)
     longest = ", ".join(job.name for job in state.running[:2]) + (", …" if len(state.running) > 2 else "")
-    besides = f" beside {unknown} job(s) of unknown length" if unknown else ""
-    return (
-        f"study: {state.done} of {total} jobs done, running {longest or 'none'}; about {words(seconds)} left{besides}"
-    )
+    left = f"about {words(seconds)} left" if seconds else "time left not known"
+    besides = f", without {unknown} job(s) of unknown length" if seconds and unknown else ""
+    return f"study: {state.done} of {total} jobs done, running {longest or 'none'}; {left}{besides}"
 
 
 def words(seconds: float) -> str:

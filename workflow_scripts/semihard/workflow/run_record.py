@@ -14,11 +14,11 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
+from semihard.compute.nodes import is_on_each_node
 from semihard.storage.atomic import atomic_path
 from semihard.storage.checksum import files_in, sha256_of, sha256_of_folder, sha256_of_listing
 from semihard.storage.provenance import Provenance
 from semihard.storage.run_records import ATTEMPTS, FOLDER, FileState, Records
-from semihard.workflow.nodes import is_on_each_node
 from semihard.workflow.usage import Usage
 
 log = logging.getLogger("semihard")

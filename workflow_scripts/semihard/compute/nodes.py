@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 
-from semihard.compute.processes import RENDEZVOUS
+RENDEZVOUS = "SEMIHARD_RENDEZVOUS"  # of the environment: "nodes host:port" where every node of several runs the script
 
 
 def is_on_each_node() -> bool:
