@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from semihard.compute.nodes import is_on_each_node
+from semihard.errors import InputError
 from semihard.storage.atomic import atomic_path
 from semihard.storage.checksum import files_in, sha256_of, sha256_of_folder, sha256_of_listing
 from semihard.storage.provenance import Provenance
@@ -209,7 +210,7 @@ class _Attempts:
 def _or_warning(file: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, InputError) as error:
         log.warning("%s: not written (%s); the results are whole all the same", file, error)
 
 
