@@ -4,7 +4,7 @@ CORES ?= all
 # uv does not read pip's setting for local wheels, and leaves byte-compiling to the first start of every job.
 INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode
 
-.PHONY: demo verify test test-slurm studies lint docs site lock wheels clean
+.PHONY: demo verify ancestry check_results test test-slurm studies lint docs site lock wheels clean
 
 demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/demo and report.zip
 	.venv/bin/snakemake --cores $(CORES)
@@ -12,6 +12,12 @@ demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/dem
 
 verify: .venv/run.stamp  ## the accuracy table of your checkpoint: MODEL=backbone.pth LAYOUT=iresnet50 BENCHMARKS="lfw.bin cfp_fp.bin"
 	@PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.workflow.verify_checkpoint "$(MODEL)" $(BENCHMARKS) --layout "$(LAYOUT)" --pixels "$(PIXELS)" --cores $(CORES)
+
+ancestry: .venv/run.stamp  ## how a number came to be: OF=results/demo/study/scores.csv ROW=synthetic COLUMN=AVG
+	@PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.workflow.ancestry "$(OF)" --row "$(ROW)" --column "$(COLUMN)"
+
+check_results: .venv/run.stamp  ## is every result as it was made: RESULTS=results/demo
+	@PYTHONPATH=workflow_scripts .venv/bin/python -m semihard.workflow.check_results "$(RESULTS)"
 
 test: .venv/test.stamp  ## the whole test suite
 	.venv/bin/python -m pytest -n auto --maxprocesses 8 tests/unit

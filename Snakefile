@@ -36,6 +36,7 @@ include: "rules/attributes.smk"
 include: "rules/audit.smk"
 include: "rules/fairness.smk"
 include: "rules/report.smk"
+include: "rules/costs.smk"
 
 
 localrules:
@@ -54,10 +55,6 @@ onerror:
 rule all:
     default_target: True
     input:
+        DELIVERABLES,
+        [at("costs")] if DELIVERABLES else [],
         at("report"),
-        pictures(PLAN),
-        [at("scores", form="csv")] if PLAN.runs() else [],
-        [at("export", **export) for export in exports(PLAN)],
-        [at("pipeline", generator=name) for name in pipelines(PLAN)],
-        [at("exported recognizer", **model) for model in models(PLAN)],
-        [at("page", faceset=name, form="html") for name in PLAN.audited_facesets()],

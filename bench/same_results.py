@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 from safetensors.numpy import load_file
 
-PROVENANCE = {"code", "settings", "versions"}
-LEFT_OUT = {"logs", "benchmarks"}  # times
+PROVENANCE = {"code", "settings", "versions", "inputs", "device"}
+LEFT_OUT = {"logs", "benchmarks", "provenance", "costs.csv"}  # times
 
 
 def datasets(path: Path) -> dict[str, np.ndarray]:

@@ -33,10 +33,10 @@ try:
     from semihard.workflow.attribute_plan import annotation, annotations, attribute_comparison, attribute_sets
     from semihard.workflow.configuration import read_yaml
     from semihard.workflow.consistency_checks import remarks
+    from semihard.workflow.deliverables import deliverables
     from semihard.workflow.download_plan import check_downloads, download_names, download_settings, downloaded
     from semihard.workflow.export_plan import (
         export_inputs,
-        exports,
         licence_of,
         model_inputs,
         model_settings,
@@ -45,7 +45,7 @@ try:
         pipelines,
     )
     from semihard.workflow.fairness_plan import TOGETHER, fairness_inputs, fairness_runs, fairness_settings
-    from semihard.workflow.figures import FIGURES, pictures
+    from semihard.workflow.figures import FIGURES
     from semihard.workflow.folder_listing import listing_of
     from semihard.workflow.job_needs import Limits, images_of, synthesis_minutes, training_memory, training_minutes
     from semihard.workflow.kept_fingerprints import KeptFingerprints
@@ -86,6 +86,7 @@ except InputError as error:
     sys.exit(f"This is not part of the study:\n{error}")
 
 STUDY = PLAN.study
+DELIVERABLES = deliverables(PLAN)
 
 
 wildcard_constraints:

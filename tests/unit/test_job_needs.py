@@ -7,6 +7,7 @@ import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
+from semihard.generator.file_entry import FileGenerator
 from semihard.generator.model_file import GeneratorSpec
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.settings import BACKBONES
@@ -16,6 +17,7 @@ from semihard.workflow.job_needs import (
     GPU_SPEED,
     LEAST_MINUTES,
     Limits,
+    generator_gmac,
     images_of,
     network_gmac,
     side_of,
@@ -86,6 +88,11 @@ def test_a_shard_takes_its_share(config):
     assert whole > 2 * LEAST_MINUTES and minutes(shards=2) == pytest.approx(whole / 2, abs=1)
     assert minutes(shards=10**6) == LEAST_MINUTES
     assert images_of(config, name) == entry.identities * (entry.per_identity + entry.inquiry_copies)
+
+
+def test_a_generator_that_comes_as_a_file_is_taken_for_a_large_one():
+    entry = FileGenerator(source="file", path="unet.safetensors")
+    assert generator_gmac(entry) == (GENERATORS["dcface_112"][0], 1)
 
 
 def test_limits():

@@ -152,7 +152,8 @@ def test_a_study_is_a_module_of_another_workflow(outer):
     assert outer.would_run(*PROFILE) == {}
     study = STUDY | {"study": STUDY["study"] | {"binning": "quantile-2"}}
     outer.configure({"mine": "of the other workflow", "semihard": study})
-    assert set(outer.would_run(*PROFILE)) == {"semihard_bin_similarity", "semihard_plot_bins", "semihard_write_report"}
+    last = {"semihard_count_costs", "semihard_write_report"}
+    assert set(outer.would_run(*PROFILE)) == {"semihard_bin_similarity", "semihard_plot_bins"} | last
     outer.configure({"mine": "of the other workflow", "semihard": STUDY})
 
 

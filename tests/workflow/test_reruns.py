@@ -28,6 +28,7 @@ AFTER_A_FACESET |= {
     "score_study",
     "export_recognizer",
     "write_report",
+    "count_costs",
 }
 PLOTS_OF_ALL = {
     "plot_accuracy",
@@ -51,6 +52,7 @@ PLOTS_OF_SYNTHETIC = {
     "plot_attribute_map",
     "describe_face_set",
 }
+TABLE = {"score_study", "plot_accuracy", "plot_accuracy_over_similarity", "count_costs", "write_report"}
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_edited_heads_rerun_recognizers_and_verification_only(project):
     (project.folder / HEADS).write_text(text + "\n\nEDITED = 1\n")
     jobs = project.would_run()
     verification = {"train_recognizer", "verify", "verify_epochs", "score_study", "plot_recognizer_curves", "plot_roc"}
-    verification |= {"plot_epochs", "export_recognizer", "write_report"}
+    verification |= {"plot_epochs", "export_recognizer", "count_costs", "write_report"}
     assert set(jobs) == verification | {"plot_accuracy", "plot_accuracy_over_similarity"}
     assert jobs["train_recognizer"] == jobs["verify"] == 6 and jobs["verify_epochs"] == 5
 
@@ -161,8 +163,7 @@ def test_more_shards_rerun_that_synthesis_only_and_another_seed_only_trains(proj
     project.configure(changed("study.seeds", [0, 1]))
     jobs = project.would_run()
     assert jobs["train_recognizer"] == jobs["verify"] == 6
-    table = {"score_study", "plot_accuracy", "plot_accuracy_over_similarity", "write_report"}
-    assert set(jobs) == {"train_recognizer", "verify", "verify_epochs"} | table
+    assert set(jobs) == {"train_recognizer", "verify", "verify_epochs"} | TABLE
 
 
 def test_other_thresholds_verify_again_and_published_lines_only_make_the_table(project):
@@ -170,5 +171,4 @@ def test_other_thresholds_verify_again_and_published_lines_only_make_the_table(p
     jobs = project.would_run()
     assert not {"train_recognizer", "embed_faces", "synthesize"} & set(jobs) and jobs["verify"] == 6
     project.configure(changed("study.published", []))
-    table = {"score_study", "plot_accuracy", "plot_accuracy_over_similarity", "write_report"}
-    assert set(project.would_run()) == table
+    assert set(project.would_run()) == TABLE

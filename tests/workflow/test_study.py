@@ -136,7 +136,7 @@ def test_an_export_is_part_of_a_study(finished: Project, tmp_path):
     project = Project(tmp_path / "copy", finished.python)
     exports = [{"faceset": "real", "forms": ["folder", "parquet"]}]
     project.configure(SMALL | {"study": SMALL["study"] | {"exports": exports}})
-    assert project.would_run() == {"export_faces": 2, "write_report": 1}  # it shows the configuration
+    assert project.would_run() == {"export_faces": 2, "count_costs": 1, "write_report": 1}
 
 
 def test_a_generator_is_given_away_with_its_card(finished: Project):

@@ -9,13 +9,18 @@ import sys
 RENDEZVOUS = "SEMIHARD_RENDEZVOUS"  # of the environment: "nodes host:port" where every node of several runs the script
 
 
+def is_on_each_node() -> bool:
+    """True in a script that runs on every node of several."""
+    return RENDEZVOUS in os.environ
+
+
 def on_each_node(nodes: int) -> None:
     """Run this very script on every node of the SLURM job, and end as it ends there; returns at once where it runs so, and on
     one node.
 
     The script's processes find each other at a port of the first node (compute.processes). SIGTERM and SIGINT are passed on.
     """
-    if nodes == 1 or RENDEZVOUS in os.environ:
+    if nodes == 1 or is_on_each_node():
         return
     with socket.socket() as one:
         one.bind(("", 0))

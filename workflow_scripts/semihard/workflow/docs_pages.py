@@ -36,9 +36,12 @@ ARTIFACTS = """\
 
 Made from `workflow_scripts/semihard/storage/schemas.py` by `make docs`. Every artifact is an HDF5 file (look inside with
 `h5dump -A FILE`) with the attributes `kind`, `schema` (the version of its kind), `rule`, `settings` (the entry of the
-configuration, JSON), `code` (fingerprint of the code that ran), `versions` and, where random numbers were drawn by it,
-`seed`. It holds no time and no host, so the same inputs give the same bytes. It is written under a temporary name and
-renamed when complete.
+configuration, JSON), `code` (fingerprint of the code that ran), `versions`, `inputs` (SHA-256 of what it was made of, JSON,
+by the rule's name for it, a list where that may be several files; of a folder of yours `listing:` and that of its files'
+names and sizes), `device` ("cpu", or the GPU's name) and, where random numbers were drawn by it, `seed`. It holds no time and
+no host, so the same inputs give the same bytes. It is written under a temporary name and renamed when complete. What has to
+do with time and place is in its run record ([provenance](provenance.md)). Files of earlier versions have no `inputs` and no
+`device`, and are read as they are.
 
 A face set has in addition `image_height`, `image_width`, `codec` (jpeg | png | raw), `colour` (RGB), `alignment`,
 `source`, `licence` and `count`. `images/data` is contiguous and uncompressed, so that any program can map it into memory

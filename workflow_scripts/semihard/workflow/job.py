@@ -9,15 +9,16 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
-from semihard.compute.nodes import on_each_node
+from semihard.compute.nodes import is_on_each_node, on_each_node
 from semihard.compute.tracking import Tracker
 from semihard.errors import InputError, NonFiniteLossError
 from semihard.storage.provenance import Provenance
 from semihard.workflow.fingerprint import SCRIPTS
+from semihard.workflow.run_record import recorded
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def job(snakemake) -> Iterator[Provenance]:
     assigned one, and turns bad input or a full disk into one sentence and exit status 1. (Snakemake itself limits the threads.)
     What will end so again, bad input or a loss that is not finite, is kept beside the log: a further attempt of the same
     run (resource `attempt`) on the same input repeats the sentence at once. Yields the provenance that the artifacts of
-    this job carry.
+    this job carry; its record is written when the body has ended (workflow.run_record).
     """
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if snakemake.log:
@@ -46,15 +47,15 @@ def job(snakemake) -> Iterator[Provenance]:
         sys.exit(1)
     gpus: list[IO] = []
     started = False
-    seed = snakemake.wildcards.get("seed")
     try:
         check_library(snakemake.scriptdir)
-        on_each_node(getattr(snakemake.resources, "nodes", 1))
+        nodes = getattr(snakemake.resources, "nodes", 1)
+        with nullcontext() if nodes == 1 or is_on_each_node() else recorded(snakemake):
+            on_each_node(nodes)
         gpus = take_gpus(getattr(snakemake.resources, "gpu", 0))
         started = True  # from here on: that no GPU is free may change
-        yield Provenance(
-            snakemake.rule, dict(snakemake.params.settings), snakemake.params.code, None if seed is None else int(seed)
-        )
+        with recorded(snakemake) as provenance:
+            yield provenance
     except Exception as error:
         if reason := disk_full(error):
             log.error("%s: %s; nothing finished was lost: free space and run again", snakemake.rule, reason)

@@ -114,8 +114,8 @@ def gmac_of(config: Config, entry: object) -> float:
 
 def generator_gmac(entry: object) -> tuple[float, float]:
     """GMAC of a denoiser at its usual size, and by how much the entry's images are larger."""
-    gmac, side = GENERATORS.get(getattr(entry, "network", ""), (38.0, SIDE))
-    return gmac, (getattr(entry, "image_size", side) / side) ** 2
+    gmac, side = GENERATORS.get(getattr(entry, "network", ""), (38.0, SIDE))  # of a file: as of the largest
+    return gmac, ((getattr(entry, "image_size", None) or side) / side) ** 2
 
 
 def network_gmac(name: str) -> float:

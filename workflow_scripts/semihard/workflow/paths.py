@@ -40,6 +40,7 @@ ARTIFACTS = {
     "mixup path": "mixup_paths/{faceset}.h5",
     "scores": "study/scores.{form}",
     "mcnemar": "study/mcnemar.csv",
+    "costs": "study/costs.csv",
     "fairness table": "study/fairness.{form}",
     "report": "report.html",
     "export": "export/{faceset}/{form}",

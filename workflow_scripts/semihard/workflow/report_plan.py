@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from semihard.workflow.attribute_plan import attribute_sets
+from semihard.workflow.deliverables import deliverables
 from semihard.workflow.fairness_plan import fairness_runs
 from semihard.workflow.figures import FIGURES, Figure
 from semihard.workflow.leakage_references import leakages
@@ -34,6 +35,7 @@ SECTIONS = {  # heading → rules of figures, and artifacts that are tables
     ),
     "Fairness": ("fairness table", "plot_fairness"),
     "Leakage": ("plot_leakage", "plot_nearest_sheet"),
+    "Costs": ("costs",),
 }
 MOST_NAMES = 4
 
@@ -44,6 +46,8 @@ def tables(plan: Plan) -> dict[str, tuple[str, str, str]]:
     if fairness_runs(plan):
         path = plan.path("fairness table", form="csv")
         found["fairness table"] = ("Rates by group", "fairness", path)
+    if deliverables(plan):
+        found["costs"] = ("What the study took", "costs", plan.path("costs"))
     return found
 
 
