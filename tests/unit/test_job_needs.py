@@ -91,7 +91,7 @@ def test_a_shard_takes_its_share(config):
 
 
 def test_a_generator_that_comes_as_a_file_is_taken_for_a_large_one():
-    entry = FileGenerator(source="file", path="unet.safetensors")
+    entry = FileGenerator(source="file", method="ddpm", path="unet.safetensors")
     assert generator_gmac(entry) == (GENERATORS["dcface_112"][0], 1)
 
 
