@@ -120,7 +120,7 @@ def test_bad_input_is_not_tried_again(project, cluster):
     )
     out = submit(project, cluster, MODEL).failed()
     log = (project.folder / "results/training/logs/train_recognizer/tiny/real/seed0.log").read_text()
-    assert "is no whole HDF5 file" in log and "not tried again" in log, out[-3000:]
+    assert "is no whole face set" in log and "not tried again" in log, out[-3000:]
 
 
 def test_a_job_that_waits_for_ever_is_named(project, cluster):
