@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from semihard.compute.orphan import ends_with_its_parent
 from semihard.compute.tracking import Tracker
-from semihard.errors import InputError, NonFiniteLossError
+from semihard.errors import InputError, InUseError, NonFiniteLossError
 from semihard.storage.provenance import Provenance
 from semihard.workflow.fingerprint import SCRIPTS
 
@@ -24,7 +25,7 @@ def job(snakemake) -> Iterator[Provenance]:
     """Run the body of a workflow script.
 
     Logs to the rule's log file and to stderr, takes a GPU of its own where several are in the machine and nobody has
-    assigned one, and turns bad input or a full disk into one sentence and exit status 1. (Snakemake itself limits the threads.)
+    assigned one, stops where its Snakemake has died, and turns bad input or a full disk into one sentence and exit status 1. (Snakemake itself limits the threads.)
     What will end so again, bad input or a loss that is not finite, is kept beside the log: a further attempt of the same
     run (resource `attempt`) on the same input repeats the sentence at once. Yields the provenance that the artifacts of
     this job carry.
@@ -38,7 +39,7 @@ def job(snakemake) -> Iterator[Provenance]:
     )
     log = logging.getLogger("semihard")
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))  # unwinds: temporary files are removed
+        signal.signal(number, unwind)
     failure = _Failure(snakemake)
     if sentence := failure.before():
         log.error("%s: %s (as before; not tried again)", snakemake.rule, sentence)
@@ -50,15 +51,16 @@ def job(snakemake) -> Iterator[Provenance]:
         check_library(snakemake.scriptdir)
         gpus = take_gpus(getattr(snakemake.resources, "gpu", 0))
         started = True  # from here on: that no GPU is free may change
-        yield Provenance(
-            snakemake.rule, dict(snakemake.params.settings), snakemake.params.code, None if seed is None else int(seed)
-        )
+        with ends_with_its_parent():
+            yield Provenance(
+                snakemake.rule, dict(snakemake.params.settings), snakemake.params.code, None if seed is None else int(seed)
+            )
     except Exception as error:
         if reason := disk_full(error):
             log.error("%s: %s; nothing finished was lost: free space and run again", snakemake.rule, reason)
         elif isinstance(error, InputError | NonFiniteLossError | OSError):
             log.error("%s: %s", snakemake.rule, error)
-            if started and isinstance(error, InputError | NonFiniteLossError):
+            if started and not isinstance(error, InUseError) and isinstance(error, InputError | NonFiniteLossError):
                 failure.keep(str(error))
         else:
             log.exception("%s failed", snakemake.rule)
@@ -66,6 +68,12 @@ def job(snakemake) -> Iterator[Provenance]:
     finally:
         for gpu in gpus:
             gpu.close()
+
+
+def unwind(number: int, _: object) -> None:
+    """End this process by way of its `finally`s, which remove temporary files; a further SIGTERM does not break into them."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def check_library(scripts: str) -> None:
