@@ -18,7 +18,6 @@ from semihard.compute.orphan import ends_with_its_parent, who_started_this
 from semihard.errors import InUseError
 from semihard.storage import lock as lock_module
 from semihard.storage.checkpoint import Resume
-from semihard.storage.lock import hold
 from semihard.storage.provenance import Provenance
 from tests.unit.test_job import snakemake
 

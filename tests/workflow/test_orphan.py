@@ -16,7 +16,14 @@ STUDY = {
     "facesets": {"real": {"source": "rendered", "identities": 12, "per_identity": 8}},
     "embedders": {"weights": {"source": "weights", "path": "iresnet18.pt", "layout": "iresnet18"}},
     "recognizers": {
-        "tiny": {"backbone": "tiny", "embedding_dim": 32, "image_size": 32, "batch": 16, "epochs": 150, "keep_every": 75}
+        "tiny": {
+            "backbone": "tiny",
+            "embedding_dim": 32,
+            "image_size": 32,
+            "batch": 16,
+            "epochs": 150,
+            "keep_every": 75,
+        }
     },
     "benchmarks": {"held_out": {"source": "rendered", "identities": 20, "pairs": 60}},
     "study": {"real": "real", "recognizer": "tiny", "benchmarks": ["held_out"], "embedder": "weights"},
@@ -35,7 +42,9 @@ def test_snakemake_is_killed_and_its_training_is_not(tmp_path):
     folder, lock = tmp_path / FOLDER, tmp_path / f"{MODEL}.resume.lock"
     project.snakemake("--cores", "1", MODEL)
     undisturbed = files_of(folder)
-    assert set(undisturbed) == {"model.safetensors", "history.h5"} | {f"epochs/epoch{n:04}.safetensors" for n in (75, 150)}
+    assert set(undisturbed) == {"model.safetensors", "history.h5"} | {
+        f"epochs/epoch{n:04}.safetensors" for n in (75, 150)
+    }
     for path in undisturbed:
         (folder / path).unlink()
 
@@ -53,7 +62,9 @@ def test_snakemake_is_killed_and_its_training_is_not(tmp_path):
 
         refused = project.snakemake("--cores", "1", MODEL, check=False)
         sentences = [line for line in refused.splitlines() if "train_recognizer: " in line]
-        assert re.search(rf"model\.safetensors\.resume: process {training} on \S+ is at work in it; wait until", sentences[0])
+        assert re.search(
+            rf"model\.safetensors\.resume: process {training} on \S+ is at work in it; wait until", sentences[0]
+        )
         assert "Traceback" not in refused and (tmp_path / f"{MODEL}.resume/key").exists()
     finally:
         os.kill(training, signal.SIGCONT)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,12 @@ from semihard.errors import InputError, UnmeasurableError
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
 from semihard.storage.schema import Schema
+from semihard.storage.seal import check_seal, datasets, is_text, seal, text_of
 
 log = logging.getLogger("semihard")
 TEXT = h5py.string_dtype()
 BYTES_PER_CHUNK = 1 << 18
+DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError)  # what h5py makes of changed bytes
 
 
 class ArtifactWriter:
@@ -68,6 +71,7 @@ def create_artifact(
         )
         yield ArtifactWriter(h5, schema)
         _check(h5, schema, path)
+        seal(h5)
 
 
 def write_artifact(
@@ -94,19 +98,14 @@ def or_unmeasured(path: Path | str, schema: Schema, provenance: Provenance | Non
         with atomic_path(path) as temporary, h5py.File(temporary, "w") as h5:
             h5.attrs.update({"kind": schema.kind, "schema": schema.version, "unmeasured": str(problem)})
             h5.attrs.update((provenance or Provenance()).attributes())
+            seal(h5)
 
 
 def read_artifact(path: Path | str, schema: Schema) -> dict[str, np.ndarray]:
     """All datasets of an artifact by name; text as object arrays of str. Raises InputError where it is not of `schema`."""
     with open_artifact(path, schema) as h5:
-        values: dict[str, np.ndarray] = {}
-
-        def collect(name: str, item: h5py.Dataset | h5py.Group) -> None:
-            if isinstance(item, h5py.Dataset):
-                values[name] = item.asstr()[:] if item.dtype.kind == "O" else item[()]
-
-        h5.visititems(collect)
-        return values
+        found = {item.name.removeprefix("/"): item for item in datasets(h5)}
+        return {name: text_of(item, path) if is_text(item) else item[()] for name, item in found.items()}
 
 
 def read_attributes(path: Path | str, schema: Schema) -> dict:
@@ -133,10 +132,9 @@ def open_artifact(path: Path | str, schema: Schema) -> Iterator[h5py.File]:
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: not found, expected an artifact of kind {schema.kind!r}")
-    opened = False
+    whole = False
     try:
         with h5py.File(path) as h5:
-            opened = True
             kind, version = h5.attrs.get("kind", "something else"), h5.attrs.get("schema")
             if (kind, version) != (schema.kind, schema.version):
                 of_schema = f" of schema {version}" if version is not None else ""
@@ -144,17 +142,25 @@ def open_artifact(path: Path | str, schema: Schema) -> Iterator[h5py.File]:
                     f"{path}: is {kind!r}{of_schema}, expected {schema.kind!r} of schema {schema.version}; make it again "
                     "with this version of the workflow"
                 )
+            check_seal(h5, path)
             if reason := h5.attrs.get("unmeasured"):
                 raise UnmeasurableError(reason)
             missing = [name for name in schema.datasets if name != "columns/*" and name not in h5]
             if missing:
-                raise InputError(f"{path}: has no dataset {missing[0]!r}; delete it and run again")
+                raise InputError(
+                    f"{path}: has no dataset {missing[0]!r}; delete it and run again (rm {shlex.quote(str(path))})"
+                )
+            whole = True
             yield h5
-    except OSError as error:
-        if opened and "filter" not in str(error):  # of a checksum; what else goes wrong here is another file's
-            raise
-        damaged = "its bytes have changed since they were written" if opened else "is no whole HDF5 file"
-        raise InputError(f"{path}: {damaged} ({error}); delete it and run again") from None
+    except InputError:
+        raise
+    except DAMAGE as error:
+        if whole and not (isinstance(error, OSError) and "read data" in str(error)):
+            raise  # what goes wrong here is another file's
+        damaged = "its bytes have changed since they were written" if whole else "is no whole HDF5 file"
+        raise InputError(
+            f"{path}: {damaged} ({error}); delete it and run again (rm {shlex.quote(str(path))})"
+        ) from None
 
 
 def _check(h5: h5py.File, schema: Schema, path: Path | str) -> None:

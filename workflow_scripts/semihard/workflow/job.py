@@ -25,7 +25,8 @@ def job(snakemake) -> Iterator[Provenance]:
     """Run the body of a workflow script.
 
     Logs to the rule's log file and to stderr, takes a GPU of its own where several are in the machine and nobody has
-    assigned one, stops where its Snakemake has died, and turns bad input or a full disk into one sentence and exit status 1. (Snakemake itself limits the threads.)
+    assigned one, stops where its Snakemake has died, and turns bad input or a full disk into one sentence and exit status 1.
+    (Snakemake itself limits the threads.)
     What will end so again, bad input or a loss that is not finite, is kept beside the log: a further attempt of the same
     run (resource `attempt`) on the same input repeats the sentence at once. Yields the provenance that the artifacts of
     this job carry.
@@ -53,7 +54,10 @@ def job(snakemake) -> Iterator[Provenance]:
         started = True  # from here on: that no GPU is free may change
         with ends_with_its_parent():
             yield Provenance(
-                snakemake.rule, dict(snakemake.params.settings), snakemake.params.code, None if seed is None else int(seed)
+                snakemake.rule,
+                dict(snakemake.params.settings),
+                snakemake.params.code,
+                None if seed is None else int(seed),
             )
     except Exception as error:
         if reason := disk_full(error):
