@@ -6,7 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -85,10 +85,11 @@ def attempt(
     return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, int(report.read_bytes())
 
 
-def output_of(file: str, *arguments: object) -> list[str]:
-    """The lines that the program `file` prints, a process of its own that imports once and then forks. It must end well."""
+def output_of(file: str, *arguments: object, before: Sequence[str] = ()) -> list[str]:
+    """The lines that the program `file` prints, a process of its own that imports once and then forks, by the command
+    `before` where there is one. It must end well."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'workflow_scripts'}:{ROOT}"}
-    command = [sys.executable, file, *map(str, arguments)]
+    command = [*before, sys.executable, file, *map(str, arguments)]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -18,7 +18,6 @@ from semihard.storage.artifacts import create_artifact, open_artifact
 from semihard.storage.atomic import atomic_path
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
-from semihard.storage.seal import text_of
 
 BLOCK = 8192  # images read, and written, at once
 ASKED = ("phi", "m")  # columns of a face set that a study looks along
@@ -146,7 +145,7 @@ def export_attributes(attributes: Path | str, faces: Path | str, output: Path | 
                 f"{attributes}: of {len(h5['label'])} images, {faces} has {len(images)}; annotate that set again"
             )
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["Filename", "Identity", *text_of(h5["name"], attributes)])
+        writer.writerow(["Filename", "Identity", *h5["name"].asstr()[:]])
         coded = np.array([0, -1, 1], np.int8)  # by label + 1: undefined, absent, present
         for rows in images.blocks(BLOCK):
             label = coded[h5["label"][rows].astype(np.int64) + 1]

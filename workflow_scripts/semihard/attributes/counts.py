@@ -17,7 +17,6 @@ import numpy as np
 from semihard.errors import UnmeasurableError
 from semihard.storage import schemas
 from semihard.storage.artifacts import open_artifact
-from semihard.storage.seal import text_of
 
 GROUPS = 2000
 BLOCK = 65536
@@ -68,7 +67,7 @@ class Annotated:
     def __init__(self, name: str, path: Path | str):
         self.name, self.path = name, path
         with open_artifact(path, schemas.ATTRIBUTES) as h5:
-            self.names: list[str] = text_of(h5["name"], path).tolist()
+            self.names: list[str] = h5["name"].asstr()[:].tolist()
             self.own = h5["own"][:]
             self.known = {key: h5[key][:] for key in ("accuracy", "kept_accuracy", "sensitivity", "specificity")}
             self.columns = {key: values[:] for key, values in h5.get("columns", {}).items()}

@@ -22,7 +22,6 @@ from semihard.storage import schemas
 from semihard.storage.artifacts import open_artifact, read_artifact, write_artifact
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
-from semihard.storage.seal import text_of
 
 log = logging.getLogger("semihard")
 DRAWN_AT_MOST = 100
@@ -219,7 +218,7 @@ def _read_centers(path: Path | str, identity: np.ndarray) -> np.ndarray:
 
 def _similarity_to_centers(path: Path | str, faces: FaceSet) -> np.ndarray:
     with open_artifact(path, schemas.CENTERS) as h5:
-        names, similarity = text_of(h5["identity_names"], path).tolist(), h5["similarity"][:]
+        names, similarity = h5["identity_names"].asstr()[:].tolist(), h5["similarity"][:]
     if names != faces.identity_names or len(similarity) != len(faces):
         raise InputError(
             f"{path}: centers of {len(names)} identities in {len(similarity)} images, not those of {faces.path} "

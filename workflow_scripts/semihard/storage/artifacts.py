@@ -14,7 +14,7 @@ from semihard.errors import InputError, UnmeasurableError
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
 from semihard.storage.schema import Schema
-from semihard.storage.seal import check_seal, datasets, is_text, seal, text_of
+from semihard.storage.seal import check_seal, seal
 
 log = logging.getLogger("semihard")
 TEXT = h5py.string_dtype()
@@ -71,7 +71,8 @@ def create_artifact(
         )
         yield ArtifactWriter(h5, schema)
         _check(h5, schema, path)
-        seal(h5)
+        h5.close()
+        seal(temporary)
 
 
 def write_artifact(
@@ -98,14 +99,21 @@ def or_unmeasured(path: Path | str, schema: Schema, provenance: Provenance | Non
         with atomic_path(path) as temporary, h5py.File(temporary, "w") as h5:
             h5.attrs.update({"kind": schema.kind, "schema": schema.version, "unmeasured": str(problem)})
             h5.attrs.update((provenance or Provenance()).attributes())
-            seal(h5)
+            h5.close()
+            seal(temporary)
 
 
 def read_artifact(path: Path | str, schema: Schema) -> dict[str, np.ndarray]:
     """All datasets of an artifact by name; text as object arrays of str. Raises InputError where it is not of `schema`."""
     with open_artifact(path, schema) as h5:
-        found = {item.name.removeprefix("/"): item for item in datasets(h5)}
-        return {name: text_of(item, path) if is_text(item) else item[()] for name, item in found.items()}
+        values: dict[str, np.ndarray] = {}
+
+        def collect(name: str, item: h5py.Dataset | h5py.Group) -> None:
+            if isinstance(item, h5py.Dataset):
+                values[name] = item.asstr()[:] if item.dtype.kind == "O" else item[()]
+
+        h5.visititems(collect)
+        return values
 
 
 def read_attributes(path: Path | str, schema: Schema) -> dict:
@@ -134,6 +142,7 @@ def open_artifact(path: Path | str, schema: Schema) -> Iterator[h5py.File]:
         raise InputError(f"{path}: not found, expected an artifact of kind {schema.kind!r}")
     whole = False
     try:
+        check_seal(path)
         with h5py.File(path) as h5:
             kind, version = h5.attrs.get("kind", "something else"), h5.attrs.get("schema")
             if (kind, version) != (schema.kind, schema.version):
@@ -142,7 +151,6 @@ def open_artifact(path: Path | str, schema: Schema) -> Iterator[h5py.File]:
                     f"{path}: is {kind!r}{of_schema}, expected {schema.kind!r} of schema {schema.version}; make it again "
                     "with this version of the workflow"
                 )
-            check_seal(h5, path)
             if reason := h5.attrs.get("unmeasured"):
                 raise UnmeasurableError(reason)
             missing = [name for name in schema.datasets if name != "columns/*" and name not in h5]

@@ -20,7 +20,7 @@ from semihard.storage.atomic import atomic_path
 from semihard.storage.pixels import decode_image, encode_image
 from semihard.storage.provenance import Provenance
 from semihard.storage.schemas import FACESET
-from semihard.storage.seal import check_seal, is_text, seal, text_of
+from semihard.storage.seal import check_seal, seal
 
 COPY = "inquiry_copy"  # column: 1 for a copy of an inquiry, 0 for an image that was synthesized
 ROWS_PER_CHUNK = 4096
@@ -57,7 +57,7 @@ class FaceSetWriter:
 
     def __enter__(self) -> "FaceSetWriter":
         with ExitStack() as stack:
-            temporary = stack.enter_context(atomic_path(self.path))
+            self._temporary = temporary = stack.enter_context(atomic_path(self.path))
             spool = temporary.with_suffix(".spool")
             stack.callback(spool.unlink, missing_ok=True)
             self._spool = stack.enter_context(spool.open("w+b"))
@@ -151,7 +151,8 @@ class FaceSetWriter:
         while block := self._spool.read(BYTES_PER_COPY):
             data[start : start + len(block)] = np.frombuffer(block, np.uint8)
             start += len(block)
-        seal(self._h5)
+        self._h5.close()
+        seal(self._temporary)
 
 
 class FaceSet:
@@ -166,6 +167,7 @@ class FaceSet:
         if not self.path.is_file():
             raise InputError(f"{self.path}: face set not found")
         try:
+            check_seal(self.path)
             with h5py.File(self.path) as h5:
                 if h5.attrs.get("kind") != FACESET.kind or h5.attrs.get("schema") != FACESET.version:
                     kind, version = h5.attrs.get("kind", "something else"), h5.attrs.get("schema", "none")
@@ -173,10 +175,9 @@ class FaceSet:
                         f"{self.path}: is {kind!r} of schema {version}, expected a face set of schema {FACESET.version}; make "
                         "it again with this version"
                     )
-                check_seal(h5, self.path)
                 self.attrs = dict(h5.attrs)
                 self.identity = h5["identity"][:]
-                self.identity_names: list[str] = text_of(h5["identity_names"], self.path).tolist()
+                self.identity_names: list[str] = h5["identity_names"].asstr()[:].tolist()
                 self.offsets = h5["images/offsets"][:]
                 known = "images/checksum" in h5  # not in files of before
                 self._checksums = h5["images/checksum"][:] if known else None
@@ -230,8 +231,9 @@ class FaceSet:
             return np.frombuffer(bytearray(pixels), np.uint8).reshape(-1, *shape)
         out = np.empty((len(indices), *shape), np.uint8)
         for row, i in enumerate(indices):
+            blob = self.encoded(i)
             try:
-                out[row] = decode_image(self.encoded(i))
+                out[row] = decode_image(blob)
             except ValueError as error:
                 raise InputError(
                     f"{self.path}: image {i} does not decode to {self.image_size} pixels ({error})"
@@ -247,7 +249,7 @@ class FaceSet:
                 )
             data = h5[f"columns/{name}"]
             try:
-                return text_of(data, self.path) if is_text(data) else data[:]
+                return data.asstr()[:] if data.dtype.kind == "O" else data[:]
             except OSError as error:
                 raise InputError(
                     f"{self.path}: the bytes of column {name!r} have changed since they were written ({error}); delete it and "

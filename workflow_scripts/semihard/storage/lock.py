@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from semihard.errors import InUseError
+from semihard.storage.atomic import make_folder
 
 log = logging.getLogger("semihard")
 UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -37,7 +38,7 @@ class Lock:
 
     def __init__(self, folder: Path):
         self.path = Path(f"{folder}.lock")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         if not self._take():
             time.sleep(1)  # who has it may have looked for refused jobs just before, and be about to let go of it
             if not self._take():

@@ -1,98 +1,80 @@
-"""What of an HDF5 file no checksum of its own covers is sealed when it is written: attributes, text, and how data are stored.
+"""A seal at the end of an HDF5 file of ours: a digest of all bytes that no checksum of their own covers.
 
-HDF5 checks the numbers of a dataset in chunks (fletcher32). Its attributes, the text in its heap and the headers of its
-datasets it does not: a digest of what they say is the attribute `seal` of the file, and `seal` of each dataset of text.
+The numbers of a dataset have checksums (fletcher32), images have theirs. Attributes, text, headers and indices have none:
+where one of their bytes changes, the HDF5 library gives other values, zeros, or never comes back. What lies behind the end
+of the file proper the library does not read.
 """
 
 import hashlib
+import json
 import shlex
+import struct
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
-import numpy as np
 
 from semihard.errors import InputError
 
-SEAL = "seal"
-CHUNK = 1 << 16  # texts that are digested at once
+END = struct.Struct("<I8s")  # length of the seal, and what marks one
+MARK = b"semihard"
 
 
-def seal(h5: h5py.File) -> None:
-    """Seal a file that is complete."""
-    for dataset in datasets(h5):
-        if is_text(dataset):
-            dataset.attrs[SEAL] = digest_of_text(dataset.asstr()[()])
-    h5.flush()  # a chunk has its place now
-    h5.attrs[SEAL] = digest_of(h5)
+def seal(path: Path | str) -> None:
+    """Seal a file that is complete and closed."""
+    ranges = _without_checksum(path)
+    with Path(path).open("r+b") as file:
+        said = json.dumps({"bytes": ranges, "sha256": _digest(file, ranges)}).encode()
+        file.seek(0, 2)
+        file.write(said + END.pack(len(said), MARK))
 
 
-def check_seal(h5: h5py.File, path: Path | str) -> None:
-    """Raises InputError where the file `path` does not say what it was sealed with; a file of before has no seal. Text is
-    checked where it is read, by `text_of`."""
-    if SEAL in h5.attrs and h5.attrs[SEAL] != digest_of(h5):
+def check_seal(path: Path | str) -> None:
+    """Raises InputError where a byte has changed since the file was sealed. A file of before, or of elsewhere, has no seal."""
+    with Path(path).open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - END.size))
+        end = file.read()
+        if len(end) < END.size or end[-len(MARK) :] != MARK:
+            return
+        length, _ = END.unpack(end)
+        file.seek(max(0, size - END.size - length))
+        try:
+            said = json.loads(file.read(length))
+            same = said["sha256"] == _digest(file, said["bytes"])
+        except (ValueError, KeyError, TypeError, OverflowError, MemoryError):
+            same = False
+    if not same:
         raise InputError(
             f"{path}: its bytes have changed since they were written; delete it and run again (rm {shlex.quote(str(path))})"
         )
 
 
-def text_of(dataset: h5py.Dataset, path: Path | str) -> np.ndarray:
-    """All of a dataset of text, as an object array of str. Raises InputError where it is not what was written."""
-    text, sealed = dataset.asstr(errors="replace")[()], dataset.attrs.get(SEAL)
-    if sealed is not None and sealed != digest_of_text(text):
-        raise InputError(
-            f"{path}: text has changed since it was written; delete it and run again (rm {shlex.quote(str(path))})"
-        )
-    return text
-
-
-def is_text(dataset: h5py.Dataset) -> bool:
-    """True for text, which `text_of` reads."""
-    return dataset.dtype.kind == "O"
-
-
-def datasets(h5: h5py.File) -> list[h5py.Dataset]:
-    """All datasets of a file, in the order of their names."""
-    found: list[h5py.Dataset] = []
-    h5.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
-def digest_of(h5: h5py.File) -> str:
-    """SHA-256 of what is said of the data: attributes, names, types, shapes, where their chunks lie (one that is not found
-    reads as zeros), and values that have no checksum."""
-    said = [_attributes(h5)]
-    for dataset in datasets(h5):
-        plain = not is_text(dataset) and (dataset.shape == () or not dataset.size)
-        value = dataset[()].tobytes().hex() if plain else ""
-        stored = dataset.dtype.str, dataset.shape, dataset.chunks, dataset.fletcher32, dataset.maxshape
-        said.append((dataset.name, *map(str, stored), _places(dataset), value, _attributes(dataset)))
-    return hashlib.sha256(repr(said).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _places(dataset: h5py.Dataset) -> list[tuple]:
-    if dataset.chunks is None:
-        return [] if is_text(dataset) else [(dataset.id.get_offset(),)]
-    found: list[tuple] = []
-    dataset.id.chunk_iter(lambda chunk: found.append(tuple(chunk)))
-    return sorted(found)
-
-
-def _attributes(item: h5py.File | h5py.Dataset) -> list[tuple[str, str, str]]:
-    """Name, type and value of each, by name; of a file without its seal."""
-    own = {SEAL} if isinstance(item, h5py.File) else set()
-    values = [(name, item.attrs[name]) for name in sorted(item.attrs) if name not in own]
-    return [(name, type(value).__name__, _plain(value)) for name, value in values]
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else np.asarray(value).tobytes().hex()
-
-
-def digest_of_text(text: np.ndarray | str) -> str:
-    """SHA-256 of texts in their order."""
-    digest, flat = hashlib.sha256(), np.asarray(text, object).ravel()
-    for start in range(0, len(flat), CHUNK):
-        digest.update(
-            "".join(f"{len(value)}\0{value}" for value in flat[start : start + CHUNK]).encode("utf-8", "surrogatepass")
-        )
+def _digest(file: BinaryIO, ranges: list[list[int]]) -> str:
+    digest = hashlib.sha256(json.dumps(ranges).encode())
+    for start, stop in ranges:
+        file.seek(start)
+        digest.update(file.read(stop - start))
     return digest.hexdigest()
+
+
+def _without_checksum(path: Path | str) -> list[list[int]]:
+    """Where no data with a checksum lie, as [first byte, byte behind the last], in their order."""
+    covered: list[tuple[int, int]] = []
+
+    def collect(_: str, item: h5py.Dataset | h5py.Group) -> None:
+        if not isinstance(item, h5py.Dataset):
+            return
+        if item.fletcher32:
+            item.id.chunk_iter(lambda chunk: covered.append((chunk.byte_offset, chunk.byte_offset + chunk.size)))
+        elif item.name == "/images/data" and item.size:
+            covered.append((item.id.get_offset(), item.id.get_offset() + item.size))
+
+    with h5py.File(path) as h5:
+        h5.visititems(collect)
+    ranges, at = [], 0
+    for start, stop in [*sorted(covered), (Path(path).stat().st_size,) * 2]:
+        if start > at:
+            ranges.append([at, start])
+        at = max(at, stop)
+    return ranges

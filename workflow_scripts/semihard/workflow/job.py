@@ -62,6 +62,8 @@ def job(snakemake) -> Iterator[Provenance]:
     except Exception as error:
         if reason := disk_full(error):
             log.error("%s: %s; nothing finished was lost: free space and run again", snakemake.rule, reason)
+        elif reason := out_of_memory(error):
+            log.error("%s: %s; lower the batch or give the job more memory, and run again", snakemake.rule, reason)
         elif isinstance(error, InputError | NonFiniteLossError | OSError):
             log.error("%s: %s", snakemake.rule, error)
             if started and not isinstance(error, InUseError) and isinstance(error, InputError | NonFiniteLossError):
@@ -140,6 +142,14 @@ def disk_full(error: BaseException | None) -> str | None:
                 return reason
         error = error.__context__
     return None
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """What is said of it where `error` is for want of memory, else None: the first line of it, without torch's advice."""
+    said = str(error).partition("\n")[0]
+    words = ("out of memory", "not enough memory", "t allocate memory", os.strerror(errno.ENOMEM))
+    lacking = isinstance(error, MemoryError) or any(word in said for word in words)
+    return f"not enough memory ({said or type(error).__name__})" if lacking else None
 
 
 def take_gpus(count: int) -> list[IO]:
