@@ -22,7 +22,7 @@ STAGES = ["import of faces", "embedding", "generator training", "synthesis", "re
 FAULTS = {
     "input cut short": r"IN.*(no readable image|is no whole face set|not a readable generator file)",
     "a byte of the input changed": r"IN.*(no readable image|changed since they were written; delete it and run again \(rm )",
-    "input missing": r"IN.*(not found|No such file|no identity folders)",
+    "input missing": r"IN.*(not found|No such file|is no folder)",
     "input of a newer version": r"IN.*schema 99.*make it again with this version",
     "disk full": r"No space left on device; nothing finished was lost: free space and run again",
     "file too large for the file system": r"File too large; nothing finished was lost: free space and run again",
