@@ -2,11 +2,16 @@
 
 import os
 import random
+import resource
 import signal
-from collections.abc import Callable, Iterable
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 
 def terminate_at(call: int, patch: pytest.MonkeyPatch, owner: object, name: str) -> list[int]:
@@ -24,8 +29,10 @@ def terminate_at(call: int, patch: pytest.MonkeyPatch, owner: object, name: str)
     return calls
 
 
-def kill_at(moment: int | None, report: Path, places: Iterable[tuple[object, str]]) -> Callable[[], None]:
-    """Count this process's moments in `report`, and kill it at number `moment`.
+def kill_at(
+    moment: int | None, report: Path, places: Iterable[tuple[object, str]], number: int = signal.SIGKILL
+) -> Callable[[], None]:
+    """Count this process's moments in `report`, and send it the signal `number` at number `moment`.
 
     places: (owner, name) of functions; there is a moment before and after every call of one. Returns what
     makes a further moment.
@@ -37,7 +44,7 @@ def kill_at(moment: int | None, report: Path, places: Iterable[tuple[object, str
         count += 1
         report.write_bytes(b"%d" % count)
         if count == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
 
     def stepping(owner, name):
         function = getattr(owner, name)
@@ -55,6 +62,39 @@ def kill_at(moment: int | None, report: Path, places: Iterable[tuple[object, str
     return step
 
 
+def attempt(
+    work: Callable[[], None],
+    report: Path,
+    places: Iterable[tuple[object, str]],
+    moment: int | None = None,
+    limit: int | None = None,
+) -> tuple[bool, int]:
+    """Do `work` in a fork that is killed at number `moment` of its moments (`kill_at`), or may write no file longer than
+    `limit` bytes: whether it ended well, and how many moments it had."""
+    child = os.fork()
+    if child == 0:
+        kill_at(moment, report, places)
+        if limit:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        work()
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if moment is None and limit is None and status:
+        raise SystemExit(f"a run that nobody killed ended with status {status}")
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, int(report.read_bytes())
+
+
+def output_of(file: str, *arguments: object, before: Sequence[str] = ()) -> list[str]:
+    """The lines that the program `file` prints, a process of its own that imports once and then forks, by the command
+    `before` where there is one. It must end well."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'workflow_scripts'}:{ROOT}"}
+    command = [*before, sys.executable, file, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
 def strike_everywhere(
     run: Callable[..., tuple[bool, int]],
     resumed: Callable[[Path], None],
@@ -62,9 +102,10 @@ def strike_everywhere(
     steps: int,
     moments: int,
     limits: dict[float, int],
-    least_kills: int,
+    least_kills: int = 0,
 ) -> None:
-    """Kill a job at `moments` moments of its `steps`, let disks fill up, and kill one job again and again.
+    """Kill a job at `moments` moments of its `steps`, let disks fill up, and, where it gets further each time (`least_kills`),
+    kill one job again and again.
 
     run(folder, moment, limit): one attempt, killed at `moment` or stopped by a file size limit; whether it came to its end,
     and at which step; resumed(folder): go on, and raise SystemExit unless all is as if nothing had happened; limits:
@@ -79,6 +120,8 @@ def strike_everywhere(
         if run(folder / f"full{share}", limit=limit)[0]:
             raise SystemExit(f"a disk full at {share} of the output went unnoticed")
         resumed(folder / f"full{share}")
+    if not least_kills:
+        return
     drawn, kills = random.Random(0), 0  # one job, killed again and again
     while not run(folder / "often", moment=drawn.randint(steps // 6, steps // 2))[0]:
         kills += 1

@@ -6,28 +6,20 @@ which cuts a block in the middle.
 """
 
 import os
-import resource
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from tests.unit.killing import kill_at, strike_everywhere
+from tests.unit.killing import attempt, output_of, strike_everywhere
 
-ROOT = Path(__file__).parents[2]
-MOMENTS = 7
+MOMENTS = 20
 LIMITS = (0.1, 0.5, 0.99)  # of the embeddings' size
 IMAGES, BLOCK, SIDE = 60, 8, 16
 
 
 def test_neither_sigkill_nor_a_full_disk_changes_a_byte(tmp_path):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'workflow_scripts'}:{ROOT}"}
-    command = [sys.executable, __file__, str(tmp_path)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    resumed = np.array([line.split() for line in done.stdout.splitlines()], int)
+    resumed = np.array([line.split() for line in output_of(__file__, tmp_path)], int)
     assert len(resumed) == MOMENTS + len(LIMITS) + 1
     assert (
         resumed.min() == 0 and resumed.max() >= IMAGES // BLOCK
@@ -43,21 +35,15 @@ def run(folder: Path, moment: int | None = None, limit: int | None = None) -> tu
     from semihard.similarity.embedding import embed_faces
     from semihard.storage.faceset import FaceSet
 
-    report, inputs = folder.parent / "steps", folder.parent
-    child = os.fork()
-    if child == 0:
+    inputs = folder.parent
+
+    def work() -> None:
         FaceSet.blocks = lambda self: (slice(i, min(i + BLOCK, len(self))) for i in range(0, len(self), BLOCK))
-        places = [(Embedder, "embed"), (h5py.Dataset, "__setitem__"), (h5py.Group, "create_dataset")]
-        kill_at(moment, report, places + [(os, name) for name in ("fsync", "replace", "rename", "unlink", "rmdir")])
-        if limit:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         embed_faces(inputs / "faces.h5", inputs / "model.safetensors", folder / "embeddings.h5")
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    if moment is None and limit is None and status:
-        raise SystemExit(f"a run that nobody killed ended with status {status}")
-    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, int(report.read_bytes())
+
+    places = [(Embedder, "embed"), (h5py.Dataset, "__setitem__"), (h5py.Group, "create_dataset")]
+    places += [(os, name) for name in ("fsync", "replace", "rename", "unlink", "rmdir")]
+    return attempt(work, inputs / "steps", places, moment, limit)
 
 
 def main(folder: Path) -> None:

@@ -55,7 +55,7 @@ def test_sigint_saves_as_sigterm_does(tmp_path):
     assert stopped.value.code == 130 and (tmp_path / "out.resume/state.pt").exists()
 
 
-@pytest.mark.parametrize("at", [0, 9, 10, 37, 88])
+@pytest.mark.parametrize("at", [0, 9, 10, 37, 88, 89])
 def test_sigterm_saves_exits_143_and_resumes_bit_identically(tmp_path, at):
     whole, whole_history = run(tmp_path / "a")
 
@@ -227,7 +227,7 @@ def nan_in_one_process(folder: Path) -> None:
     def step(i: int) -> dict[str, torch.Tensor]:
         return {"loss": torch.tensor(float("nan") if i == 7 and rank == 1 else 1.0)}
 
-    resume = Resume(folder / "out", Provenance(), [])
+    resume = Resume(folder / "out", Provenance(), [], alone=rank == 0)
     try:
         train("train it", step, 20, {}, resume, 0, lambda i: np.array([i, i + 1]), window=5)
     except NonFiniteLossError:

@@ -3,7 +3,6 @@
 import errno
 import logging
 import os
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from semihard.errors import InputError, NonFiniteLossError
 from semihard.workflow import job as job_module
 from semihard.workflow.fingerprint import SCRIPTS
-from semihard.workflow.job import job, take_gpus
+from semihard.workflow.job import job
 
 
 class Wildcards(SimpleNamespace):
@@ -151,23 +150,3 @@ def test_a_full_disk_is_one_line(tmp_path, raised):
     assert stopped.value.code == 1
     (line,) = (tmp_path / "logs" / "x.log").read_text().splitlines()
     assert line.endswith("train: No space left on device; nothing finished was lost: free space and run again")
-
-
-def test_gpus_are_locked_and_no_other_job_gets_them(tmp_path, monkeypatch):
-    """Four devices: a job of two, another of one, and one of two that finds only one free."""
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(job_module.tempfile, "gettempdir", lambda: str(tmp_path))
-    devices = [Path(f"/dev/nvidia{i}") for i in range(4)]
-    monkeypatch.setattr(job_module.Path, "glob", lambda self, pattern: devices)
-    locks = take_gpus(2)
-    assert os.environ.pop("CUDA_VISIBLE_DEVICES") == "0,1"
-    more = take_gpus(1)
-    assert os.environ.pop("CUDA_VISIBLE_DEVICES") == "2"
-    with pytest.raises(InputError, match="1 of the 4 GPUs of this machine are free, 2 wanted"):
-        take_gpus(2)
-    for lock in [*locks, *more]:
-        lock.close()
-    assert len(take_gpus(4)) == 4 and os.environ.pop("CUDA_VISIBLE_DEVICES") == "0,1,2,3"
-    assert take_gpus(0) == []
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
-    assert take_gpus(1) == []

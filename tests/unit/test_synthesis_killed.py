@@ -6,26 +6,18 @@ the HDF5 library meets a real failure of a write, and may take the process down 
 """
 
 import os
-import resource
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.unit.killing import kill_at, strike_everywhere
+from tests.unit.killing import attempt, output_of, strike_everywhere
 
-ROOT = Path(__file__).parents[2]
-MOMENTS = 12
+MOMENTS = 20
 LIMITS = (0.05, 0.4, 0.8, 0.99)  # of the shard's size
 
 
 def test_neither_sigkill_nor_a_full_disk_changes_a_byte(tmp_path):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'workflow_scripts'}:{ROOT}"}
-    command = [sys.executable, __file__, str(tmp_path)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["same"] * (MOMENTS + 1 + len(LIMITS))
+    assert output_of(__file__, tmp_path) == ["same"] * (MOMENTS + 1 + len(LIMITS))
 
 
 def places() -> list[tuple[object, str]]:
@@ -46,22 +38,15 @@ def run(folder: Path, moment: int | None = None, limit: int | None = None) -> tu
     from semihard.storage.provenance import Provenance
 
     folder.mkdir(exist_ok=True)
-    report, inputs = folder.parent / "steps", folder.parent
-    child = os.fork()
-    if child == 0:
-        given = {"identities": 3, "per_identity": 2, "batch": 2, "steps": 2, "codec": "png", "precision": "fp32"}
-        settings = SyntheticFaces(source="synthesis", generator="g", inquiries="i", **given)
-        paths = [inputs / name for name in ("embedder.safetensors", "inquiries.h5")]
-        kill_at(moment, report, places())
-        if limit:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    inputs = folder.parent
+    given = {"identities": 3, "per_identity": 2, "batch": 2, "steps": 2, "codec": "png", "precision": "fp32"}
+    settings = SyntheticFaces(source="synthesis", generator="g", inquiries="i", **given)
+    paths = [inputs / name for name in ("embedder.safetensors", "inquiries.h5")]
+
+    def work() -> None:
         synthesize(settings, 0, inputs / "generator.safetensors", folder / "shard.h5", Provenance(), *paths)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    if moment is None and limit is None and status:
-        raise SystemExit(f"a run that nobody killed ended with status {status}")
-    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, int(report.read_bytes())
+
+    return attempt(work, inputs / "steps", places(), moment, limit)
 
 
 def main(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Training of a generator and SIGKILL: wherever it strikes, and however often, the last run ends with the same bytes.
+"""Trainings and SIGKILL: wherever it strikes, and however often, the last run ends with the same bytes.
 
 One process imports and prepares all there is, then forks a child per run; a child saves a checkpoint after every second step
 and kills itself at its n-th moment: around a loss, half-way through the bytes of a checkpoint, around a rename or a removal.
@@ -9,25 +9,22 @@ import itertools
 import os
 import random
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from tests.unit.killing import kill_at
+from tests.unit.killing import kill_at, output_of
 
-ROOT = Path(__file__).parents[2]
-KILLS = 10
-STEPS, WINDOW = 8, 2
+KILLS = 20
+STEPS, WINDOW = 6, 2
+TRAININGS = ["generator", "recognizer"]
 
 
-def test_ten_kills_change_no_byte(tmp_path):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'workflow_scripts'}:{ROOT}"}
-    command = [sys.executable, __file__, str(tmp_path)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    kills, resumed = np.array([line.split() for line in done.stdout.splitlines()], int).T
+@pytest.mark.parametrize("what", TRAININGS)
+def test_twenty_kills_change_no_byte(tmp_path, what):
+    kills, resumed = np.array([line.split() for line in output_of(__file__, tmp_path, what)], int).T
     assert sum(kills) >= KILLS and max(kills) > 1 and sum(resumed) > 0
 
 
@@ -38,9 +35,10 @@ def kill_in_training(moment: int | None, report: Path) -> None:
     import torch
 
     from semihard.generator.methods.cemiface.objective import CemiFaceObjective
+    from semihard.recognizer.training import Recognition
 
     places = [(os, name) for name in ("replace", "rename", "unlink", "rmdir")]
-    step = kill_at(moment, report, [(CemiFaceObjective, "losses"), *places])
+    step = kill_at(moment, report, [(CemiFaceObjective, "losses"), (Recognition, "forward"), *places])
     save = torch.save
 
     def save_in_halves(state, file):
@@ -55,31 +53,39 @@ def kill_in_training(moment: int | None, report: Path) -> None:
     torch.save = save_in_halves
 
 
-def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
-    """Train into `folder` in a child that is killed at its moment number `moment`: whether it ended well, and its moments."""
-    from semihard.compute import engine, training_run
-    from semihard.generator import training
+def train(what: str, folder: Path, inputs: Path) -> None:
+    """Six steps in three epochs, the second of which is kept."""
+    from semihard.compute.training_run import TrainingFiles
+    from semihard.generator import training as of_generators
     from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
+    from semihard.recognizer import training as of_recognizers
+    from semihard.recognizer.settings import Recognizer
     from semihard.storage.provenance import Provenance
 
+    files = TrainingFiles(folder / "model.safetensors", folder / "history.h5", folder / "epochs")
+    given = {"image_size": 16, "batch": 2, "epochs": STEPS / 2, "precision": "fp32", "keep_every": 2, "compile": False}
+    if what == "generator":
+        settings = CemiFaceGenerator(trained_on="f", embedder="e", network="tiny", learning_rate=1e-3, **given)
+        of_generators.train_generator(
+            settings, inputs / "faces.h5", files, Provenance(), inputs / "embedder.safetensors"
+        )
+    else:
+        settings = Recognizer(backbone="tiny", embedding_dim=8, milestones=(), **given | {"epochs": STEPS // 2})
+        of_recognizers.train_recognizer(settings, inputs / "faces.h5", files, 0, Provenance())
+
+
+def run(what: str, folder: Path, moment: int | None = None) -> tuple[bool, int]:
+    """Train into `folder` in a child that is killed at its moment number `moment`: whether it ended well, and its moments."""
+    from semihard.compute import engine, training_run
+
     folder.mkdir(exist_ok=True)
-    inputs, report = folder.parent, folder.parent / "moments"
+    report = folder.parent / "moments"
     child = os.fork()
     if child == 0:
         kill_in_training(moment, report)
         engine.SECONDS_BETWEEN_CHECKPOINTS = 0.0
         training_run.train = functools.partial(engine.train, window=WINDOW)
-        given = {
-            "network": "tiny",
-            "image_size": 16,
-            "batch": 2,
-            "epochs": STEPS / 2,
-            "precision": "fp32",
-            "keep_every": 2,
-        }
-        settings = CemiFaceGenerator(trained_on="f", embedder="e", learning_rate=1e-3, compile=False, **given)
-        files = training_run.TrainingFiles(folder / "model.safetensors", folder / "history.h5", folder / "epochs")
-        training.train_generator(settings, inputs / "faces.h5", files, Provenance(), inputs / "embedder.safetensors")
+        train(what, folder, folder.parent)
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     if status and (moment is None or not os.WIFSIGNALED(status)):
@@ -87,17 +93,19 @@ def run(folder: Path, moment: int | None = None) -> tuple[bool, int]:
     return status == 0, int(report.read_bytes())
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, what: str) -> None:
     """Print, for one training after another, how often it was killed before it came to the right end, and whether its
     last run went on from a checkpoint."""
     import torch
 
+    from semihard.generator import training as of_generators  # noqa: F401 (what every fork would import again)
+    from semihard.recognizer import training as of_recognizers  # noqa: F401
     from tests.unit.toy_generator import toy_embedder, toy_faces
 
     torch.set_num_threads(1)  # a forked child must not wait for threads that stayed behind
     toy_faces(folder / "faces.h5", 4, 1)
     toy_embedder(folder / "embedder.safetensors")
-    _, moments = run(folder / "whole")
+    _, moments = run(what, folder / "whole")
     files = [path for path in (folder / "whole").rglob("*") if path.is_file()]
     whole = {str(path.relative_to(folder / "whole")): path.read_bytes() for path in files}
     kept = {f"epochs/epoch{epoch:04}.safetensors" for epoch in range(2, STEPS // 2 + 1, 2)}
@@ -111,7 +119,7 @@ def main(folder: Path) -> None:
         near_end = [moments - drawn.randint(1, 8)] if total else []  # around the outputs and the checkpoint's removal
         for moment in itertools.chain(near_end, strikes):
             resumed = (made / "model.safetensors.resume" / "state.pt").exists()
-            if run(made, moment)[0]:
+            if run(what, made, moment)[0]:
                 break
             kills += 1
             for name, content in whole.items():
@@ -125,4 +133,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

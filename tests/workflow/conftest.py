@@ -24,10 +24,15 @@ class Project:
 
     def snakemake(self, *arguments: str, check: bool = True) -> str:
         """Run Snakemake in the copy; returns what it printed."""
+        started = self.start(*arguments)
+        out, _ = started.communicate()
+        assert not check or started.returncode == 0, out[-8000:]
+        return out
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start Snakemake in the copy."""
         command = [self.python, ROOT / "tests/run_snakemake.py", self.python, "--max-threads", "1", *arguments]
-        done = subprocess.run(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert not check or done.returncode == 0, done.stdout[-8000:]
-        return done.stdout
+        return subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def would_run(self, *arguments: str) -> dict[str, int]:
         """Rule → number of jobs that a run would start now."""

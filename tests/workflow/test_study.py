@@ -97,7 +97,9 @@ def test_artifacts_match_their_schemas_and_carry_provenance(finished: Project):
 
 
 def test_no_checkpoint_and_no_temporary_file_is_left(finished: Project):
-    assert not [path for path in finished.folder.rglob("*") if path.name.endswith((".resume", ".tmp", ".spool"))]
+    assert not [
+        path for path in finished.folder.rglob("*") if path.name.endswith((".resume", ".lock", ".tmp", ".spool"))
+    ]
 
 
 def test_report_collects_the_figures(finished: Project):

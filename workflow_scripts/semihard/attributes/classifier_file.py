@@ -5,7 +5,6 @@ with the branches of those attributes that this set teaches best; which images i
 so that no network ever annotates a face whose labels it was told; and what is known of every attribute.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from semihard.attributes.network import AttributeNetwork
 from semihard.errors import InputError
-from semihard.recognizer.model_file import KEY, read_tensors
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
+from semihard.storage.tensors_file import read_tensors, write_tensors
 
 FOLDS = 5
 KIND, VERSION = "attribute_classifier", 2
@@ -65,7 +63,7 @@ def save_classifier(path: Path | str, classifier: Classifier, provenance: Proven
         tensors[f"{s}.digests"] = torch.from_numpy(taught.digests)
         tensors[f"{s}.folds"] = torch.from_numpy(taught.folds)
         for k, network in enumerate(taught.networks):
-            tensors |= {f"{s}.{k}.{name}": value.cpu().contiguous() for name, value in network.state_dict().items()}
+            tensors |= {f"{s}.{k}.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"known.{name}": torch.from_numpy(np.asarray(values)) for name, values in classifier.known.items()}
     own = ("faceset", "licence", "images", "identities", "names")
     about = {
@@ -78,8 +76,7 @@ def save_classifier(path: Path | str, classifier: Classifier, provenance: Proven
         "taught": [{name: getattr(taught, name) for name in own} for taught in classifier.taught],
         "provenance": provenance.attributes(),
     }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {KEY: json.dumps(about)})
+    write_tensors(path, tensors, about)
 
 
 def load_classifier(path: Path | str) -> Classifier:
@@ -87,7 +84,9 @@ def load_classifier(path: Path | str) -> Classifier:
     try:
         about, tensors = read_tensors(path)
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable attribute classifier ({error})") from None
+        raise InputError(
+            f"{path}: not a readable attribute classifier ({error}); get it again, or delete it and run again"
+        ) from None
     about = about or {}
     if (about.get("kind"), about.get("version")) != (KIND, VERSION):
         raise InputError(

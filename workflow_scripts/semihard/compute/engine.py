@@ -172,10 +172,10 @@ def train(
                         said = words(history[-1])
                         if is_first_process():
                             see_window(history[-1])
-                    if done < steps and (stop or due):
+                    if stop or (due and done < steps):
                         checkpoint(done)
                         last = time.monotonic()
-                if stop and done < steps:
+                if stop:
                     log.warning("%s: asked to stop, saved at step %d", what, done)
                     raise SystemExit(128 + asked)
     finally:

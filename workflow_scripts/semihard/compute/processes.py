@@ -15,6 +15,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from semihard.compute.nodes import RENDEZVOUS
+from semihard.compute.orphan import ends_with_its_parent
 from semihard.errors import InputError, NonFiniteLossError
 
 log = logging.getLogger("semihard")
@@ -80,7 +81,8 @@ def _worker(log_files: list[str], problems: SimpleQueue, function: Callable, arg
         handlers = [logging.StreamHandler(), *map(logging.FileHandler, log_files)]
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers)
     try:
-        function(*arguments)
+        with ends_with_its_parent():
+            function(*arguments)
     except (InputError, NonFiniteLossError) as problem:
         problems.put(problem)
         raise  # a process that fails ends the others, which may be waiting for it

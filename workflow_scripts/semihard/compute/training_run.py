@@ -15,7 +15,8 @@ from semihard.compute.tracking import Tracker, Watcher
 from semihard.errors import InputError
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
-from semihard.storage.checkpoint import Resume
+from semihard.storage.checkpoint import Resume, folder_of
+from semihard.storage.lock import hold
 from semihard.storage.provenance import Provenance
 
 
@@ -62,10 +63,12 @@ class TrainingRun:
     """One training in one of its processes.
 
     Attributes: accelerator, which shares the gradients; device; process, the number of this one. Raises InputError where
-    other than `processes` have been started, or the tracker is not there.
+    other than `processes` have been started, or the tracker is not there; InUseError where another training is at work on
+    `files`.
     """
 
-    def __init__(self, processes: int, tracker: Tracker | None = None):
+    def __init__(self, processes: int, files: TrainingFiles):
+        tracker = files.tracker
         if tracker:
             tracker.check()
         shown = {"log_with": tracker.kind, "project_dir": str(tracker.folder)} if tracker else {}
@@ -75,6 +78,7 @@ class TrainingRun:
                 f"{self.accelerator.num_processes} processes were started for a training in {processes}: set `processes`"
             )
         self.device, self.process = self.accelerator.device, self.accelerator.process_index
+        self._lock = hold(folder_of(files.model)) if is_first_process() else None  # before hours of work
         if tracker and is_first_process():
             tracker.start(self.accelerator)
         self._watcher = Watcher(self.accelerator, tracker if is_first_process() else None)
@@ -98,7 +102,8 @@ class TrainingRun:
         one. The model appears last, when all else is whole.
         """
         with self.accelerator.main_process_first():
-            resume = Resume(files.model, provenance, [path for path in inputs if path is not None])
+            given = [path for path in inputs if path is not None]
+            resume = Resume(files.model, provenance, given, alone=is_first_process())
         kept = resume.directory / "epochs"
 
         def step_and_keep(i: int) -> dict:

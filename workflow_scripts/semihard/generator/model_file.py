@@ -1,22 +1,20 @@
 """A trained generator as one safetensors file that says how it has to be used."""
 
-import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from semihard.compute.device import unet_layout
 from semihard.errors import InputError
 from semihard.generator.network import Denoiser
 from semihard.generator.objective import noise_schedule
-from semihard.recognizer.model_file import KEY, read_tensors, weights_digest
+from semihard.recognizer.model_file import weights_digest
 from semihard.settings import registry
-from semihard.storage.atomic import atomic_path
 from semihard.storage.checksum import sha256_of
 from semihard.storage.provenance import Provenance
+from semihard.storage.tensors_file import read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,7 @@ def save_generator(
     origin: the provenance of its training, where it was trained elsewhere."""
     about = {"kind": "generator", "spec": spec.about(), "provenance": provenance.attributes()}
     about |= {"origin": origin} if origin else {}
-    weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    with atomic_path(path) as temporary:
-        save_file(weights, temporary, {KEY: json.dumps(about)})
+    write_tensors(path, network.state_dict(), about)
 
 
 def read_generator(path: Path | str) -> tuple[Denoiser, GeneratorSpec, dict]:
@@ -86,7 +82,9 @@ def read_generator(path: Path | str) -> tuple[Denoiser, GeneratorSpec, dict]:
             raise InputError(f"{path}: is no generator file; make it with the rule train_generator")
         spec = GeneratorSpec.of(about["spec"])
     except (SafetensorError, OSError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a readable generator file of this version ({error})") from None
+        raise InputError(
+            f"{path}: not a readable generator file of this version ({error}); get it again, or delete it and run again"
+        ) from None
     return network_of(spec, weights, path), spec, about.get("origin") or about.get("provenance", {})
 
 

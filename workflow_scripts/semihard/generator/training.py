@@ -46,7 +46,7 @@ def train_generator(
     gives the same weights to the bit on a CPU. Memory and time are said before it starts. Raises InputError for bad
     input and where the memory does not suffice, NonFiniteLossError where training diverges.
     """
-    run = TrainingRun(settings.processes, files.tracker)
+    run = TrainingRun(settings.processes, files)
     device, accelerator = run.device, run.accelerator
     faces = FaceSet(faces_path)
     check_square(faces)

@@ -11,17 +11,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from semihard.errors import InputError
 from semihard.recognizer.backbone import build_backbone
 from semihard.recognizer.pipeline_part import read_part
-from semihard.storage.atomic import atomic_path
 from semihard.storage.pipeline_folder import EMBEDDER
 from semihard.storage.provenance import Provenance
+from semihard.storage.tensors_file import KEY, read_tensors, write_tensors
 
-KEY = "semihard"
 PREFIX = "recognizer."  # of weights in a pipeline (recognizer.diffusers_model)
 
 
@@ -71,16 +69,15 @@ def save_model(
     provenance: Provenance | None = None,
 ) -> None:
     """Write `backbone` and what is needed to use it; `head_weight` `[K, D]` has one row per identity name."""
-    tensors = {f"backbone.{name}": value.detach().cpu().contiguous() for name, value in backbone.state_dict().items()}
+    tensors = {f"backbone.{name}": value for name, value in backbone.state_dict().items()}
     if head_weight is not None:
-        tensors["head.weight"] = head_weight.detach().cpu().contiguous()
+        tensors["head.weight"] = head_weight
     about = {
         "spec": asdict(spec),
         "identity_names": list(identity_names),
         "provenance": (provenance or Provenance()).attributes(),
     }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {KEY: json.dumps(about)})
+    write_tensors(path, tensors, about)
 
 
 def load_model(path: Path | str) -> tuple[nn.Module, EmbedderSpec]:
@@ -181,21 +178,15 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], path: Path | st
     network.load_state_dict(weights, strict=False)  # only num_batches_tracked may be missing: old files have none
 
 
-def read_tensors(path: Path | str) -> tuple[dict | None, dict[str, Tensor]]:
-    """What a model file of this workflow, whichever it is, says of itself, None where it says nothing; and its tensors, on
-    the CPU. Raises SafetensorError or OSError where it is no such file."""
-    with safe_open(path, "pt") as file:
-        about = json.loads((file.metadata() or {}).get(KEY, "null"))
-        return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-
-
 def _read(path: Path | str) -> tuple[dict, dict[str, Tensor]]:
     if not Path(path).is_file():
         raise InputError(f"{path}: model file not found")
     try:
         about, tensors = read_tensors(path)
     except SafetensorError as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+        raise InputError(
+            f"{path}: not a readable safetensors file ({error}); get it again, or delete it and run again"
+        ) from None
     if about and about.get("kind") == "generator":
         raise InputError(
             f"{path}: is a generator, not a recognition network; give the model file of a recognizer or an embedder"

@@ -9,7 +9,8 @@ from torch import nn
 
 from semihard.errors import InputError
 from semihard.recognizer.backbones.onnx import OnnxGraph, open_session
-from semihard.recognizer.model_file import KEY, EmbedderSpec
+from semihard.recognizer.model_file import EmbedderSpec
+from semihard.storage.tensors_file import KEY
 
 LEAST_COSINE = 0.9999  # of what onnxruntime computes to what torch does
 

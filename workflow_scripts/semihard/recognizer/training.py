@@ -57,7 +57,7 @@ def train_recognizer(
     the next call goes on from the last checkpoint beside the model, on a CPU to the very same weights. Raises InputError
     for bad input and where the memory does not suffice, NonFiniteLossError where training diverges.
     """
-    run = TrainingRun(settings.processes, files.tracker)
+    run = TrainingRun(settings.processes, files)
     device = run.device
     if (settings.domain_mixup is None) != (real_path is None):
         raise InputError("domain mixup needs both: the setting `domain_mixup` and the real face set")

@@ -9,8 +9,9 @@ import torch
 
 from semihard.errors import InputError
 from semihard.recognizer.backbones.onnx import OnnxGraph, open_session
-from semihard.recognizer.model_file import KEY, EmbedderSpec
+from semihard.recognizer.model_file import EmbedderSpec
 from semihard.similarity.settings import OnnxEmbedder
+from semihard.storage.tensors_file import KEY
 
 STATED = ("image_size", "colour", "mean", "scale")  # what a file of this workflow says
 

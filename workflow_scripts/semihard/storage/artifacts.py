@@ -2,6 +2,7 @@
 
 import logging
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,12 @@ from semihard.errors import InputError, UnmeasurableError
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
 from semihard.storage.schema import Schema
+from semihard.storage.seal import check_seal, seal
 
 log = logging.getLogger("semihard")
 TEXT = h5py.string_dtype()
 BYTES_PER_CHUNK = 1 << 18
+DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError)  # what h5py makes of changed bytes
 
 
 class ArtifactWriter:
@@ -68,6 +71,8 @@ def create_artifact(
         )
         yield ArtifactWriter(h5, schema)
         _check(h5, schema, path)
+        h5.close()
+        seal(temporary)
 
 
 def write_artifact(
@@ -94,6 +99,8 @@ def or_unmeasured(path: Path | str, schema: Schema, provenance: Provenance | Non
         with atomic_path(path) as temporary, h5py.File(temporary, "w") as h5:
             h5.attrs.update({"kind": schema.kind, "schema": schema.version, "unmeasured": str(problem)})
             h5.attrs.update((provenance or Provenance()).attributes())
+            h5.close()
+            seal(temporary)
 
 
 def read_artifact(path: Path | str, schema: Schema) -> dict[str, np.ndarray]:
@@ -139,10 +146,10 @@ def open_artifact(path: Path | str, schema: Schema) -> Iterator[h5py.File]:
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: not found, expected an artifact of kind {schema.kind!r}")
-    opened = False
+    whole = False
     try:
+        check_seal(path)
         with h5py.File(path) as h5:
-            opened = True
             kind, version = h5.attrs.get("kind", "something else"), h5.attrs.get("schema")
             if (kind, version) != (schema.kind, schema.version):
                 of_schema = f" of schema {version}" if version is not None else ""
@@ -154,13 +161,20 @@ def open_artifact(path: Path | str, schema: Schema) -> Iterator[h5py.File]:
                 raise UnmeasurableError(reason)
             missing = [name for name in schema.datasets if name != "columns/*" and name not in h5]
             if missing:
-                raise InputError(f"{path}: has no dataset {missing[0]!r}; delete it and run again")
+                raise InputError(
+                    f"{path}: has no dataset {missing[0]!r}; delete it and run again (rm {shlex.quote(str(path))})"
+                )
+            whole = True
             yield h5
-    except OSError as error:
-        if opened and "filter" not in str(error):  # of a checksum; what else goes wrong here is another file's
-            raise
-        damaged = "its bytes have changed since they were written" if opened else "is no whole HDF5 file"
-        raise InputError(f"{path}: {damaged} ({error}); delete it and run again") from None
+    except InputError:
+        raise
+    except DAMAGE as error:
+        if whole and not (isinstance(error, OSError) and "read data" in str(error)):
+            raise  # what goes wrong here is another file's
+        damaged = "its bytes have changed since they were written" if whole else "is no whole HDF5 file"
+        raise InputError(
+            f"{path}: {damaged} ({error}); delete it and run again (rm {shlex.quote(str(path))})"
+        ) from None
 
 
 def _check(h5: h5py.File, schema: Schema, path: Path | str) -> None:

@@ -16,7 +16,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     The name carries the process id, so that two writers never share it.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -26,6 +26,19 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """The folder, and those above it. Raises InputError as `check_links` does."""
+    check_links(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_links(folder: Path | str) -> None:
+    """Raises InputError where a folder, or one above it, is a link to a place that is not there."""
+    for part in (Path(folder), *Path(folder).parents):
+        if part.is_symlink() and not part.exists():
+            raise InputError(f"{part}: is a link to {part.readlink()}, which is not there; make it, or remove the link")
 
 
 @contextmanager
@@ -38,7 +51,8 @@ def atomic_folder(folder: Path | str) -> Iterator[Path]:
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty: remove it, or export to another folder")
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    partial.mkdir(parents=True)
+    make_folder(partial.parent)
+    partial.mkdir()
     try:
         yield partial
         if folder.exists():

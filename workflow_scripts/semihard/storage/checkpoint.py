@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from semihard.storage.atomic import atomic_path
 from semihard.storage.checksum import sha256_of
+from semihard.storage.lock import hold
 from semihard.storage.provenance import Provenance
 
 log = logging.getLogger("semihard")
@@ -27,10 +28,14 @@ class Resume:
     output: the file the job makes; inputs: the files it reads (size and modification time enter the key). A directory
     with finished work of another combination is put aside, never removed, and the log says what differs and how to go
     on with it all the same.
+
+    One process at a time has it, as long as the object lives: raises InUseError, before anything is touched, where another
+    one does. alone: False in a further process of the same training, which only reads.
     """
 
-    def __init__(self, output: Path | str, provenance: Provenance, inputs: Iterable[Path | str]):
-        self.directory = Path(f"{output}.resume")
+    def __init__(self, output: Path | str, provenance: Provenance, inputs: Iterable[Path | str], alone: bool = True):
+        self.directory = folder_of(output)
+        self._lock = hold(self.directory) if alone else None
         if self.directory.is_file():
             self.directory.unlink()
         stats = {str(path): stat_of(path) for path in inputs}
@@ -99,11 +104,26 @@ class Resume:
                 listed.write_text("\n".join([sha256_of(temporary), *before]), encoding="utf-8")
 
     def discard(self) -> None:
-        """Remove the directory, at once for who looks: the output is complete."""
+        """Remove the directory, at once for who looks: the output is complete. It is kept where another job has just been
+        refused it, whose Snakemake may remove the output: the next run then makes it again from the last checkpoint."""
+        if self._lock and self._lock.refused_another():
+            log.warning(
+                "%s: kept, as a second job was refused it and Snakemake may remove what this one has made; run again, or, if "
+                "nothing is missing: rm -rf %s", self.directory, shlex.quote(str(self.directory)),
+            )  # fmt: skip
+            self._lock.release()
+            return
         done = self.directory.with_name(f".{self.directory.name}.done")
         shutil.rmtree(done, ignore_errors=True)
         self.directory.rename(done)
+        if self._lock:
+            self._lock.release()
         shutil.rmtree(done, ignore_errors=True)
+
+
+def folder_of(output: Path | str) -> Path:
+    """The checkpoint directory of an output."""
+    return Path(f"{output}.resume")
 
 
 def differences(before: dict | None, key: dict) -> list[str]:

@@ -5,6 +5,8 @@ handle, no lock and no per-worker file: it survives fork, spawn and pickling.
 """
 
 import hashlib
+import shlex
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,10 +15,12 @@ import h5py
 import numpy as np
 
 from semihard.errors import InputError
+from semihard.storage.artifacts import DAMAGE
 from semihard.storage.atomic import atomic_path
 from semihard.storage.pixels import decode_image, encode_image
 from semihard.storage.provenance import Provenance
 from semihard.storage.schemas import FACESET
+from semihard.storage.seal import check_seal, seal
 
 COPY = "inquiry_copy"  # column: 1 for a copy of an inquiry, 0 for an image that was synthesized
 ROWS_PER_CHUNK = 4096
@@ -53,7 +57,7 @@ class FaceSetWriter:
 
     def __enter__(self) -> "FaceSetWriter":
         with ExitStack() as stack:
-            temporary = stack.enter_context(atomic_path(self.path))
+            self._temporary = temporary = stack.enter_context(atomic_path(self.path))
             spool = temporary.with_suffix(".spool")
             stack.callback(spool.unlink, missing_ok=True)
             self._spool = stack.enter_context(spool.open("w+b"))
@@ -83,7 +87,8 @@ class FaceSetWriter:
         sizes = np.array([len(blob) for blob in images], np.int64)
         self._spool.writelines(images)
         ends = self._end + np.cumsum(sizes)
-        rows = {"images/offsets": ends, "identity": self.classes(identity)}
+        checksums = np.array([zlib.crc32(blob) for blob in images], np.uint32)
+        rows = {"images/offsets": ends, "images/checksum": checksums, "identity": self.classes(identity)}
         rows |= {f"columns/{name}": np.asarray(values) for name, values in (columns or {}).items()}
         for name, values in rows.items():
             if len(values) != len(sizes):
@@ -146,6 +151,8 @@ class FaceSetWriter:
         while block := self._spool.read(BYTES_PER_COPY):
             data[start : start + len(block)] = np.frombuffer(block, np.uint8)
             start += len(block)
+        self._h5.close()
+        seal(self._temporary)
 
 
 class FaceSet:
@@ -160,6 +167,7 @@ class FaceSet:
         if not self.path.is_file():
             raise InputError(f"{self.path}: face set not found")
         try:
+            check_seal(self.path)
             with h5py.File(self.path) as h5:
                 if h5.attrs.get("kind") != FACESET.kind or h5.attrs.get("schema") != FACESET.version:
                     kind, version = h5.attrs.get("kind", "something else"), h5.attrs.get("schema", "none")
@@ -171,10 +179,16 @@ class FaceSet:
                 self.identity = h5["identity"][:]
                 self.identity_names: list[str] = h5["identity_names"].asstr()[:].tolist()
                 self.offsets = h5["images/offsets"][:]
+                known = "images/checksum" in h5  # not in files of before
+                self._checksums = h5["images/checksum"][:] if known else None
                 self.column_names = list(h5.get("columns", ()))
                 self._data_offset = h5["images/data"].id.get_offset()
-        except (OSError, KeyError) as error:
-            raise InputError(f"{self.path}: is no whole face set ({error}); delete it and run again") from None
+        except InputError:
+            raise
+        except DAMAGE as error:
+            raise InputError(
+                f"{self.path}: is no whole face set ({error}); delete it and run again (rm {shlex.quote(str(self.path))})"
+            ) from None
         self.image_size = (int(self.attrs["image_height"]), int(self.attrs["image_width"]))
         self.codec = str(self.attrs["codec"])
         self._map: np.ndarray | None = None
@@ -192,15 +206,20 @@ class FaceSet:
         return self._map
 
     def encoded(self, i: int) -> bytes:
-        """The stored bytes of image `i`."""
-        return self._bytes[self.offsets[i] : self.offsets[i + 1]].tobytes()
+        """The stored bytes of image `i`. Raises InputError where they have changed."""
+        blob = self._bytes[self.offsets[i] : self.offsets[i + 1]].tobytes()
+        if self._checksums is not None and zlib.crc32(blob) != self._checksums[i]:
+            raise InputError(
+                f"{self.path}: the bytes of image {i} have changed since they were written; delete it and run again "
+                f"(rm {shlex.quote(str(self.path))})"
+            )
+        return blob
 
     def digests(self) -> np.ndarray:
         """A digest of the stored bytes of every image, int64 `[N]`: the same for the same file in any face set."""
         found = np.empty((len(self), DIGEST), np.uint8)
         for i in range(len(self)):
-            blob = self._bytes[self.offsets[i] : self.offsets[i + 1]]
-            found[i] = np.frombuffer(hashlib.blake2b(blob, digest_size=DIGEST).digest(), np.uint8)
+            found[i] = np.frombuffer(hashlib.blake2b(self.encoded(i), digest_size=DIGEST).digest(), np.uint8)
         return found.view("<i8")[:, 0]
 
     def images(self, indices: Sequence[int] | np.ndarray | slice) -> np.ndarray:
@@ -208,11 +227,13 @@ class FaceSet:
         indices = np.arange(len(self))[indices] if isinstance(indices, slice) else np.asarray(indices, np.int64)
         shape = (*self.image_size, 3)
         if self.codec == "raw":
-            return self._bytes.reshape(-1, *shape)[indices]
+            pixels = b"".join(map(self.encoded, indices.tolist()))
+            return np.frombuffer(bytearray(pixels), np.uint8).reshape(-1, *shape)
         out = np.empty((len(indices), *shape), np.uint8)
         for row, i in enumerate(indices):
+            blob = self.encoded(i)
             try:
-                out[row] = decode_image(self.encoded(i))
+                out[row] = decode_image(blob)
             except ValueError as error:
                 raise InputError(
                     f"{self.path}: image {i} does not decode to {self.image_size} pixels ({error})"
@@ -227,7 +248,13 @@ class FaceSet:
                     f"{self.path}: has no column {name!r}; it has {', '.join(self.column_names) or 'none'}"
                 )
             data = h5[f"columns/{name}"]
-            return data.asstr()[:] if data.dtype.kind == "O" else data[:]
+            try:
+                return data.asstr()[:] if data.dtype.kind == "O" else data[:]
+            except OSError as error:
+                raise InputError(
+                    f"{self.path}: the bytes of column {name!r} have changed since they were written ({error}); delete it and "
+                    f"run again (rm {shlex.quote(str(self.path))})"
+                ) from None
 
     def counts(self) -> np.ndarray:
         """Images per identity, int64 `[K]`."""

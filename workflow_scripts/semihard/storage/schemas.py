@@ -10,6 +10,7 @@ FACESET = Schema(
             "uint8", "bytes", meaning="encoded images back to back, contiguous: image i = data[offsets[i]:offsets[i+1]]"
         ),
         "images/offsets": Dataset("int64", "N+1", meaning="where each image begins"),
+        "images/checksum": Dataset("uint32", "N", meaning="CRC-32 of each image's bytes; absent in files of before"),
         "identity": Dataset("int32", "N", meaning="class index 0 … K−1; −1 where unlabelled"),
         "identity_names": Dataset(
             "str", "K", meaning="the source's own name of each identity: sets are joined by name"

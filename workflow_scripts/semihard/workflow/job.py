@@ -1,21 +1,21 @@
 """The seam between a Snakemake job and the library: the only module here that knows what a `snakemake` object is."""
 
 import errno
-import fcntl
 import hashlib
 import logging
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
+from semihard.compute.gpu_locks import take_gpus
 from semihard.compute.nodes import is_on_each_node, on_each_node
+from semihard.compute.orphan import ends_with_its_parent
 from semihard.compute.tracking import Tracker
-from semihard.errors import InputError, NonFiniteLossError
+from semihard.errors import InputError, InUseError, NonFiniteLossError
 from semihard.storage.provenance import Provenance
 from semihard.workflow.fingerprint import SCRIPTS
 from semihard.workflow.run_record import recorded
@@ -26,7 +26,8 @@ def job(snakemake) -> Iterator[Provenance]:
     """Run the body of a workflow script.
 
     Logs to the rule's log file and to stderr, takes a GPU of its own where several are in the machine and nobody has
-    assigned one, and turns bad input or a full disk into one sentence and exit status 1. (Snakemake itself limits the threads.)
+    assigned one, stops where its Snakemake has died, and turns bad input or a full disk into one sentence and exit status 1.
+    (Snakemake itself limits the threads.)
     What will end so again, bad input or a loss that is not finite, is kept beside the log: a further attempt of the same
     run (resource `attempt`) on the same input repeats the sentence at once. Yields the provenance that the artifacts of
     this job carry; its record is written when the body has ended (workflow.run_record).
@@ -40,7 +41,7 @@ def job(snakemake) -> Iterator[Provenance]:
     )
     log = logging.getLogger("semihard")
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))  # unwinds: temporary files are removed
+        signal.signal(number, unwind)
     failure = _Failure(snakemake)
     if sentence := failure.before():
         log.error("%s: %s (as before; not tried again)", snakemake.rule, sentence)
@@ -54,14 +55,16 @@ def job(snakemake) -> Iterator[Provenance]:
             on_each_node(nodes)
         gpus = take_gpus(getattr(snakemake.resources, "gpu", 0))
         started = True  # from here on: that no GPU is free may change
-        with recorded(snakemake) as provenance:
+        with ends_with_its_parent(), recorded(snakemake) as provenance:
             yield provenance
     except Exception as error:
         if reason := disk_full(error):
             log.error("%s: %s; nothing finished was lost: free space and run again", snakemake.rule, reason)
+        elif reason := out_of_memory(error):
+            log.error("%s: %s; lower the batch or give the job more memory, and run again", snakemake.rule, reason)
         elif isinstance(error, InputError | NonFiniteLossError | OSError):
             log.error("%s: %s", snakemake.rule, error)
-            if started and isinstance(error, InputError | NonFiniteLossError):
+            if started and not isinstance(error, InUseError) and isinstance(error, InputError | NonFiniteLossError):
                 failure.keep(str(error))
         else:
             log.exception("%s failed", snakemake.rule)
@@ -69,6 +72,12 @@ def job(snakemake) -> Iterator[Provenance]:
     finally:
         for gpu in gpus:
             gpu.close()
+
+
+def unwind(number: int, _: object) -> None:
+    """End this process by way of its `finally`s, which remove temporary files; a further SIGTERM does not break into them."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def check_library(scripts: str) -> None:
@@ -133,30 +142,9 @@ def disk_full(error: BaseException | None) -> str | None:
     return None
 
 
-def take_gpus(count: int) -> list[IO]:
-    """Lock `count` GPUs of this machine for this process, by file locks that end with it, and make only those visible.
-
-    Snakemake counts GPUs but does not hand them out. Nothing happens where CUDA_VISIBLE_DEVICES is set (a user or SLURM
-    has decided) or where there is at most one NVIDIA device. Returns the open lock files.
-    """
-    devices = sorted(Path("/dev").glob("nvidia[0-9]*"))
-    if "CUDA_VISIBLE_DEVICES" in os.environ or len(devices) < 2 or not count:
-        return []
-    taken: dict[str, IO] = {}
-    for device in devices:
-        if len(taken) < count:
-            lock = Path(tempfile.gettempdir(), f"semihard-{os.getuid()}-{device.name}.lock").open("wb")  # noqa: SIM115
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                taken[device.name.removeprefix("nvidia")] = lock
-            except OSError:
-                lock.close()
-    if len(taken) < count:
-        for lock in taken.values():
-            lock.close()
-        raise InputError(
-            f"{len(taken)} of the {len(devices)} GPUs of this machine are free, {count} wanted; other jobs hold the rest: "
-            f"start Snakemake with --resources gpu={len(devices)}"
-        )
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
-    return list(taken.values())
+def out_of_memory(error: BaseException) -> str | None:
+    """What is said of it where `error` is for want of memory, else None: the first line of it, without torch's advice."""
+    said = str(error).partition("\n")[0]
+    words = ("out of memory", "not enough memory", "t allocate memory", os.strerror(errno.ENOMEM))
+    lacking = isinstance(error, MemoryError) or any(word in said for word in words)
+    return f"not enough memory ({said or type(error).__name__})" if lacking else None

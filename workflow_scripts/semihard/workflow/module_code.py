@@ -12,7 +12,8 @@ from semihard.workflow.stripped_code import Stripper, plain
 
 PACKAGE = Path(__file__).parents[1].name
 # Modules and packages that are trusted not to change a result: they check, plan, log, or carry attributes.
-NEUTRAL = ("workflow", "errors", "compute.progress", "compute.tracking", "storage.provenance", "generator.cost")
+NEUTRAL = ("workflow", "errors", "compute.progress", "compute.tracking", "compute.orphan", "storage.lock")
+NEUTRAL += ("storage.provenance", "generator.cost")
 RESULT_NEUTRAL = tuple(f"{PACKAGE}.{name}" for name in (*NEUTRAL, "recognizer.memory"))
 SETTINGS = (f"{PACKAGE}.settings.base", "Settings")
 NAMES = "NAMES"  # of a module of a registry: what it is called in a configuration

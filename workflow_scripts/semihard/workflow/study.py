@@ -8,6 +8,7 @@ from semihard.generator.file_entry import METHODS
 from semihard.generator.settings import SyntheticFaces
 from semihard.settings.base import OffByDefault, Settings
 from semihard.similarity.settings import RecognizerEmbedder, SimilarityBinFaces
+from semihard.storage.atomic import check_links
 from semihard.workflow import code_entries, references
 from semihard.workflow.configuration import SECTIONS, check, did_you_mean, expand_sweeps
 from semihard.workflow.consistency_checks import check_uses
@@ -28,6 +29,7 @@ class Plan:
         expanded, self.sweeps = expand_sweeps(config)
         self.config = check(expanded)
         self.results = self.config.results
+        check_links(self.results)
         self.study = self._with_sweeps_resolved(self.config.study)
         self._check_references()
         self.set_study(self.study)
