@@ -64,7 +64,7 @@ def test_it_draws_what_the_workflow_draws(files, loaded, tmp_path):
     """To the pixel, where the inquiries' embeddings, seed and batches are the same."""
     asked = SyntheticFaces(
         source="synthesis", generator="g", inquiries="i", identities=4, per_identity=3, steps=3, batch=5, codec="png",
-        precision="fp32", similarity=0.4, seed=3,
+        similarity=0.4, seed=3,
     )  # fmt: skip
     given = [files / name for name in ("cemiface.safetensors", "embedder.safetensors", "inquiries.h5")]
     synthesize(asked, 0, given[0], tmp_path / "faces.h5", Provenance(), *given[1:])

@@ -1,5 +1,9 @@
 """What a user meets when something of theirs is wrong: one sentence, in real runs of Snakemake."""
 
+import os
+import re
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -59,6 +63,15 @@ def test_a_photograph_overwritten_in_place_is_imported_again(project):
     assert project.would_run(FACES) == {"import_faces": 1}
     project.snakemake("--cores", "1", FACES)
     assert project.would_run(FACES) == {}
+
+
+def test_a_file_of_the_future_is_told_before_anything_is_made_of_it(project):
+    later = time.time() + 3600
+    os.utime(project.folder / "iresnet18.pt", (later, later))
+    out = project.snakemake("-n", FACES, check=False)
+    assert re.search(r"iresnet18\.pt: was last changed 3\d{3} s from now, .* touch iresnet18\.pt", out), out
+    os.utime(project.folder / "iresnet18.pt")
+    project.snakemake("-n", FACES)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """The user's own files: what each entry of a configuration reads from outside, and whether it is there."""
 
+import shlex
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from semihard.audit.inception_file import RELEASE, check_inception_file
@@ -17,6 +20,7 @@ ORIGIN_OF_CASIA = (
     "CASIA-WebFace aligned at 112 pixels is InsightFace's `faces_webface_112x112` (490,623 images, 10,572 identities; "
     "linked from the dataset page of its recognition package; non-commercial research only)"
 )
+SECONDS_OF_SKEW = 60.0  # between this machine's clock and a file server's, before it is said
 RECORDS = "a folder with train.rec and train.idx, or a .rec file, is expected"
 
 
@@ -181,7 +185,7 @@ def check_files(plan: Plan) -> None:
     problems = []
     for section, name in sorted(plan.needed):
         try:
-            files_of(plan, section, name)
+            _check_clock(files_of(plan, section, name))
         except InputError as error:
             problems.append(str(error))
     try:
@@ -190,6 +194,16 @@ def check_files(plan: Plan) -> None:
         problems.append(f"study.fidelity.inception: {error}")
     if problems:
         raise InputError("\n".join(problems))
+
+
+def _check_clock(paths: Iterable[Path]) -> None:
+    """Raises InputError for a file of the future: Snakemake throws away, when it is made, what is older than its inputs."""
+    for path in paths:
+        if path.exists() and (ahead := path.stat().st_mtime - time.time()) > SECONDS_OF_SKEW:
+            raise InputError(
+                f"{path}: was last changed {ahead:.0f} s from now, by the clock of this machine; Snakemake would throw away "
+                f"what is made of it. Set the clocks right, or: touch {shlex.quote(str(path))}"
+            )
 
 
 def inception_weights(plan: Plan) -> dict[str, str]:
