@@ -52,3 +52,51 @@ def test_every_stage_on_a_gpu_shares():
 def test_the_users_word_counts(threads_of):
     found = threads_of("--cores", "16", "--resources", "gpu=4", "--set-threads", "train_recognizer=6")
     assert found["train_recognizer"] == 6 and found["verify"] == 4
+
+
+@pytest.fixture(scope="module")
+def asked_for(tmp_path_factory):
+    """What the first training of the demo's generator, on two processes, asks a cluster for; the arguments: lines of the
+    profile's limits, and further ones of Snakemake's."""
+    project = copy_project(tmp_path_factory.mktemp("cluster"))
+    config = yaml.safe_load((project.folder / "config.yaml").read_text())
+    config["generators"]["tiny"]["processes"] = 2
+    project.configure(config)
+    profile = project.folder / "profiles/slurm/config.yaml"
+    before = profile.read_text()
+
+    def dry_run(limits: dict[str, int], *arguments: str) -> dict[str, str]:
+        text = before
+        for name, value in limits.items():
+            text, changed = re.subn(rf"- {name}=\d+", f"- {name}={value}", text)
+            assert changed == 1
+        profile.write_text(text)
+        command = [sys.executable, "-m", "snakemake", "-n", "--workflow-profile", "profiles/slurm", *arguments]
+        out = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=True).stdout
+        job = re.search(r"^rule train_generator:\n(?:    .*\n)+", out, re.M)[0]
+        return dict(item.split("=", 1) for item in re.search(r"resources: (.*)", job)[1].split(", "))
+
+    return dry_run
+
+
+def test_a_job_asks_a_cluster_for_what_its_entry_needs(asked_for):
+    found = asked_for({})
+    assert (found["gpu"], found["nodes"], found["runtime"]) == ("2", "1", "60") and "gres" not in found
+    assert 12000 < int(found["mem_mb"]) < 13000  # two processes, and few images
+
+
+def test_a_further_attempt_asks_for_more_within_the_limits(asked_for):
+    first, second = (asked_for({}, "--attempt", attempt) for attempt in "12")
+    assert int(second["mem_mb"]) == 2 * int(first["mem_mb"]) and second["runtime"] == "120"
+    limited = asked_for({"most_mem_mb": 9000, "most_runtime": 90}, "--attempt", "2")
+    assert (limited["mem_mb"], limited["runtime"]) == ("9000", "90")
+
+
+def test_more_processes_than_a_node_has_gpus_take_several_nodes(asked_for):
+    found = asked_for({"most_gpu": 1})
+    assert (found["gpu"], found["nodes"], found["gres"]) == ("0", "2", "gpu:1")
+
+
+def test_a_cluster_without_gpus(asked_for):
+    found = asked_for({"most_gpu": 0})
+    assert (found["gpu"], found["nodes"]) == ("0", "1") and "gres" not in found
