@@ -51,16 +51,19 @@ site: .venv/test.stamp  ## site/: the pages to read in a browser
 	$(INSTALL) -r requirements-test.txt
 	touch $@ .venv/run.stamp
 
-lock: .venv/bin/uv  ## pin pyproject.toml's dependencies anew (CUDA packages come with torch's own pins), and those of envs/ by them
+CUDA = --no-emit-package triton $$(sed 's/^/--no-emit-package /' envs/cuda-packages.txt)
+COMPILE = .venv/bin/uv pip compile --quiet --universal --no-annotate --no-header $(CUDA)
+
+lock: .venv/bin/uv  ## pin pyproject.toml's dependencies anew (CUDA packages come with torch's own pins), and envs/ by them
 	for extra in "" "--extra test"; do \
-	  .venv/bin/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11 --no-emit-package triton \
-	    $$(sed 's/^/--no-emit-package /' envs/cuda-packages.txt) --extra workflow --extra slurm $$extra pyproject.toml \
+	  $(COMPILE) --python-version 3.11 --extra workflow --extra slurm $$extra pyproject.toml \
 	    -o requirements$$(test -n "$$extra" && echo -test).txt || exit; done
 	for env in envs/*.yaml; do \
-	  sed -n 's/^      - \([a-z0-9-]*\).*/\1/p' $$env > .venv/names.txt && \
-	  .venv/bin/uv pip compile --quiet --no-deps --no-annotate --no-header --python-version 3.12 --constraint requirements.txt \
-	    .venv/names.txt -o .venv/pins.txt && \
-	  { sed '/^      - /d' $$env; sed 's/^/      - /' .venv/pins.txt; } > .venv/environment.yaml && \
+	  sed -n '/# what these need/q; s/^      - \([a-z0-9-]*\).*/\1/p' $$env > .venv/names.txt && \
+	  $(COMPILE) --python-version 3.12 --constraint requirements.txt .venv/names.txt -o .venv/pins.txt && \
+	  sed 's/.*/^&==/' .venv/names.txt > .venv/imported.txt && \
+	  { sed '/^      /d' $$env; grep -f .venv/imported.txt .venv/pins.txt | sed 's/^/      - /'; echo '      # what these need in turn'; \
+	    grep -vf .venv/imported.txt .venv/pins.txt | sed 's/^/      - /'; } > .venv/environment.yaml && \
 	  cp .venv/environment.yaml $$env || exit; done
 
 WHEEL_TAGS = --python-version 3.12 --implementation cp $(foreach n,2_28 2_27 2_17,--platform manylinux_$(n)_x86_64) \
