@@ -4,7 +4,7 @@ CORES ?= all
 # uv does not read pip's setting for local wheels, and leaves byte-compiling to the first start of every job.
 INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode
 
-.PHONY: demo verify test test-slurm studies lint docs site lock wheels clean
+.PHONY: demo verify test test-slurm test-image studies lint docs site lock wheels clean
 
 demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/demo and report.zip
 	.venv/bin/snakemake --cores $(CORES)
@@ -22,6 +22,11 @@ test-slurm: .venv/test.stamp  ## a real SLURM of two nodes on this machine, and 
 	command -v slurmctld slurmdbd munged mariadbd >/dev/null || \
 	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(SLURM); } >/dev/null
 	.venv/bin/python -m pytest --durations=0 tests/slurm
+
+test-image: .venv/test.stamp  ## the Dockerfile's image without Docker, and studies in it (as root on Debian: installs what is missing)
+	command -v buildah >/dev/null && command -v mmdebstrap >/dev/null || \
+	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends buildah mmdebstrap; } >/dev/null
+	.venv/bin/python -m pytest --durations=0 tests/image
 
 studies: .venv/test.stamp  ## every configuration of configs/ at a hundredth of its size, on rendered stand-ins of its files
 	.venv/bin/python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder tests/studies -m "$(MARK)"

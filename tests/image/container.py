@@ -1,7 +1,5 @@
 """The image that the Dockerfile makes, built without a registry: on a Debian of this machine's mirror in place of python:3.12-slim.
 
-    with Container(folder) as image: image.run("python", "--version")
-
 As a program it stands in for apptainer: container.py FOLDER exec --home HOME [--bind FROM:TO …] IMAGE COMMAND…
 """
 
@@ -31,21 +29,22 @@ class Image:
         self.folder = folder
 
     def build(self) -> None:
-        """By the Dockerfile; pip finds in it what it finds here: local wheels and certificates are there for the time."""
+        """By the Dockerfile; pip has in it the settings that it has here, and the folders of wheels while it is built."""
         base = self.folder / "base.tar"
         packages = "--include=python3,python3-venv,ca-certificates"
         subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", packages, "bookworm", base], check=True)
         container = self.buildah("from", "scratch")
         self.buildah("add", "--quiet", container, str(base), "/")
         base.unlink()
-        self.buildah("commit", "--quiet", "--rm", container, "localhost/base")
+        self.buildah("copy", "--quiet", container, str(CERTIFICATES), str(CERTIFICATES))
         settings = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-        given = [f"--env={name}={value}" for name, value in settings.items()] + [f"--env=SSL_CERT_FILE={CERTIFICATES}"]
-        for path in {CERTIFICATES, *map(Path, settings.get("PIP_FIND_LINKS", "").split())}:
-            given += [f"--volume={path}:{path}:ro"] if path.exists() else []
-        self.buildah(
-            "bud", "--isolation=chroot", "--from=localhost/base", "--pull-never", *given, "--tag=semihard", str(ROOT)
-        )
+        given = [f"--env={name}={value}" for name, value in (settings | {"SSL_CERT_FILE": str(CERTIFICATES)}).items()]
+        self.buildah("config", *given, container)
+        self.buildah("commit", "--quiet", "--rm", container, "localhost/base")
+        wheels = [path for path in settings.get("PIP_FIND_LINKS", "").split() if Path(path).is_dir()]
+        mounts = [f"--volume={path}:{path}:ro" for path in wheels]
+        build = ("bud", "--isolation=chroot", "--from=localhost/base", "--pull-never", "--tag=semihard")
+        self.buildah(*build, *mounts, str(ROOT))
         self.buildah("from", "--pull-never", "--name=semihard", "localhost/semihard")
 
     def run(self, *command: str, options: tuple[str, ...] = ()) -> str:
@@ -54,9 +53,7 @@ class Image:
 
     def buildah(self, *arguments: str) -> str:
         storage = (f"--root={self.folder}/storage", f"--runroot={self.folder}/running")
-        done = subprocess.run(
-            ["buildah", *storage, *arguments], capture_output=True, text=True
-        )
+        done = subprocess.run(["buildah", *storage, *arguments], capture_output=True, text=True)
         assert done.returncode == 0, f"{arguments}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
         return done.stdout.strip()
 
@@ -74,7 +71,7 @@ def stand_in(folder: Path, arguments: list[str]) -> None:
         print("apptainer version 1.3.0")
         return
     assert arguments.pop(0) == "exec", arguments
-    options = []
+    options = [f"--user={os.getuid()}:{os.getgid()}"]
     while arguments[0].startswith("--"):
         option, value = arguments.pop(0), arguments.pop(0)
         where = {"--home": f"{value}:{value}", "--bind": value if ":" in value else f"{value}:{value}"}[option]

@@ -26,7 +26,12 @@ DISTRIBUTION = {  # of import names that are not their distribution's
     "pydantic_core": "pydantic",
 }  # fmt: skip
 TOOLS = {"mkdocs-material", "pytest-timeout", "ruff", "setuptools", "snakefmt"}  # the tests call them, or pytest does
-IMPORTED_BY = {"semihard.recognizer.onnx_file": {"onnx", "onnxscript"}}  # by torch.onnx.export, which that module calls
+IMPORTED_BY = {  # by what those modules import
+    "semihard.recognizer.onnx_file": {"onnx", "onnxscript"},  # torch.onnx.export, which is called
+    "semihard.audit.fidelity": {
+        "matplotlib"
+    },  # torchmetrics: where Snakemake's own packages, which a job may find, have it
+}
 LEFT_TO_TORCH = {"triton", *(ROOT / "envs/cuda-packages.txt").read_text(encoding="utf-8").split()}
 # Its imports are run where somebody imports torchvision, who brings torch.
 IMPORTS_NOTHING_ITSELF = "semihard.compute.torchvision_cpu"

@@ -2,13 +2,15 @@
 
 import os
 import re
+import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
 
-from tests.conda_stand_in import conda_program
-from tests.unit.test_dependencies import ENVIRONMENTS, scripts_of
-from tests.workflow.conftest import Project, copy_project
+from tests.conda_stand_in import conda_program, create
+from tests.unit.test_dependencies import ENVIRONMENTS, reached, scripts_of
+from tests.workflow.conftest import ROOT, Project, copy_project
 from tests.workflow.test_packaging import STUDY
 
 CONDA = ("--sdm", "conda")
@@ -31,6 +33,19 @@ def environment(project: Project, name: str) -> Path:
     text = (project.folder / f"envs/{name}.yaml").read_bytes()
     [copy] = [file for file in (project.folder / ".snakemake/conda").glob("*.yaml") if file.read_bytes() == text]
     return copy.with_suffix("")
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_an_environment_imports_all_that_its_scripts_do(path, tmp_path):
+    """Beside Snakemake's own packages, which a job finds named but cannot import, as with another Python than Snakemake's."""
+    create(path, tmp_path / "environment")
+    modules = {module for script in scripts_of(path.stem) for module in reached(script) if not module.endswith(".py")}
+    program = (
+        f"import importlib, sys; sys.path += [{str(ROOT / 'workflow_scripts')!r}, {sysconfig.get_path('purelib')!r}]\n"
+    )
+    program += f"for name in ['semihard', *{sorted(modules - {'snakemake'})}]: importlib.import_module(name)"
+    done = subprocess.run([tmp_path / "environment/bin/python", "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", [path.stem for path in ENVIRONMENTS])
