@@ -19,5 +19,6 @@ COPY --chown=semihard . .
 # The stamp is to be newer than the requirements that came with the rest.
 RUN .venv/bin/python -m compileall -q workflow_scripts && touch .venv/run.stamp
 
-ENV PATH=/opt/semihard/.venv/bin:$PATH
+# Snakemake asks for the name of its user, which one from outside (--user) has not in here.
+ENV PATH=/opt/semihard/.venv/bin:$PATH USER=semihard
 CMD ["make", "demo"]

@@ -4,7 +4,7 @@ CORES ?= all
 # uv does not read pip's setting for local wheels, and leaves byte-compiling to the first start of every job.
 INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode
 
-.PHONY: demo verify ancestry check_results test test-slurm studies lint docs site lock wheels clean
+.PHONY: demo verify ancestry check_results test test-slurm test-image studies lint docs site lock wheels clean
 
 demo: .venv/run.stamp  ## render, train, synthesize, verify, report: results/demo and report.zip
 	.venv/bin/snakemake --cores $(CORES)
@@ -28,6 +28,11 @@ test-slurm: .venv/test.stamp  ## a real SLURM of two nodes on this machine, and 
 	command -v slurmctld slurmdbd munged mariadbd >/dev/null || \
 	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(SLURM); } >/dev/null
 	.venv/bin/python -m pytest --durations=0 tests/slurm
+
+test-image: .venv/test.stamp  ## the Dockerfile's image without Docker, and studies in it (as root on Debian: installs what is missing)
+	command -v buildah >/dev/null && command -v mmdebstrap >/dev/null || \
+	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends buildah mmdebstrap; } >/dev/null
+	.venv/bin/python -m pytest --durations=0 tests/image
 
 studies: .venv/test.stamp  ## every configuration of configs/ at a hundredth of its size, on rendered stand-ins of its files
 	.venv/bin/python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder tests/studies -m "$(MARK)"
@@ -57,16 +62,19 @@ site: .venv/test.stamp  ## site/: the pages to read in a browser
 	$(INSTALL) -r requirements-test.txt
 	touch $@ .venv/run.stamp
 
-lock: .venv/bin/uv  ## pin pyproject.toml's dependencies anew (CUDA packages come with torch's own pins), and those of envs/ by them
+CUDA = --no-emit-package triton $$(sed 's/^/--no-emit-package /' envs/cuda-packages.txt)
+COMPILE = .venv/bin/uv pip compile --quiet --universal --no-annotate --no-header $(CUDA)
+
+lock: .venv/bin/uv  ## pin pyproject.toml's dependencies anew (CUDA packages come with torch's own pins), and envs/ by them
 	for extra in "" "--extra test"; do \
-	  .venv/bin/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11 --no-emit-package triton \
-	    $$(sed 's/^/--no-emit-package /' envs/cuda-packages.txt) --extra workflow --extra slurm $$extra pyproject.toml \
+	  $(COMPILE) --python-version 3.11 --extra workflow --extra slurm $$extra pyproject.toml \
 	    -o requirements$$(test -n "$$extra" && echo -test).txt || exit; done
 	for env in envs/*.yaml; do \
-	  sed -n 's/^      - \([a-z0-9-]*\).*/\1/p' $$env > .venv/names.txt && \
-	  .venv/bin/uv pip compile --quiet --no-deps --no-annotate --no-header --python-version 3.12 --constraint requirements.txt \
-	    .venv/names.txt -o .venv/pins.txt && \
-	  { sed '/^      - /d' $$env; sed 's/^/      - /' .venv/pins.txt; } > .venv/environment.yaml && \
+	  sed -n '/# what these need/q; s/^      - \([a-z0-9-]*\).*/\1/p' $$env > .venv/names.txt && \
+	  $(COMPILE) --python-version 3.12 --constraint requirements.txt .venv/names.txt -o .venv/pins.txt && \
+	  sed 's/.*/^&==/' .venv/names.txt > .venv/imported.txt && \
+	  { sed '/^      /d' $$env; grep -f .venv/imported.txt .venv/pins.txt | sed 's/^/      - /'; echo '      # what these need in turn'; \
+	    grep -vf .venv/imported.txt .venv/pins.txt | sed 's/^/      - /'; } > .venv/environment.yaml && \
 	  cp .venv/environment.yaml $$env || exit; done
 
 WHEEL_TAGS = --python-version 3.12 --implementation cp $(foreach n,2_28 2_27 2_17,--platform manylinux_$(n)_x86_64) \

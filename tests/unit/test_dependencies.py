@@ -1,4 +1,4 @@
-"""What is installed is what is imported: the package's dependencies, and each conda environment's, by the imports."""
+"""What is installed is what is imported, and what that needs: the package's dependencies, and each conda environment's."""
 
 import ast
 import re
@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,13 @@ DISTRIBUTION = {  # of import names that are not their distribution's
     "pydantic_core": "pydantic",
 }  # fmt: skip
 TOOLS = {"mkdocs-material", "pytest-timeout", "ruff", "setuptools", "snakefmt"}  # the tests call them, or pytest does
-IMPORTED_BY = {"semihard.recognizer.onnx_file": {"onnx", "onnxscript"}}  # by torch.onnx.export, which that module calls
+IMPORTED_BY = {  # by what those modules import
+    "semihard.recognizer.onnx_file": {"onnx", "onnxscript"},  # torch.onnx.export, which is called
+    "semihard.audit.fidelity": {
+        "matplotlib"
+    },  # torchmetrics: where Snakemake's own packages, which a job may find, have it
+}
+LEFT_TO_TORCH = {"triton", *(ROOT / "envs/cuda-packages.txt").read_text(encoding="utf-8").split()}
 # Its imports are run where somebody imports torchvision, who brings torch.
 IMPORTS_NOTHING_ITSELF = "semihard.compute.torchvision_cpu"
 
@@ -126,23 +133,58 @@ def test_an_environment_has_what_its_scripts_import(path):
             wanted |= dict.fromkeys(IMPORTED_BY.get(module, ()), module)
             if file_of(module, SCRIPTS) is None:
                 wanted |= dict.fromkeys(distributions([module]), f"{by}, for {script}")
-    held = listed(packages(path))
+    held = listed(packages(path, before=IN_TURN))
     missing = {name: by for name, by in wanted.items() if name not in held}
     assert (missing, held - set(wanted)) == ({}, set()), "missing, and imported by whom; unused"
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_an_environment_names_all_that_its_packages_need(path):
+    """So that nothing is left to the day of its installation; by what the installed packages say that they require."""
+    python = python_of(path)
+    held = {package.name: package for package in map(Requirement, packages(path)) if wanted_for(package, python)}
+    met, waiting = set(), [(name, "") for name in listed(packages(path, before=IN_TURN))]
+    while waiting:
+        name, extra = waiting.pop()
+        met.add((name, extra))
+        for item in map(Requirement, metadata.requires(name) or ()):
+            other = canonicalize_name(item.name)
+            if other in LEFT_TO_TORCH or not wanted_for(item, python, extra):
+                continue
+            assert other in held, f"{name} needs {other}: run `make lock`"
+            [version] = held[other].specifier
+            assert version.version in item.specifier, f"{name} needs {item}, the environment has {version}"
+            waiting += [(other, extra) for extra in ("", *item.extras) if (other, extra) not in met]
+    needed = {name for name, _ in met}
+    assert set(held) - needed == set(), "nobody needs them: run `make lock`"
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_an_environment_has_the_versions_of_the_lock_file(path):
-    python = {"python_version": python_of(path), "python_full_version": f"{python_of(path)}.0"}
+    python = python_of(path)
     lock = [Requirement(line) for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()]
-    pinned = {canonicalize_name(item.name): item for item in lock if not item.marker or item.marker.evaluate(python)}
+    pinned = {canonicalize_name(item.name): item for item in lock if wanted_for(item, python)}
     for package in map(Requirement, packages(path)):
-        assert package.specifier == pinned[canonicalize_name(package.name)].specifier, f"{package}: run `make lock`"
+        if wanted_for(package, python):
+            assert package.specifier == pinned[canonicalize_name(package.name)].specifier, f"{package}: run `make lock`"
 
 
-def packages(path: Path) -> list[str]:
-    dependencies = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
-    return next(item["pip"] for item in dependencies if isinstance(item, dict))
+def wanted_for(package: Requirement, python: str, extra: str = "") -> bool:
+    """Whether a requirement holds for a Python on this platform."""
+    version = {"python_version": python, "python_full_version": f"{python}.0", "extra": extra}
+    return package.marker is None or package.marker.evaluate(version)
+
+
+IN_TURN = "# what these need in turn"  # what an environment lists before this line
+
+
+def packages(path: Path, before: str | None = None) -> list[str]:
+    """The lines of an environment that pip installs; those before a comment alone."""
+    text = path.read_text(encoding="utf-8")
+    if before:
+        text, found, _ = text.partition(before)
+        assert found, f"{path.name} has no line {before!r}"
+    return next(item["pip"] for item in yaml.safe_load(text)["dependencies"] if isinstance(item, dict))
 
 
 def python_of(path: Path) -> str:
