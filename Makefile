@@ -25,12 +25,12 @@ test: .venv/test.stamp  ## the whole test suite
 
 SLURM = slurm-wlm munge slurmdbd mariadb-server
 test-slurm: .venv/test.stamp  ## a real SLURM of two nodes on this machine, and studies on it (as root on Debian: installs what is missing)
-	command -v slurmctld slurmdbd munged mariadbd >/dev/null || \
+	-{ command -v slurmctld && command -v slurmdbd && command -v munged && command -v mariadbd; } >/dev/null || \
 	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(SLURM); } >/dev/null
 	.venv/bin/python -m pytest --durations=0 tests/slurm
 
 test-image: .venv/test.stamp  ## the Dockerfile's image without Docker, and studies in it (as root on Debian: installs what is missing)
-	command -v buildah >/dev/null && command -v mmdebstrap >/dev/null || \
+	-{ command -v buildah && command -v mmdebstrap; } >/dev/null || \
 	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends buildah mmdebstrap; } >/dev/null
 	.venv/bin/python -m pytest --durations=0 tests/image
 
