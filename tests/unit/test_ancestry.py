@@ -1,19 +1,35 @@
 """The tree of what a number is made of, and the check of a whole folder of results."""
 
 import logging
+import shutil
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
+import torch
 
 from semihard.errors import InputError
 from semihard.storage import schemas
+from semihard.storage.faceset import FaceSetWriter
+from semihard.storage.tensors_file import write_tensors
 from semihard.workflow import check_results as check_module
 from semihard.workflow.ancestry import ancestry
 from semihard.workflow.ancestry import main as print_ancestry
 from semihard.workflow.check_results import check_results
 from semihard.workflow.check_results import main as print_check
-from tests.unit.toy_study import FACES, MODEL, RESULTS, RUNS, SCORES, make_study, run, write_text
+from tests.unit.toy_generator import toy_images
+from tests.unit.toy_study import (
+    FACES,
+    MODEL,
+    RESULTS,
+    RUNS,
+    SCORES,
+    make_study,
+    run,
+    write_embeddings,
+    write_text,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +130,7 @@ def said_of_damage(capsys) -> list[str]:
     """What the command prints, a line each, where something is damaged."""
     with pytest.raises(SystemExit) as stopped:
         print_check([RESULTS])
-    assert "damaged or missing" in str(stopped.value.code)
+    assert "damaged, missing or of another version" in str(stopped.value.code)
     return capsys.readouterr().out.splitlines()
 
 
@@ -134,7 +150,7 @@ def test_a_bit_a_missing_end_and_a_missing_file_are_a_line_each_with_the_command
     lines = said_of_damage(capsys)
     for path, what in ((MODEL, "its bytes have changed"), (SCORES, "were written"), (RUNS[0]["path"], "is not there")):
         [line] = [line for line in lines if line.startswith(f"{path}: ")]
-        assert what in line and f"snakemake --cores all --force -- {path}" in line
+        assert what in line and f"snakemake --cores all --configfile YOUR_STUDY.yaml --force -- {path}" in line
 
 
 def test_a_folder_names_the_file_in_it_that_is_another(capsys):
@@ -159,15 +175,121 @@ def test_what_no_record_knows_is_named_and_read_and_is_no_mistake(capsys):
     print_check([RESULTS])
     unknown, unfinished, last = capsys.readouterr().out.splitlines()
     assert unknown.startswith("2 files that no record has") and FACES in unknown and "notes.txt" in unknown
+    assert unknown.endswith("; whole by their own checksums: 1")
     assert unfinished == f"{RESULTS}/models/other.safetensors.resume: of a job that has not ended"
     assert last.startswith("6 files") and last.endswith("all as recorded")
-    content = bytearray(Path(FACES).read_bytes())
-    with h5py.File(FACES) as h5:
-        content[h5["embedding"].id.get_chunk_info(0).byte_offset] ^= 1
-    Path(FACES).write_bytes(content)
-    assert said_of_damage(capsys)[0].startswith(f"{FACES}: is damaged (")
-    print_check(["results/toy/models"])
-    assert capsys.readouterr().out.endswith("no file is recorded: results/toy/models/provenance is empty\n")
+
+
+def faces_at(path: str) -> None:
+    with FaceSetWriter(path, (16, 16), "png") as writer:
+        writer.add(toy_images(4), ["one", "one", "two", "two"])
+
+
+def model_at(path: str) -> None:
+    write_tensors(path, {"weight": torch.ones(8, 8)}, {"kind": "recognizer"})
+
+
+def in_an_image(path: str) -> int:
+    with h5py.File(path) as h5:
+        return h5["images/data"].id.get_offset() + 100
+
+
+def in_a_checksum(path: str) -> int:
+    with h5py.File(path) as h5:
+        return h5["identity"].id.get_chunk_info(0).byte_offset
+
+
+def in_text(path: str) -> int:
+    return Path(path).read_bytes().index(b"png")
+
+
+def in_the_end(path: str) -> int:
+    return Path(path).stat().st_size - 1
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "where"),
+    [("f.h5", faces_at, where) for where in (in_an_image, in_a_checksum, in_text, in_the_end)]
+    + [("m.safetensors", model_at, in_the_end)],
+)
+def test_without_a_record_files_are_read_as_far_as_their_own_checksums_reach(capsys, name, make, where):
+    shutil.rmtree(Path(RESULTS, "provenance"))
+    path = f"{RESULTS}/{name}"
+    make(path)
+    with pytest.raises(SystemExit) as stopped:
+        print_check([RESULTS])
+    nothing = f"nothing is recorded in {RESULTS}/provenance, so nothing could be checked"
+    assert stopped.value.code == f"{nothing} but the 7 files that have checksums of their own"
+    assert "8 files that no record has" in capsys.readouterr().out
+    content = bytearray(Path(path).read_bytes())
+    content[where(path)] ^= 1
+    Path(path).write_bytes(content)
+    [line] = said_of_damage(capsys)[:1]
+    assert (
+        line.startswith(f"{path}: ")
+        and "no record says how it was made; unless it is yours, delete it and run again" in line
+    )
+    assert line.count("delete it") == 1 and ("changed since they were written" in line or "is damaged" in line)
+
+
+def test_nothing_to_check_is_one_sentence(tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for given, said in (
+        (str(empty), f"nothing is recorded in {empty}/provenance, so nothing could be checked"),
+        ("", "no folder of results is named, expected one; name it: make check_results RESULTS=results/demo"),
+        ("results/other", "results/other: not found, expected a folder of results"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            print_check([given])
+        assert stopped.value.code == said
+
+
+def test_hdf5_files_of_somebody_else_are_no_mistake(capsys):
+    for name, attributes in {
+        "plain": {}, "list": {"kind": ["a", "b"], "schema": 1}, "numbers": {"kind": np.arange(3)},
+        "versionless": {"kind": "embeddings"}, "worded": {"kind": "embeddings", "schema": "first"},
+        "several": {"kind": "embeddings", "schema": [1, 2]}, "other": {"kind": "mine", "schema": 1},
+    }.items():  # fmt: skip
+        with h5py.File(f"{RESULTS}/{name}.h5", "w") as h5:
+            h5.attrs.update(attributes)
+    print_check([RESULTS])
+    unknown, foreign, last = capsys.readouterr().out.splitlines()
+    assert unknown.startswith("7 files that no record has") and foreign.count(".h5") == 7
+    assert foreign.endswith(": no artifacts of this workflow, not read") and last.endswith("all as recorded")
+
+
+def test_an_input_that_is_gone_without_a_record_is_missing(capsys):
+    Path(RESULTS, "provenance/import_faces/real.json").unlink()
+    Path(FACES).unlink()
+    [line] = said_of_damage(capsys)
+    assert line.startswith(f"{FACES}: is not there, and no record says how it was made; it was read by ")
+    assert f"{RESULTS}/provenance/train_recognizer/3.json" in line
+
+
+def test_results_of_another_version_of_a_file_are_a_remark(capsys):
+    Path("faces.rec").write_bytes(b"others")
+    Path("faces.rec").touch()
+    write = lambda path, provenance: write_embeddings(path, provenance, 7)  # noqa: E731
+    run("train_recognizer", {"faces": FACES}, {"model": MODEL}, {"epochs": 2}, write, seed="3")
+    print_check([RESULTS])
+    *remarks, last = capsys.readouterr().out.splitlines()
+    assert last.endswith("all as recorded") and len(remarks) == 2
+    assert f"{FACES}: made of another version of faces.rec" in remarks
+    read = ", ".join(sorted(one["path"] for one in RUNS)[:3])
+    assert f"{read} and 1 more: made of another version of {MODEL}" in remarks
+
+
+def test_a_record_that_is_damaged_is_said_where_it_is_missed(capsys):
+    damaged = Path(RESULTS, "provenance/verify/real/lfw.json")
+    damaged.write_text("{}")
+    assert not [line for line in ancestry(MODEL) if str(damaged) in line]
+    assert list(ancestry(SCORES))[-1].startswith(f"{damaged}: cannot be read as a run record (it has no 'rule')")
+    with pytest.raises(InputError, match=f"no record in .*; {damaged}: cannot be read"):
+        list(ancestry(RUNS[0]["path"]))
+    assert said_of_damage(capsys)[0].startswith(f"{damaged}: ")
+    with pytest.raises(SystemExit, match="no file is named, expected one of the results"):
+        print_ancestry([""])
 
 
 @pytest.mark.parametrize(("schema", "age"), [(schemas.EMBEDDINGS.version + 1, "a newer"), (0, "an older")])
@@ -178,4 +300,8 @@ def test_a_schema_of_another_version_is_said(capsys, schema, age):
 
     run("embed_faces", {}, {"embeddings": f"{RESULTS}/e.h5"}, {}, write)
     [line] = said_of_damage(capsys)
-    assert f"is of schema {schema} of 'embeddings', written by {age} version" in line
+    assert f"is of schema {schema} of 'embeddings', made by {age} version" in line
+    assert "delete" not in line and ("--force" in line) == (age == "an older")
+    Path(RESULTS, "provenance/embed_faces.json").unlink()
+    [line] = said_of_damage(capsys)[:1]
+    assert f"made by {age} version" in line and ("delete it" in line) == (age == "an older")

@@ -8,6 +8,7 @@ from semihard.errors import InputError
 from semihard.storage import schemas
 from semihard.storage.artifacts import create_artifact, open_artifact, read_artifact, read_attributes, write_artifact
 from semihard.storage.provenance import Provenance
+from semihard.storage.seal import seal
 
 CENTERS = {"center": np.eye(2, 3), "identity_names": ["a", "Zoë"], "count": [1, 2], "similarity": np.ones(3)}
 
@@ -97,6 +98,7 @@ def test_a_dataset_that_is_missing_is_named(tmp_path):
     write_artifact(path, schemas.EMBEDDINGS, {"embedding": np.ones((5, 8), np.float32)})
     with h5py.File(path, "a") as h5:
         del h5["embedding"]
+    seal(path)
     with pytest.raises(InputError, match=r"e\.h5: has no dataset 'embedding'; delete it and run again"):
         read_artifact(path, schemas.EMBEDDINGS)
 

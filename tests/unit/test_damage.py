@@ -5,14 +5,15 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from semihard.attributes.classifier_file import load_classifier
-from semihard.errors import InputError
+from semihard.errors import InputError, UnmeasurableError
 from semihard.generator.model_file import read_generator
 from semihard.recognizer.model_file import load_class_centers, load_model, save_model
-from semihard.storage.artifacts import read_artifact, read_attributes, write_artifact
+from semihard.storage.artifacts import or_unmeasured, read_artifact, read_attributes, write_artifact
 from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.provenance import Provenance
 from semihard.storage.schema import Schema
@@ -185,16 +186,60 @@ def test_a_file_cut_short(tmp_path, kind, share):
         read(path)
 
 
+def small_files(folder: Path) -> dict[Path, Callable[[Path], object]]:
+    """An artifact, one without a measure and a face set, and what reads each."""
+    schema = SCHEMAS["diversity"]
+    artifact_of(folder / "artifact.h5", schema)
+    with or_unmeasured(folder / "unmeasured.h5", schema):
+        raise UnmeasurableError("too few images")
+    with FaceSetWriter(folder / "faces.h5", (16, 16), "png") as writer:
+        writer.add(toy_images(4), ["one", "one", "two", "two"])
+
+    def read_unmeasured(path: Path) -> str:
+        with pytest.raises(UnmeasurableError) as said:
+            read_artifact(path, schema)
+        return str(said.value)
+
+    return {
+        folder / "artifact.h5": lambda path: plain(read_artifact(path, schema)),
+        folder / "unmeasured.h5": read_unmeasured,
+        folder / "faces.h5": read_faces,
+    }
+
+
+def test_a_changed_byte_of_the_seal_itself(tmp_path):
+    """Each of its last bytes, the mark that closes it among them, and some before."""
+    for path, read in small_files(tmp_path).items():
+        length, mark = END.unpack(path.read_bytes()[-END.size :])
+        assert mark == MARK
+        size = path.stat().st_size
+        last, before = np.arange(size - END.size - 8, size), np.arange(size - END.size - length, size, 7)
+        found = strike_bytes(path, read, np.unique(np.concatenate([last, before])))
+        assert UNSEEN not in found and found.count(SEEN) >= END.size, (path, found)
+
+
+def test_a_seal_that_is_cut_or_missing_is_missed(tmp_path):
+    for path, read in small_files(tmp_path).items():
+        whole = path.read_bytes()
+        length, _ = END.unpack(whole[-END.size :])
+        for content in (*(whole[:-count] for count in (1, 8, END.size, END.size + length)), whole + b"\0"):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=rf"{path}: its bytes have changed .*delete it and run again") as said:
+                read(path)
+            assert not isinstance(said.value, UnmeasurableError)
+
+
 def unseal(path: Path) -> None:
     blob = path.read_bytes()
     length, mark = END.unpack(blob[-END.size :])
     assert mark == MARK
     path.write_bytes(blob[: -END.size - length])
+    with h5py.File(path, "a") as h5:
+        del h5.attrs["sealed"]
 
 
 def test_files_of_before_are_read_as_before(tmp_path):
     """Without a seal, a digest or checksums."""
-    import h5py
     from safetensors.torch import load_file, save_file
 
     from semihard.storage.tensors_file import KEY

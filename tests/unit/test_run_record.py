@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -187,16 +188,65 @@ def test_results_that_were_moved_have_their_records_still(tmp_path):
     assert records.located("faces.rec") == Path("faces.rec")
 
 
-def test_of_two_jobs_that_made_a_file_the_last_counts_and_a_damaged_record_is_named():
+def test_of_two_jobs_that_made_a_file_the_last_counts():
     run("import_faces", {}, {"faces": FACES}, faceset="real")
     file = Path(RESULTS, "provenance/import_faces/real.json")
     file.write_text(file.read_text().replace('"started": "2', '"started": "1'))
     run("render_faces", {}, {"faces": FACES}, faceset="real")
     assert Records(RESULTS).maker(FACES).rule == "render_faces"
-    file.write_text("{")
-    assert Records(RESULTS).damaged[0].startswith(f"{file}: is no run record")
-    with pytest.raises(InputError, match="delete it"):
+
+
+def spoil(record: dict, **values: object) -> str:
+    return json.dumps(record | values)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (lambda record: "{", "it is no JSON"),
+        (lambda record: "[" * 100_000, "it is no JSON"),
+        (lambda record: "[]", "it is no list of names and values"),
+        (lambda record: "{}", "it has no 'rule'"),
+        (lambda record: spoil(record, started=3), "its 'started' is not what"),
+        (lambda record: spoil(record, attempts=[None]), "its 'attempts' are not what"),
+        (lambda record: spoil(record, inputs={"data": "a"}), "its 'inputs' are not what"),
+        (lambda record: spoil(record, inputs={"data": [{"path": "a"}]}), "its 'inputs' are not what"),
+        (lambda record: spoil(record, outputs=[]), "its 'outputs' are not what"),
+        (lambda record: spoil(record, outputs={FACES: {"size": "large"}}), "its 'outputs' are not what"),
+    ],
+)
+def test_what_is_no_record_is_said_in_plain_words(content, said):
+    make_study()
+    file = Path(RESULTS, "provenance/import_faces/real.json")
+    file.write_text(content(json.loads(file.read_text())))
+    with pytest.raises(InputError) as error:
         read_record(file)
+    assert str(error.value).startswith(f"{file}: cannot be read as a run record ({said}")
+    assert not re.search("Error|delete|NoneType", str(error.value))
+    records = Records(RESULTS)
+    assert records.damaged == [str(error.value)] and records.maker(FACES) is None and records.maker(MODEL)
+
+
+def test_only_the_records_of_what_made_some_files_are_read():
+    make_study()
+    assert [record.rule for record in Records(RESULTS, makers_of=[MODEL]).records] == ["train_recognizer"]
+    inside = Records(RESULTS, makers_of=[f"{MODEL}/in/it"])
+    assert inside.maker(f"{MODEL}/in/it").rule == "train_recognizer" and not Records(RESULTS, makers_of=[]).records
+
+
+def test_an_input_of_other_bytes_than_were_recorded_is_one_warning():
+    make_study()
+    log = Path(RESULTS, "logs/embed_faces.log")
+    embed(faces=FACES, model=MODEL, data="faces.rec")
+    assert "other bytes" not in log.read_text()
+    for path in (FACES, MODEL):
+        content = bytearray(Path(path).read_bytes())
+        content[-1] ^= 1
+        Path(path).write_bytes(content)
+    embed(faces=FACES, model=MODEL, data="faces.rec")
+    [line] = [line for line in log.read_text().splitlines() if "other bytes" in line]
+    assert f"{FACES}, made by import_faces (" in line and f"{MODEL}, made by train_recognizer (" in line
+    assert f"make check_results RESULTS={RESULTS}" in line and "faces.rec" not in line
 
 
 def test_of_a_job_on_several_nodes_who_started_it_writes_the_record(monkeypatch):

@@ -79,7 +79,7 @@ def test_a_changed_byte_is_named_by_both_commands(project):
     content[len(content) // 2] ^= 1
     (project.folder / MODEL).write_bytes(content)
     done = command(project, "check_results", RESULTS)
-    again = f"snakemake --cores all --force -- {MODEL}"
+    again = f"snakemake --cores all --configfile YOUR_STUDY.yaml --force -- {MODEL}"
     assert done.returncode == 1 and done.stdout.splitlines() == [
         f"{MODEL}: its bytes have changed since they were written; to make it again: {again}"
     ]
@@ -92,7 +92,7 @@ def test_records_make_nothing_run_again(project):
     shutil.rmtree(project.folder / RESULTS / "provenance")
     assert project.would_run() == {}
     done = command(project, "check_results", RESULTS)
-    assert done.returncode == 0 and "files that no record has" in done.stdout
+    assert done.returncode == 1 and "files that no record has" in done.stdout and "nothing is recorded" in done.stderr
     assert "no folder of results with run records" in command(project, "ancestry", SCORES).stderr
 
 

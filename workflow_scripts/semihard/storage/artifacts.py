@@ -14,7 +14,7 @@ from semihard.errors import InputError, UnmeasurableError
 from semihard.storage.atomic import atomic_path
 from semihard.storage.provenance import Provenance
 from semihard.storage.schema import Schema
-from semihard.storage.seal import check_seal, seal
+from semihard.storage.seal import SEALED, check_seal, seal
 
 log = logging.getLogger("semihard")
 TEXT = h5py.string_dtype()
@@ -65,6 +65,7 @@ def create_artifact(
             {
                 "kind": schema.kind,
                 "schema": schema.version,
+                **SEALED,
                 **(provenance or Provenance()).attributes(),
                 **(attrs or {}),
             }
@@ -97,7 +98,7 @@ def or_unmeasured(path: Path | str, schema: Schema, provenance: Provenance | Non
     except UnmeasurableError as problem:
         log.warning("not measured: %s", problem)
         with atomic_path(path) as temporary, h5py.File(temporary, "w") as h5:
-            h5.attrs.update({"kind": schema.kind, "schema": schema.version, "unmeasured": str(problem)})
+            h5.attrs.update({"kind": schema.kind, "schema": schema.version, "unmeasured": str(problem), **SEALED})
             h5.attrs.update((provenance or Provenance()).attributes())
             h5.close()
             seal(temporary)

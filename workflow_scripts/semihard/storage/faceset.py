@@ -20,7 +20,7 @@ from semihard.storage.atomic import atomic_path
 from semihard.storage.pixels import decode_image, encode_image
 from semihard.storage.provenance import Provenance
 from semihard.storage.schemas import FACESET
-from semihard.storage.seal import check_seal, seal
+from semihard.storage.seal import SEALED, check_seal, seal
 
 COPY = "inquiry_copy"  # column: 1 for a copy of an inquiry, 0 for an image that was synthesized
 ROWS_PER_CHUNK = 4096
@@ -144,7 +144,7 @@ class FaceSetWriter:
         self._h5.attrs.update(
             {**self.attrs, "kind": FACESET.kind, "schema": FACESET.version, "codec": self.codec, "colour": "RGB"}
         )
-        self._h5.attrs.update({"count": self.count, "image_height": height, "image_width": width})
+        self._h5.attrs.update({"count": self.count, "image_height": height, "image_width": width, **SEALED})
         data = self._h5.create_dataset("images/data", (self._end,), np.uint8)
         self._spool.seek(0)
         start = 0

@@ -16,7 +16,18 @@ from semihard.errors import InputError
 
 log = logging.getLogger("semihard")
 FOLDER = "provenance"
-NEEDED = ("rule", "results", "settings", "code", "seed", "device", "started", "wall_s", "attempts")
+NEEDED = {
+    "rule": str,
+    "results": str,
+    "settings": dict,
+    "code": str,
+    "seed": int | None,
+    "device": str,
+    "started": str,
+    "wall_s": int | float,
+    "attempts": list,
+}
+STATE = {"path": str, "kind": str, "size": int, "mtime_ns": int, "sha256": str}
 ATTEMPTS = ".attempts"  # suffix of what is known of a job that has not ended
 
 
@@ -67,16 +78,52 @@ def read_record(file: Path) -> Record:
     """Raises InputError where the file is no record."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        if missing := [name for name in NEEDED if name not in values]:
-            raise KeyError(missing[0])
-        inputs = {name: [FileState(**state) for state in states] for name, states in values["inputs"].items()}
-        outputs, files = {}, {}
-        for path, about in values["outputs"].items():
-            files |= {path: about["files"]} if "files" in about else {}
-            outputs[path] = FileState(path, **{name: value for name, value in about.items() if name != "files"})
-        return Record(file, values, inputs, outputs, files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{file}: is no run record ({type(error).__name__}: {error}); delete it") from None
+        if flaw := _flaw(values):
+            raise InputError(f"{file}: cannot be read as a run record ({flaw}); put a copy of it back, if there is one")
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); make it readable") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{file}: cannot be read as a run record (it is no JSON); put a copy of it back, if there is one"
+        ) from None
+    inputs = {name: [FileState(**state) for state in states] for name, states in values["inputs"].items()}
+    outputs = {
+        path: FileState(path, **{name: about[name] for name in STATE if name != "path"})
+        for path, about in values["outputs"].items()
+    }
+    files = {path: about["files"] for path, about in values["outputs"].items() if "files" in about}
+    return Record(file, values, inputs, outputs, files)
+
+
+def _flaw(values: object) -> str | None:
+    """In what the values of a file are not those of a record; None where they are."""
+    if not isinstance(values, dict):
+        return "it is no list of names and values"
+    if missing := [name for name in (*NEEDED, "inputs", "outputs") if name not in values]:
+        return f"it has no {missing[0]!r}"
+    if wrong := [name for name, kinds in NEEDED.items() if not isinstance(values[name], kinds)]:
+        return f"its {wrong[0]!r} is not what is written there"
+    if not all(isinstance(attempt, dict) for attempt in values["attempts"]):
+        return "its 'attempts' are not what is written there"
+    inputs, outputs = values["inputs"], values["outputs"]
+    if not (isinstance(inputs, dict) and all(isinstance(states, list) for states in inputs.values())):
+        return "its 'inputs' are not what is written there"
+    if not all(_is_state(state) and state.keys() == STATE.keys() for states in inputs.values() for state in states):
+        return "its 'inputs' are not what is written there"
+    if not (isinstance(outputs, dict) and all(_is_state(about, path) for path, about in outputs.items())):
+        return "its 'outputs' are not what is written there"
+    return None
+
+
+def _is_state(about: object, path: str | None = None) -> bool:
+    """True for what a record says of a file. path: of an output, which is its name there."""
+    if not isinstance(about, dict):
+        return False
+    said = about if path is None else about | {"path": path}
+    named = isinstance(said.get("files", {}), dict)
+    return named and bool(said.get("path")) and all(isinstance(said.get(name), kind) for name, kind in STATE.items())
 
 
 def record_files(results: Path | str) -> Iterator[Path]:
@@ -85,13 +132,19 @@ def record_files(results: Path | str) -> Iterator[Path]:
 
 
 class Records:
-    """The records of a folder of results. Where two name one output, the job that began last has made it."""
+    """The records of a folder of results. Where two name one output, the job that began last has made it.
 
-    def __init__(self, results: Path | str):
+    damaged: a sentence each of files that are no records; makers_of: only records of what made these files are read.
+    """
+
+    def __init__(self, results: Path | str, makers_of: Iterable[str] | None = None):
         self.results = Path(results)
         self.damaged: list[str] = []
         found = []
+        places = None if makers_of is None else {place for path in makers_of for place in (path, *_parents(path))}
         for file in record_files(results):
+            if places is not None and not _names_an_output(file, places):
+                continue
             try:
                 found.append(read_record(file))
             except InputError as error:
@@ -106,7 +159,7 @@ class Records:
 
     def maker(self, path: str) -> Record | None:
         """The job that made a file, or the folder that it lies in, by the path that records have of it."""
-        places = (path, *map(str, Path(path).parents))
+        places = (path, *_parents(path))
         return next((self._maker[place] for place in places if place in self._maker), None)
 
     def seen(self, path: str, size: int, mtime_ns: int) -> str | None:
@@ -130,9 +183,10 @@ class Records:
             name = os.path.normpath(Path(self.before, given))
             if self.maker(name):
                 return name
+        damaged = "".join(f"; {sentence}" for sentence in self.damaged)
         raise InputError(
             f"{path}: no record in {self.results / FOLDER} says how it was made: it is from before there were records, its "
-            "record was deleted, or no job made it"
+            f"record was deleted, or no job made it{damaged}"
         )
 
     def ancestors(self, paths: Iterable[str]) -> list[Record]:
@@ -149,6 +203,19 @@ class Records:
                 waiting.append((record, True))
                 waiting += [(maker, False) for maker in (self.maker(state.path) for state in record.read) if maker]
         return list(done.values())
+
+
+def _parents(path: str) -> list[str]:
+    return [str(folder) for folder in Path(path).parents]
+
+
+def _names_an_output(file: Path, places: Iterable[str]) -> bool:
+    """Whether a record is of a job that made one of these, without reading it as JSON: a study has thousands."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return any(f"{json.dumps(place)}: {{" in text for place in places)
 
 
 def results_of(path: Path | str) -> Path:

@@ -2,7 +2,8 @@
 
 The numbers of a dataset have checksums (fletcher32), images have theirs. Attributes, text, headers and indices have none:
 where one of their bytes changes, the HDF5 library gives other values, zeros, or never comes back. What lies behind the end
-of the file proper the library does not read.
+of the file proper the library does not read. A sealed file says so in its attribute `sealed`, by which a seal that is cut
+off or defaced is missed.
 """
 
 import hashlib
@@ -18,10 +19,11 @@ from semihard.errors import InputError
 
 END = struct.Struct("<I8s")  # length of the seal, and what marks one
 MARK = b"semihard"
+SEALED = {"sealed": 1}  # attributes of a file that is to be sealed
 
 
 def seal(path: Path | str) -> None:
-    """Seal a file that is complete and closed."""
+    """Seal a file that is complete and closed, with SEALED among its attributes."""
     ranges = _without_checksum(path)
     with Path(path).open("r+b") as file:
         said = json.dumps({"bytes": ranges, "sha256": _digest(file, ranges)}).encode()
@@ -30,24 +32,29 @@ def seal(path: Path | str) -> None:
 
 
 def check_seal(path: Path | str) -> None:
-    """Raises InputError where a byte has changed since the file was sealed. A file of before, or of elsewhere, has no seal."""
+    """Raises InputError where a byte has changed since the file was sealed, OSError where it is no HDF5 file. A file of
+    before, or of elsewhere, has no seal and does not say that it has one."""
+    if not _is_as_sealed(path):
+        raise InputError(
+            f"{path}: its bytes have changed since they were written; delete it and run again (rm {shlex.quote(str(path))})"
+        )
+
+
+def _is_as_sealed(path: Path | str) -> bool:
     with Path(path).open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - END.size))
         end = file.read()
-        if len(end) < END.size or end[-len(MARK) :] != MARK:
-            return
-        length, _ = END.unpack(end)
-        file.seek(max(0, size - END.size - length))
-        try:
-            said = json.loads(file.read(length))
-            same = said["sha256"] == _digest(file, said["bytes"])
-        except (ValueError, KeyError, TypeError, OverflowError, MemoryError):
-            same = False
-    if not same:
-        raise InputError(
-            f"{path}: its bytes have changed since they were written; delete it and run again (rm {shlex.quote(str(path))})"
-        )
+        if len(end) == END.size and end[-len(MARK) :] == MARK:
+            length, _ = END.unpack(end)
+            file.seek(max(0, size - END.size - length))
+            try:
+                said = json.loads(file.read(length))
+                return said["sha256"] == _digest(file, said["bytes"])
+            except (ValueError, KeyError, TypeError, OverflowError, MemoryError):
+                return False
+    with h5py.File(path) as h5:
+        return not SEALED.keys() & h5.attrs.keys()
 
 
 def _digest(file: BinaryIO, ranges: list[list[int]]) -> str:

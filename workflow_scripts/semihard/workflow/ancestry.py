@@ -26,6 +26,7 @@ class Tree:
 
     records: Records
     written: dict[object, str] = field(default_factory=dict)  # file, or record of a job → the file that it stands at
+    has_gaps: bool = False  # a file of the results whose record is not there, or cannot be read
 
     def lines(self, path: str, only: set[str] | None = None) -> Iterator[str]:
         """Of a file, by the path that records have of it. only: of what its job read, what is looked at."""
@@ -62,6 +63,7 @@ class Tree:
 
     def _origin(self, path: str, read: FileState | None) -> str:
         if self.records.is_inside(path):
+            self.has_gaps = True
             return "no record says how it was made"
         return "source folder, by names and sizes" if read and read.kind == "listing" else "source file"
 
@@ -105,14 +107,19 @@ def ancestry(path: Path | str, row: str | None = None, column: str | None = None
 
     Raises InputError where no record says how the file was made.
     """
+    if not str(path):
+        raise InputError(
+            "no file is named, expected one of the results; name it: make ancestry OF=results/demo/study/scores.csv"
+        )
     if not Path(path).exists():
         raise InputError(f"{path}: not found")
     records = Records(results_of(path))
-    yield from records.damaged
     recorded = records.recorded(path)
     record = records.maker(recorded)
     only = inputs_of(record, row, column) if row or column else None
-    yield from Tree(records).lines(recorded if recorded in record.outputs else str(_folder_of(record, recorded)), only)
+    tree = Tree(records)
+    yield from tree.lines(recorded if recorded in record.outputs else str(_folder_of(record, recorded)), only)
+    yield from records.damaged if tree.has_gaps else ()
 
 
 def _folder_of(record: Record, path: str) -> Path:

@@ -41,7 +41,7 @@ by the rule's name for it, a list where that may be several files; of a folder o
 names and sizes), `device` ("cpu", or the GPU's name) and, where random numbers were drawn by it, `seed`. It holds no time and
 no host, so the same inputs give the same bytes. It is written under a temporary name and renamed when complete. What has to
 do with time and place is in its run record ([provenance](provenance.md)). Files of earlier versions have no `inputs` and no
-`device`, and are read as they are.
+`device`, and are read as they are. `sealed` says that the file ends in a digest of its bytes ([faults](faults.md)).
 
 A face set has in addition `image_height`, `image_width`, `codec` (jpeg | png | raw), `colour` (RGB), `alignment`,
 `source`, `licence` and `count`. `images/data` is contiguous and uncompressed, so that any program can map it into memory

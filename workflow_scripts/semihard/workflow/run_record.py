@@ -8,6 +8,7 @@ and where it cannot be written, the job goes on with a warning: a training is wo
 import hashlib
 import json
 import logging
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -43,6 +44,7 @@ def recorded(snakemake) -> Iterator[Provenance]:
     if file is None or is_on_each_node():
         yield provenance
         return
+    _warn_of_changed(inputs, results_of_log(snakemake))
     attempts = _Attempts(file, provenance, usage)
     resumed = any(Path(f"{path}.resume").exists() for path in getattr(snakemake, "output", ()))
     ended = None
@@ -68,6 +70,24 @@ def recorded(snakemake) -> Iterator[Provenance]:
         attempts.forget()
     if ended:
         raise ended
+
+
+def _warn_of_changed(inputs: Mapping[str, list[FileState]], results: str) -> None:
+    """One warning where inputs are of the size but not of the bytes that the job has recorded which made them: a result
+    that a disk or a hand has changed. The job goes on: what cannot be read it refuses itself."""
+    read = {state.path: state for states in inputs.values() for state in states if state.kind != "listing"}
+    changed = []
+    records = Records(results, makers_of=read) if read else None
+    for path, state in read.items():
+        record = records.maker(path)
+        made = record and record.outputs.get(path)
+        if made and (made.kind, made.size) == (state.kind, state.size) and made.sha256 != state.sha256:
+            changed.append(f"{path}, made by {record.rule} ({record.file})")
+    if changed:
+        log.warning(
+            "other bytes than were written, at the same size: %s; is all as it was made? make check_results RESULTS=%s",
+            "; ".join(changed), shlex.quote(results),
+        )  # fmt: skip
 
 
 def usage_of(snakemake) -> Usage:
