@@ -5,7 +5,6 @@ Snakefile does when a run starts and when it fails.
 """
 
 import os
-import shutil
 
 from snakemake.logging import logger
 
@@ -14,7 +13,10 @@ from semihard.workflow.run_progress import RunProgress, State, job_of, what_fail
 from semihard.workflow.slurm import QueueWatch, asked_by, check_queue, check_requests, partitions
 
 CORES_PER_GPU = 4  # on a cluster, whose nodes are not known here: more would wait for ever where nodes are small
-LIMITS = Limits.of(workflow.resource_settings.default_resources)  # of a cluster, in its profile
+try:
+    LIMITS = Limits.of(workflow.resource_settings.default_resources)  # of a cluster, in its profile
+except InputError as error:
+    sys.exit(f"The profile cannot be used:\n{error}")
 
 
 def gpu_threads(most, trained=None):
@@ -107,7 +109,7 @@ def longest_shard(wildcards):
 
 def check_cluster():
     """Before the first job is submitted to SLURM: can it ever run? From then on, does one wait for ever?"""
-    if not workflow.local_exec and shutil.which("sinfo"):
+    if workflow.executor_plugin.name == "slurm":
         asked(check_queue, os.getcwd())
         last = workflow.execution_settings.retries + 1
         jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]

@@ -1,5 +1,6 @@
 """What several unit tests share."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,16 @@ import pytest
 import torch
 
 from tests.unit.toy_people import write_people
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """A job that runs in this process leaves its handlers, and ignores SIGTERM once it was told to stop: what is forked
+    later would, too."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -234,7 +234,9 @@ def test_a_network_of_timm(tmp_path, model):
     with torch.no_grad():
         expected = network.eval()((images.float() - mean) / scale)
     found = load_embedder(tmp_path / "m.safetensors")
-    assert torch.allclose(found.embed(images, flip=False), expected, atol=1e-3)
+    features = found.embed(images, flip=False)  # in bfloat16 where the CPU is fast at it
+    assert torch.cosine_similarity(features, expected).min() > 0.999
+    assert torch.allclose(features.norm(dim=1), expected.norm(dim=1), rtol=0.01)
     for change, said in (
         ({"model": "resnet10x"}, "timm has no network 'resnet10x'; near to it are resnet10t"),
         ({"embedding_dim": 23}, r"tensor '(head\.|fc\.).*' is \[24, \d+\], \w+ has \[23, \d+\]"),

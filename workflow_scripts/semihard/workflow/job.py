@@ -77,6 +77,7 @@ def job(snakemake) -> Iterator[Provenance]:
 def unwind(number: int, _: object) -> None:
     """End this process by way of its `finally`s, which remove temporary files; a further SIGTERM does not break into them."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    logging.getLogger("semihard").warning("told to stop (%s)", signal.Signals(number).name)
     sys.exit(128 + number)
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from semihard.errors import InputError
 from semihard.generator.settings import SyntheticFaces, UnconditionalFaces
 from semihard.recognizer.settings import Recognizer
 from semihard.workflow.known_sizes import most_images
@@ -30,6 +31,9 @@ PROCESS_MB = 6000  # PyTorch with CUDA's libraries, and the batches under way
 DECODED_MB = 8192  # what a training holds in memory of decoded pixels at most (compute.decoded_images)
 
 
+UNITS = {"threads": "threads", "mem_mb": "megabytes", "runtime": "minutes", "gpu": "GPUs (0 for none)"}
+
+
 @dataclass(frozen=True)
 class Limits:
     """The most that a job may ask for, by the profile's default-resources `most_threads`, `most_mem_mb`, `most_runtime`
@@ -42,9 +46,20 @@ class Limits:
 
     @classmethod
     def of(cls, defaults: Mapping[str, object] | None) -> "Limits":
-        """From Snakemake's default resources."""
-        named = {f"most_{name}": name for name in cls.__dataclass_fields__}
-        given = {named[key]: getattr(value, "value", value) for key, value in (defaults or {}).items() if key in named}
+        """From Snakemake's default resources. Raises InputError for a limit of another name, or that is no whole number."""
+        given = {}
+        for key, value in (defaults or {}).items():
+            if not key.startswith("most_"):
+                continue
+            name = key.removeprefix("most_")
+            if name not in cls.__dataclass_fields__:
+                known = ", ".join(f"most_{one}" for one in cls.__dataclass_fields__)
+                raise InputError(f"default-resources of the profile: there is no limit {key!r}; there are: {known}")
+            given[name] = plain(value)
+            if not isinstance(given[name], int) or given[name] < (name != "gpu"):
+                raise InputError(
+                    f"default-resources of the profile: {key}={given[name]}: expected a whole number of {UNITS[name]}"
+                )
         return cls(**given)
 
     def speed(self) -> float:
@@ -62,6 +77,14 @@ class Limits:
     def within(self, name: str, wanted: float) -> int:
         """`wanted` of threads, mem_mb, runtime or gpu, rounded up, or the most of it."""
         return int(min(math.ceil(wanted), getattr(self, name)))
+
+
+def plain(resource: object) -> object:
+    """The value of one of Snakemake's default resources; of an expression, its text."""
+    try:
+        return getattr(resource, "value", resource)
+    except ValueError:  # it is evaluated for each job
+        return getattr(resource, "raw", resource)
 
 
 def training_memory(entry: object, images: int) -> int:

@@ -72,13 +72,18 @@ class Asked:
 
 
 def partitions() -> dict[str, Partition]:
-    """The partitions by name, as sinfo tells them; none where there is no sinfo, or no answer."""
+    """The partitions by name, as sinfo tells them. Raises InputError where it is not there, or has no answer."""
+    command = ["sinfo", "--noheader", "--Node", "--format=%P|%l|%c|%m|%G"]
     try:
-        said = subprocess.run(
-            ["sinfo", "--noheader", "--Node", "--format=%P|%l|%c|%m|%G"], capture_output=True, text=True, timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    except FileNotFoundError:
+        raise InputError(
+            "sinfo is not on the PATH: start Snakemake where SLURM's commands are, on a login node mostly, or leave out "
+            "--workflow-profile to run on this machine"
+        ) from None
+    except subprocess.SubprocessError as error:
+        reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[0]
+        raise InputError(f"SLURM does not answer ({reason}): nothing was submitted; run again when it does") from None
     return read_sinfo(said.stdout)
 
 
@@ -160,7 +165,7 @@ def check_requests(jobs: Iterable[Asked], given: dict[str, Partition]) -> None:
         raise InputError(
             "SLURM would let these jobs wait for ever:\n  "
             + "\n  ".join(impossible)
-            + "\nLimits stand in the default-resources of the profile (profiles/slurm/config.yaml), single stages' own in its "
+            + "\nLimits stand in the default-resources of the profile that --workflow-profile names, single stages' own in its "
             "set-resources. Nothing was submitted."
         )
 
