@@ -87,7 +87,7 @@ def test_a_training_on_two_nodes_is_that_of_two_processes(cluster: Cluster, tmp_
         (
             "- runtime=60",
             "- runtime=60\n  - slurm_partition=nowhere",
-            r"there is no partition 'nowhere', only gpu, urgent",
+            r"there is no partition 'nowhere', only (gpu, urgent|urgent, gpu)",
         ),
     ],
 )
@@ -118,6 +118,7 @@ def test_bad_input_is_not_tried_again(project, cluster):
     project.snakemake(
         "--touch", "--cores", "1", MODEL.replace("recognizers/tiny/real/seed0/model.safetensors", "facesets/real.h5")
     )
+    project.edit(PROFILE, "retries: 3", "retries: 1")  # each costs a start
     out = submit(project, cluster, MODEL).failed()
     log = (project.folder / "results/training/logs/train_recognizer/tiny/real/seed0.log").read_text()
     assert "is no whole face set" in log and "not tried again" in log, out[-3000:]
