@@ -38,6 +38,8 @@ def onnx_bytes(network: nn.Module, spec: EmbedderSpec, licence: str = "") -> tup
             external_data=False,
             verbose=False,
         )
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()  # where in the files of this machine it was written
     about = {"spec": asdict(spec), "licence": licence}
     program.model.metadata_props[KEY] = json.dumps(about)
     graph = program.model_proto.SerializeToString()
