@@ -119,7 +119,7 @@ def check_cluster():
 
 def tell_progress():
     """A line now and then that says how far the study is."""
-    RunProgress(state_of_run, logger.info, Path(PLAN.results) / "provenance").start()
+    RunProgress(state_of_run, logger.info, PLAN.results).start()
 
 
 def state_of_run():

@@ -1,5 +1,6 @@
 """What several unit tests share."""
 
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty folder to work in, and logging as before: a job that runs in this process adds its handlers."""
+    monkeypatch.chdir(tmp_path)
+    handlers = logging.getLogger().handlers[:]
+    yield
+    logging.getLogger().handlers[:] = handlers
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +94,21 @@ def output_of(file: str, *arguments: object, before: Sequence[str] = ()) -> list
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+def same_again(run: Callable[..., tuple[bool, int]], output: str, whole: bytes) -> Callable[[Path], None]:
+    """What goes on where `run` was stopped, prints whether it made the same file `output`, and removes its folder. It raises
+    SystemExit where half of the file was under its name."""
+
+    def resumed(made: Path) -> None:
+        file = made / output
+        if file.exists() and file.read_bytes() != whole:
+            raise SystemExit(f"{made.name}: half a file under its name")
+        run(made)
+        print("same" if file.read_bytes() == whole else f"{made.name} differs")
+        shutil.rmtree(made)
+
+    return resumed
 
 
 def strike_everywhere(

@@ -1,6 +1,5 @@
 """The tree of what a number is made of, and the check of a whole folder of results."""
 
-import logging
 import shutil
 from pathlib import Path
 
@@ -33,13 +32,9 @@ from tests.unit.toy_study import (
 
 
 @pytest.fixture(autouse=True)
-def study(tmp_path, monkeypatch):
-    """A finished study in the current folder, and logging as before."""
-    monkeypatch.chdir(tmp_path)
-    handlers = logging.getLogger().handlers[:]
+def study(own_folder):
+    """A finished study in the current folder."""
     make_study()
-    yield
-    logging.getLogger().handlers[:] = handlers
 
 
 def flip(path: str) -> None:

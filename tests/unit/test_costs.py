@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,9 @@ from tests.unit.toy_study import FACES, RESULTS, RUNS, SCORES, make_study, run
 
 
 @pytest.fixture(autouse=True)
-def study(tmp_path, monkeypatch):
-    """A finished study in the current folder, and logging as before."""
-    monkeypatch.chdir(tmp_path)
-    handlers = logging.getLogger().handlers[:]
+def study(own_folder):
+    """A finished study in the current folder."""
     make_study()
-    yield
-    logging.getLogger().handlers[:] = handlers
 
 
 def record(rule: str, **values: object) -> None:

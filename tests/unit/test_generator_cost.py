@@ -5,9 +5,10 @@ import logging
 import pytest
 import torch
 
+from semihard.compute.progress import duration
 from semihard.errors import InputError
 from semihard.generator import cost as costs
-from semihard.generator.cost import COUNTED_BATCH, IN_FLIGHT, Cost, check_cost, duration, training_cost
+from semihard.generator.cost import COUNTED_BATCH, IN_FLIGHT, Cost, check_cost, training_cost
 from semihard.generator.methods.cemiface.settings import CemiFaceGenerator
 from semihard.generator.methods.dcface.settings import DCFaceGenerator
 from semihard.generator.methods.ddpm.settings import UnconditionalGenerator

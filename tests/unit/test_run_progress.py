@@ -52,14 +52,15 @@ def test_what_nothing_is_known_of_is_counted():
 
 
 def test_the_usual_time_is_the_mean_of_the_records(tmp_path):
+    (tmp_path / "provenance").mkdir()
     for name, record in (
         ("a", {"rule": "verify", "wall_s": 10}),
         ("b", {"rule": "verify", "wall_s": 20}),
         ("other", {"some": "file"}),
         ("not a record", [1]),
     ):
-        (tmp_path / f"{name}.json").write_text(json.dumps(record))
-    (tmp_path / "half.json").write_text('{"rule": "ver')
+        (tmp_path / f"provenance/{name}.json").write_text(json.dumps(record))
+    (tmp_path / "provenance/half.json").write_text('{"rule": "ver')
     assert run_progress.usual_seconds(tmp_path) == {"verify": 15}
     assert run_progress.usual_seconds(tmp_path / "nowhere") == {}
 

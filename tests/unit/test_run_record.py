@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
@@ -32,14 +31,7 @@ from tests.unit.toy_study import (
     write_text,
 )
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """An empty folder to work in, and logging as before."""
-    monkeypatch.chdir(tmp_path)
-    handlers = logging.getLogger().handlers[:]
-    yield tmp_path
-    logging.getLogger().handlers[:] = handlers
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def sha256(path: str) -> str:

@@ -1,14 +1,11 @@
 """What comes from elsewhere is data: nothing in it is run, it stays in its folder, and it is no larger than it says."""
 
 import ast
-import io
 import os
 import pickle
 import struct
 import subprocess
 import sys
-import tarfile
-import zipfile
 import zlib
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from semihard.storage.faceset import FaceSet, FaceSetWriter
 from semihard.storage.pixels import decode_image, encode_image
 from semihard.storage.provenance import Provenance
 from semihard.workflow import configuration
+from tests.unit.test_archive import pack
 from tests.unit.test_lmdb_faces import write_lmdb
 from tests.unit.toy_generator import toy_images
 
@@ -157,25 +155,11 @@ def everything(folder: Path) -> set[Path]:
     return set(folder.rglob("*"))
 
 
-def packed(path: Path, names: dict[str, bytes]) -> Path:
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path, "w") as file:
-            for name, blob in names.items():
-                file.writestr(name, blob)
-    else:
-        with tarfile.open(path, "w") as file:
-            for name, blob in names.items():
-                info = tarfile.TarInfo(name)
-                info.size = len(blob)
-                file.addfile(info, io.BytesIO(blob))
-    return path
-
-
 @pytest.mark.parametrize("kind", ["f.zip", "f.tar"])
 @pytest.mark.parametrize("name", ["../../x/0.png", "/x/0.png", "a/../../x/0.png", "..\\x\\0.png", "a\nb/0.png"])
 def test_an_archive_writes_nothing_but_the_face_set(tmp_path, kind, name):
     image = encode_image(toy_images(1)[0], "png")
-    path = packed(tmp_path / kind, {name: image, "b/0.png": image})
+    path = pack(tmp_path / kind, {name: image, "b/0.png": image})
     before = everything(tmp_path)
     settings = FolderFaces(source="folder", path=str(path), align="none")
     try:
@@ -219,7 +203,7 @@ def in_a_folder(folder: Path, blob: bytes) -> FolderFaces:
 
 
 def in_a_zip(folder: Path, blob: bytes) -> FolderFaces:
-    path = packed(folder / "photos.zip", {"a/0.png": blob, "b/0.png": blob})
+    path = pack(folder / "photos.zip", {"a/0.png": blob, "b/0.png": blob})
     return FolderFaces(source="folder", path=str(path), align="none")
 
 

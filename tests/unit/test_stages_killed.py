@@ -5,13 +5,12 @@ way: before or after a photograph is read, a block of the network, a write, a re
 """
 
 import functools
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.unit.killing import attempt, output_of, strike_everywhere
+from tests.unit.killing import attempt, output_of, same_again, strike_everywhere
 
 MOMENTS = 20
 LIMITS = (0.3, 0.6, 0.99)  # of the output's size
@@ -34,17 +33,8 @@ def main(folder: Path, name: str) -> None:
 
     _, steps = run(folder / "whole")
     whole = (folder / "whole" / stage.output).read_bytes()
-
-    def resumed(made: Path) -> None:
-        output = made / stage.output
-        if output.exists() and output.read_bytes() != whole:
-            raise SystemExit(f"{made.name}: half a file under its name")
-        run(made)
-        print("same" if output.read_bytes() == whole else f"{made.name} differs")
-        shutil.rmtree(made)
-
     limits = {share: int(share * len(whole)) for share in LIMITS}
-    strike_everywhere(run, resumed, folder, steps, MOMENTS, limits)
+    strike_everywhere(run, same_again(run, stage.output, whole), folder, steps, MOMENTS, limits)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.workflow.conftest import ROOT, Project, copy_project
-from tests.workflow.test_user_errors import FACES, STUDY, photograph
+from tests.workflow.conftest import ROOT, Project
+from tests.workflow.test_user_errors import FACES, STUDY, of_three_people
 
 SUBSET = "results/own/facesets/few.h5"
 
@@ -15,15 +15,8 @@ SUBSET = "results/own/facesets/few.h5"
 @pytest.fixture
 def project(tmp_path, warm) -> Project:
     """Three people with two photographs each, and a subset of their face set."""
-    project = copy_project(tmp_path, warm)
     facesets = STUDY["facesets"] | {"few": {"source": "subset", "of": "real", "identities": 2, "per_identity": 2}}
-    project.configure(STUDY | {"facesets": facesets})
-    (tmp_path / "iresnet18.pt").touch()
-    for identity in range(3):
-        (tmp_path / "photos" / f"p{identity}").mkdir(parents=True)
-        for number in range(2):
-            photograph(project, identity, number, 40 * identity + number)
-    return project
+    return of_three_people(tmp_path, warm, STUDY | {"facesets": facesets})
 
 
 def test_a_damaged_artifact_is_made_again(project):

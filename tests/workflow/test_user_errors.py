@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,11 +25,16 @@ FACES = "results/own/facesets/real.h5"
 @pytest.fixture
 def project(tmp_path, warm) -> Project:
     """A study of the user's own folder, three people with two photographs each."""
-    project = copy_project(tmp_path, warm)
-    project.configure(STUDY)
-    (tmp_path / "iresnet18.pt").touch()
+    return of_three_people(tmp_path, warm, STUDY)
+
+
+def of_three_people(folder: Path, python: Path, study: dict) -> Project:
+    """The project with this study and the files that STUDY names."""
+    project = copy_project(folder, python)
+    project.configure(study)
+    (folder / "iresnet18.pt").touch()
     for identity in range(3):
-        (tmp_path / "photos" / f"p{identity}").mkdir(parents=True)
+        (folder / "photos" / f"p{identity}").mkdir(parents=True)
         for number in range(2):
             photograph(project, identity, number, 40 * identity + number)
     return project

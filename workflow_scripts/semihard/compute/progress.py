@@ -52,3 +52,10 @@ def progress(what: str, total: int, unit: str, initial: int = 0) -> Iterator[Adv
 
         yield advance
     log.info("%s: %d %s in %.1f s", what, done, unit, time.monotonic() - start)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

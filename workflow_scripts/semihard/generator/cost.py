@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from semihard.compute.device import dtype_of
+from semihard.compute.progress import duration
 from semihard.errors import InputError
 from semihard.generator.method import method_named
 from semihard.generator.model_file import GeneratorSpec
@@ -127,10 +128,3 @@ def matmul_speed(device: torch.device, precision: str) -> float:
         (a @ a)[0, 0].item()
         calls += 1
     return 2 * n**3 * calls / (time.perf_counter() - start)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from semihard.compute.progress import duration
+from semihard.storage.run_records import record_files
+
 SECONDS_BETWEEN_LINES = 60.0
 MOST_NAMED = 15  # failed jobs that are told one by one
 LEFT = re.compile(r"\d\d:\d\d:\d\d .*: (\d+) of (\d+) .*, (\d+) s left")
@@ -44,10 +47,10 @@ def job_of(job) -> Job:
     return Job(job.rule.name, wildcards, Path(str(job.log[0])) if job.log else None)
 
 
-def usual_seconds(records: Path) -> dict[str, float]:
+def usual_seconds(results: Path | str) -> dict[str, float]:
     """Mean wall time of each rule's jobs, by the run records that jobs leave."""
     times: dict[str, list[float]] = {}
-    for path in records.rglob("*.json"):
+    for path in record_files(results):
         try:
             record = json.loads(path.read_bytes())
             times.setdefault(record["rule"], []).append(float(record["wall_s"]))
@@ -90,27 +93,20 @@ def line_of(state: State, seconds: float, unknown: int) -> str:
     """The line."""
     total = state.done + len(state.running) + len(state.waiting)
     longest = ", ".join(job.name for job in state.running[:2]) + (", …" if len(state.running) > 2 else "")
-    left = f"about {words(seconds)} left" if seconds else "time left not known"
+    left = f"about {duration(seconds)} left" if seconds else "time left not known"
     besides = f", without {unknown} job(s) of unknown length" if seconds and unknown else ""
     return f"study: {state.done} of {total} jobs done, running {longest or 'none'}; {left}{besides}"
-
-
-def words(seconds: float) -> str:
-    """A duration for people."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 class RunProgress(threading.Thread):
     """Prints the line while the run goes on. Ends with the process.
 
-    look: the jobs of the run now; say: prints a line; records: the folder of run records, of earlier runs too.
+    look: the jobs of the run now; say: prints a line; results: the folder with the run records, of earlier runs too.
     """
 
-    def __init__(self, look: Callable[[], State], say: Callable[[str], None], records: Path):
+    def __init__(self, look: Callable[[], State], say: Callable[[str], None], results: Path | str):
         super().__init__(daemon=True)
-        self._look, self._say, self._records = look, say, records
+        self._look, self._say, self._results = look, say, results
         self._since: dict[Job, float] = {}
 
     def run(self) -> None:
@@ -125,7 +121,7 @@ class RunProgress(threading.Thread):
         self._since = {job: self._since.get(job, now) for job in state.running}
         if state.running:
             ran = {job: now - since for job, since in self._since.items()}
-            seconds, unknown = time_left(state, usual_seconds(self._records), ran, len(state.running))
+            seconds, unknown = time_left(state, usual_seconds(self._results), ran, len(state.running))
             self._say(line_of(state, seconds, unknown))
 
 
