@@ -192,6 +192,11 @@ class Cluster:
         """The first running job of a rule."""
         return next((job for job in self.jobs() if job[1] == "RUNNING" and job[3].startswith(f"rule_{rule}")), None)
 
+    def script_of(self, rule: str) -> int:
+        """The process that runs the script of a rule's first running job."""
+        name = f".{rule}.py\0".encode()  # Snakemake runs a copy of the script, with more before its name
+        return next(pid for pid in processes_of(self.running(rule)[0]) if command_of(pid).endswith(name))
+
     def _idle(self) -> bool:
         return self.run("sinfo", "--noheader", "-N", "-p", "gpu", "-o", "%T").split() == ["idle"] * len(NODES)
 
@@ -263,6 +268,14 @@ def exists(pid: int) -> bool:
 def is_alive(pid_file: Path) -> bool:
     """True while the process of a pid file runs."""
     return pid_file.exists() and bool(text := pid_file.read_text().strip()) and exists(int(text))
+
+
+def command_of(pid: int) -> bytes:
+    """The command line of a process, b"" where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def kill(pid: int, number: int) -> None:

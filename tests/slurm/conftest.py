@@ -1,6 +1,5 @@
 """One SLURM for all tests here, and folders with the project to run on it."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -90,18 +89,13 @@ def project(trained: Project, tmp_path: Path, cluster: Cluster) -> Project:
     return copy
 
 
-def under_way(project: Project) -> bool:
-    """True when the training has made steps: its log says how many it is going to make, and a while has passed."""
-    log = project.folder / LOG
-    return log.exists() and re.search(r"decoded once", log.read_text(encoding="utf-8")) is not None
-
-
 def wait_until_under_way(project: Project, run: Run) -> None:
-    """Until the training makes steps. Fails where Snakemake ends before."""
+    """Until the training makes steps, and saves when it is asked to stop. Fails where Snakemake ends before."""
+    log = project.folder / LOG
 
     def reached() -> bool:
         assert run.process.poll() is None, run.said()[-6000:]
-        return under_way(project)
+        return log.exists() and "beginning at step" in log.read_text(encoding="utf-8")
 
     wait_for(reached, "training under way")
 

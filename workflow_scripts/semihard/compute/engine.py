@@ -113,7 +113,6 @@ def train(
                 f"{what}: the checkpoint is of another network or optimizer, so it cannot be gone on with; set the "
                 f"configuration back, or start over with: rm -rf {shlex.quote(str(resume.directory))}"
             ) from None
-        log.info("%s: going on from step %d of %d", what, start, steps)
         if is_first_process() and history:
             for row in history:
                 see_window(row)
@@ -153,6 +152,7 @@ def train(
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         last = time.monotonic()
+        log.info("%s: %s step %d of %d", what, "going on from" if start else "beginning at", start, steps)
         batch = len(batch_of(start)) if start < steps else 0
         said = words(history[-1]) if history else ""
         with progress(what, steps * batch, "images", start * batch) as advance:
