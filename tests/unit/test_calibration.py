@@ -144,6 +144,27 @@ def test_the_same_inputs_give_the_same_bytes_and_another_embedder_adds_its_own_m
     assert np.array_equal(alone["images"], both["images"])
 
 
+@pytest.mark.parametrize("value", [1, 9, 21])
+def test_interrupted_it_goes_on_with_the_value_under_way(inputs, tmp_path, monkeypatch, value):
+    drawn = []
+
+    def counted(*given):
+        drawn.append(1)
+        if len(drawn) == value:
+            raise KeyboardInterrupt
+        return denoise(*given)
+
+    monkeypatch.setattr(calibration, "denoise", counted)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(inputs, tmp_path / "c.h5", {"casia": inputs["other"]})
+    assert not (tmp_path / "c.h5").exists()
+    calibrate(inputs, tmp_path / "c.h5", {"casia": inputs["other"]})
+    assert len(drawn) == 21 + 1
+    calibrate(inputs, tmp_path / "whole.h5", {"casia": inputs["other"]})
+    assert (tmp_path / "c.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+    assert not list(tmp_path.glob("*.resume"))
+
+
 def naive_r(x: list[float], y: list[float]) -> float:
     return stats.pearsonr(np.asarray(x, np.float64), np.asarray(y, np.float64)).statistic
 

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from semihard.audit import learning_curve
 from semihard.audit.fidelity import draw, halves
 from semihard.audit.learning_curve import measure_learning
 from semihard.audit.settings import FidelityAudit
@@ -240,3 +241,27 @@ def test_the_picture_of_fidelity_shows_every_number_and_says_what_is_missing(tmp
     assert len(table) == 20 and table.loc[("a", "embedding", "frechet_distance"), "value"] == 0.5
     assert table.loc[("b", "inception", "coverage"), "null"] == 0.4
     assert (tmp_path / "f.svg").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("method", ["cemiface", "ddpm"])
+def test_interrupted_it_goes_on_with_the_epoch_under_way(inputs, tmp_path, monkeypatch, method):
+    settings = entry() if method == "cemiface" else UnconditionalGenerator(method="ddpm", **SMALL)
+    settings = settings.model_copy(update={"epochs": 3, "keep_every": 1})
+    _, _, epochs = train(settings, inputs, tmp_path / "trained")
+    whole = curve(settings, inputs, epochs, tmp_path / "whole.h5")
+    loaded = []
+
+    def counted(path, device):
+        loaded.append(path.stem)
+        if loaded == ["epoch0001", "epoch0002"]:
+            raise KeyboardInterrupt
+        return load_generator(path, device)
+
+    monkeypatch.setattr(learning_curve, "load_generator", counted)
+    with pytest.raises(KeyboardInterrupt):
+        curve(settings, inputs, epochs, tmp_path / "c.h5")
+    again = curve(settings, inputs, epochs, tmp_path / "c.h5")
+    assert loaded == ["epoch0001", "epoch0002", "epoch0002", "epoch0003"] and len(whole["epoch"]) == 3
+    assert all(np.array_equal(again[name], whole[name], equal_nan=again[name].dtype.kind == "f") for name in whole)
+    assert (tmp_path / "c.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+    assert not list(tmp_path.glob("*.resume"))

@@ -29,10 +29,11 @@ class Project:
         assert not check or started.returncode == 0, out[-8000:]
         return out
 
-    def start(self, *arguments: str) -> subprocess.Popen:
-        """Start Snakemake in the copy."""
+    def start(self, *arguments: str, **how: object) -> subprocess.Popen:
+        """Start Snakemake in the copy; how: more for Popen."""
         command = [self.python, ROOT / "tests/run_snakemake.py", self.python, "--max-threads", "1", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=self.folder, **pipes, **how)
 
     def would_run(self, *arguments: str) -> dict[str, int]:
         """Rule → number of jobs that a run would start now."""

@@ -61,6 +61,30 @@ def test_an_input_from_the_future(project):
     assert project.would_run(SUBSET) == {}
 
 
+LATE = """
+import subprocess
+
+file = snakemake.output[0]
+subprocess.Popen(["sh", "-c", f"mv {file} {file}.late; touch gone; sleep 3; mv {file}.late {file}"], start_new_session=True)
+subprocess.run(["sh", "-c", "until test -e gone; do sleep 0.1; done; rm gone"], check=True)
+"""
+
+
+def test_an_output_that_appears_late(project):
+    """As on a file system over a network: the other host sees the new file only after a while."""
+    script = project.folder / "workflow_scripts/subset_faces.py"
+    script.write_text(script.read_text(encoding="utf-8") + LATE, encoding="utf-8")
+    patient = ("--cores", "1", "--latency-wait", "30", SUBSET)
+    project.snakemake(*patient)
+    whole = (project.folder / SUBSET).read_bytes()
+    (project.folder / SUBSET).unlink()
+    out = project.snakemake("--cores", "1", "--latency-wait", "1", SUBSET, check=False)
+    assert "--latency-wait" in out and SUBSET in out, out
+    time.sleep(3)
+    project.snakemake(*patient)
+    assert (project.folder / SUBSET).read_bytes() == whole and project.would_run(SUBSET) == {}
+
+
 def test_every_row_of_the_page_has_its_test():
     page = (ROOT / "docs/faults.md").read_text(encoding="utf-8")
     rows = page.split("| of a whole run | what happens | test |\n|---|---|---|\n")[1].split("\n\n")[0].splitlines()

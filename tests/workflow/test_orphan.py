@@ -1,15 +1,17 @@
-"""Snakemake is killed and its training is not: neither its checkpoint nor its model is lost, whatever the next runs do."""
+"""Snakemake is killed, or told to stop twice: neither checkpoint nor model of its training is lost, whatever the next runs do."""
 
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import copy_project
+from tests.workflow.conftest import Project, copy_project
 
 STUDY = {
     "results": "results/own",
@@ -33,26 +35,58 @@ MODEL = str(FOLDER / "model.safetensors")
 LOG = "results/own/logs/train_recognizer/tiny/real/seed0.log"
 
 
-def test_snakemake_is_killed_and_its_training_is_not(tmp_path):
+@dataclass
+class Training:
+    """A training in a copy of the project; undisturbed: the files it makes when nobody stops it, in `folder`."""
+
+    project: Project
+    undisturbed: dict[str, bytes]
+
+    @property
+    def folder(self) -> Path:
+        return self.project.folder / FOLDER
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.project.folder / f"{MODEL}.resume"
+
+    def begin(self, **how: object) -> tuple[subprocess.Popen, int]:
+        """Snakemake and the process of the training, which makes steps."""
+        for path in self.undisturbed:
+            (self.folder / path).unlink(missing_ok=True)
+        log, lock = self.project.folder / LOG, self.checkpoint.with_suffix(".resume.lock")
+        log.unlink(missing_ok=True)
+        snakemake = self.project.start("--cores", "1", MODEL, **how)
+        waited(lambda: log.exists() and "beginning at step" in log.read_text(encoding="utf-8"))
+        return snakemake, int(lock.read_text(encoding="utf-8").split()[0])
+
+    def check_goes_on(self, process: int) -> None:
+        """Once the process has ended, there is a checkpoint; the next run goes on there and makes the same files."""
+        waited(lambda: not Path(f"/proc/{process}").exists())
+        assert (self.checkpoint / "state.pt").exists() and not (self.folder / "model.safetensors").exists()
+        self.project.snakemake("--cores", "1", MODEL)
+        said = (self.project.folder / LOG).read_text(encoding="utf-8")
+        assert re.search(r"going on from step \d+ of 900", said), said
+        assert files_of(self.folder) == self.undisturbed
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory) -> Training:
+    project = copy_project(tmp_path_factory.mktemp("training"))
+    project.configure(STUDY)
+    (project.folder / "iresnet18.pt").touch()
+    project.snakemake("--cores", "1", MODEL)
+    made = files_of(project.folder / FOLDER)
+    assert set(made) == {"model.safetensors", "history.h5"} | {f"epochs/epoch{n:04}.safetensors" for n in (75, 150)}
+    return Training(project, made)
+
+
+def test_snakemake_is_killed_and_its_training_is_not(training):
     """The training is held up while a second run finds the folder locked: it is refused, and nothing is lost by what
     Snakemake removes. Let go, the training finds that nobody waits for it, saves and stops; a third run ends it."""
-    project = copy_project(tmp_path)
-    project.configure(STUDY)
-    (tmp_path / "iresnet18.pt").touch()
-    folder, lock = tmp_path / FOLDER, tmp_path / f"{MODEL}.resume.lock"
-    project.snakemake("--cores", "1", MODEL)
-    undisturbed = files_of(folder)
-    assert set(undisturbed) == {"model.safetensors", "history.h5"} | {
-        f"epochs/epoch{n:04}.safetensors" for n in (75, 150)
-    }
-    for path in undisturbed:
-        (folder / path).unlink()
-
-    first = project.start("--cores", "1", MODEL)
-    waited(lambda: lock.exists() and (tmp_path / f"{MODEL}.resume/key").exists())
-    time.sleep(1.5)
-    training = int(lock.read_text(encoding="utf-8").split()[0])
-    os.kill(training, signal.SIGSTOP)
+    project = training.project
+    first, process = training.begin()
+    os.kill(process, signal.SIGSTOP)
     try:
         first.kill()
         first.wait()
@@ -63,17 +97,23 @@ def test_snakemake_is_killed_and_its_training_is_not(tmp_path):
         refused = project.snakemake("--cores", "1", MODEL, check=False)
         sentences = [line for line in refused.splitlines() if "train_recognizer: " in line]
         assert re.search(
-            rf"model\.safetensors\.resume: process {training} on \S+ is at work in it; wait until", sentences[0]
+            rf"model\.safetensors\.resume: process {process} on \S+ is at work in it; wait until", sentences[0]
         )
-        assert "Traceback" not in refused and (tmp_path / f"{MODEL}.resume/key").exists()
+        assert "Traceback" not in refused and (training.checkpoint / "key").exists()
     finally:
-        os.kill(training, signal.SIGCONT)
-    waited(lambda: not Path(f"/proc/{training}").exists())
-    assert (tmp_path / f"{MODEL}.resume/state.pt").exists() and not (folder / "model.safetensors").exists()
+        os.kill(process, signal.SIGCONT)
+    training.check_goes_on(process)
 
-    project.snakemake("--cores", "1", MODEL)
-    assert re.search(r"going on from step \d+ of 900", (tmp_path / LOG).read_text(encoding="utf-8"))
-    assert files_of(folder) == undisturbed
+
+def test_ctrl_c_twice(training):
+    """As a terminal sends it: to Snakemake, the shells and the training at once, and again while they are ending."""
+    snakemake, process = training.begin(start_new_session=True)
+    for _ in range(2):
+        os.killpg(snakemake.pid, signal.SIGINT)
+        time.sleep(0.3)
+    said, _ = snakemake.communicate()
+    assert snakemake.returncode, said
+    training.check_goes_on(process)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from semihard.compute.tensors import resize
 from semihard.errors import InputError
 from semihard.generator.calibration import SAMPLER, STEPS, drawn_at
 from semihard.generator.method import Method, TrainingImages, method_named
-from semihard.generator.model_file import GeneratorSpec, load_generator
+from semihard.generator.model_file import GeneratorSpec, load_generator, read_generator
 from semihard.generator.network import Denoiser
 from semihard.generator.samplers import denoise, draw_noise
 from semihard.generator.settings import Diffusion
@@ -25,6 +25,7 @@ from semihard.similarity.embedders import Embedder, load_embedder
 from semihard.similarity.embedding_pairs import identity_of_each, unit_embeddings
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
+from semihard.storage.checkpoint import Resume
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 
@@ -54,6 +55,7 @@ def measure_learning(
     many as of one half of the set, at most 1,000, conditioned as in training on images of that half, each with one
     similarity m and one noise of its own, in 10 steps of DPM-Solver++; the first 16 of these images are also asked for at
     every value of m.
+    Interrupted, the next call goes on with the epoch that was under way.
     Epochs that `settings` ask for and the folder lacks are named in the log and left out. Raises InputError where none
     is left.
     """
@@ -78,9 +80,13 @@ def measure_learning(
     judge = load_embedder(model_path, device)
     guide = load_embedder(guide_path, device) if guide_path else None
     method = method_named(settings.method)
-    values, sheet, achieved = [], [], []
-    with progress("draw", len(networks) * count, "images") as advance:
-        for path in networks.values():
+    inputs = [faces_path, embeddings_path, model_path, *([guide_path] if guide_path else []), *networks.values()]
+    resume = Resume(output, provenance, inputs)
+    done = resume.load() or {"value": [], "similarity": [], "faces": []}
+    paths = list(networks.values())
+    left = paths[len(done["value"]) :]
+    with progress("draw", len(paths) * count, "images", (len(paths) - len(left)) * count) as advance:
+        for path in left:
             network, spec = load_generator(path, device)
             parts = []
             for chosen in np.split(np.arange(count), range(BATCH, count, BATCH)):
@@ -91,23 +97,31 @@ def measure_learning(
                     predict = method.condition_training_images(training_images, network, spec, guide)
                     images = denoise(predict, spec, noise, SAMPLER, min(STEPS, spec.timesteps))
                     parts.append(nn.functional.normalize(judge.embed(images)).cpu())
-                    if len(parts) == 1 and not settings.takes_similarity:
-                        sheet.append(images[:ROWS])
+                    if len(parts) == 1:
+                        shown = images
                 advance(len(chosen))
             if settings.takes_similarity:
                 pixels = pixels_of(faces, rows[:INQUIRIES], spec).to(device)
-                m_values, similarity, images = over_similarity(settings, method, network, spec, guide, pixels)
-                achieved.append(similarity)
-                sheet.append(images[:ROWS])
-            values.append(compare(unit[others], torch.cat(parts).double(), audit.nearest, path.stem))
+                similarity, shown = over_similarity(settings, method, network, spec, guide, pixels)
+                done["similarity"].append(similarity)
+            done["faces"].append(shown[:ROWS].cpu())
+            measured = compare(unit[others], torch.cat(parts).double(), audit.nearest, path.stem)
+            done["value"].append(list(map(float, measured)))
+            resume.save(done)
     epochs = np.array(list(networks))
     seen = np.round(epochs * len(faces)).astype(np.int64)
-    data = {"epoch": epochs, "images": seen, "name": list(MEASURES), "value": np.array(values), "null": np.array(null)}
-    asked = (m_values, np.stack(achieved)) if achieved else (np.empty(0), np.empty((len(epochs), 0, 0)))
-    data |= dict(zip(("m", "similarity"), asked, strict=True)) | {"faces": np.stack([pictures(one) for one in sheet])}
+    value = np.array(done["value"])
+    data = {"epoch": epochs, "images": seen, "name": list(MEASURES), "value": value, "null": np.array(null)}
+    _, spec, _ = read_generator(paths[-1])
+    asked = (np.empty(0), np.empty((len(epochs), 0, 0)))
+    if settings.takes_similarity:
+        asked = (method.similarities(spec, VALUES), torch.stack(done["similarity"]).numpy())
+    data |= dict(zip(("m", "similarity"), asked, strict=True))
+    data["faces"] = np.stack([pictures(drawn) for drawn in done["faces"]])
     conditions = pictures(pixels_of(faces, rows[:ROWS], spec))
     data["condition_faces"] = conditions if settings.conditioned_on != "nothing" else conditions[:0]
     write_artifact(output, schemas.LEARNING, data, provenance, {"count": count, "faces": faces.path.stem})
+    resume.discard()
 
 
 def pixels_of(faces: FaceSet, rows: np.ndarray, spec: GeneratorSpec) -> torch.Tensor:
@@ -127,8 +141,8 @@ def over_similarity(
     spec: GeneratorSpec,
     guide: Embedder,
     pixels: torch.Tensor,
-) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
-    """Values of m `[M]`; the cosines achieved for them, float32 `[M, n]`, to images uint8 `[n, 3, s, s]` by the embedder of
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The cosines achieved for each value of m, float32 `[M, n]` on the CPU, to images uint8 `[n, 3, s, s]` by the embedder of
     the loss, from one noise for each image; and what is drawn at the middle value, uint8 `[n, 3, s, s]`."""
     m_values, number = method.similarities(spec, VALUES), np.arange(len(pixels))
     noise = draw_noise(settings.seed, number, np.zeros_like(number), spec.image_size).to(pixels.device)
@@ -137,5 +151,5 @@ def over_similarity(
         identity = nn.functional.normalize(guide.embed(pixels))
         for images in drawn_at(m_values, method, network, spec, identity, noise, settings.precision):
             drawn.append(images)
-            cosines.append(nn.functional.cosine_similarity(guide.embed(images), identity).cpu().numpy())
-    return m_values, np.stack(cosines), drawn[len(m_values) // 2]
+            cosines.append(nn.functional.cosine_similarity(guide.embed(images), identity).cpu())
+    return torch.stack(cosines), drawn[len(m_values) // 2]

@@ -23,6 +23,7 @@ from semihard.generator.settings import Diffusion
 from semihard.similarity.embedders import load_embedder
 from semihard.storage import schemas
 from semihard.storage.artifacts import write_artifact
+from semihard.storage.checkpoint import Resume
 from semihard.storage.faceset import FaceSet
 from semihard.storage.provenance import Provenance
 
@@ -50,6 +51,7 @@ def calibrate_similarity(
     An image's noise is a function of (seed, inquiry, k) and the same at every m, so that m alone moves it. Similarity is
     measured by the embedder of the loss, called "loss", and by `other_models`, name → model file; to each its own
     embedding of the inquiry, for the others from the inquiry image as stored. Statistics are those of `statistics`.
+    Interrupted, the next call goes on with the value of m that was under way.
     Raises InputError where the generator's method takes no similarity, or generator, embedder and embeddings do
     not belong together.
     """
@@ -79,26 +81,36 @@ def calibrate_similarity(
     inquiry, k = np.repeat(chosen, PER_INQUIRY), np.tile(np.arange(PER_INQUIRY), len(chosen))
     noise = draw_noise(settings.seed, inquiry, k, spec.image_size).to(device)
 
-    m_values, cosines, ladder = method.similarities(spec, VALUES), [], []
-    with progress("calibrate", len(m_values), "values of m") as advance, torch.inference_mode():
-        for images in drawn_at(m_values, method, network, spec, C_id[LOSS], noise, settings.precision):
+    m_values = method.similarities(spec, VALUES)
+    inputs = [generator_path, embedder_model_path, faces_path, embeddings_path, *other_models.values()]
+    resume = Resume(output, provenance, inputs)
+    done = resume.load() or {"cosines": [], "ladder": []}
+    left = m_values[len(done["cosines"]) :]
+    with (
+        progress("calibrate", len(m_values), "values of m", len(m_values) - len(left)) as advance,
+        torch.inference_mode(),
+    ):
+        for images in drawn_at(left, method, network, spec, C_id[LOSS], noise, settings.precision):
             measured = [
                 nn.functional.cosine_similarity(embedder.embed(images), C_id[name])
                 for name, embedder in embedders.items()
             ]
-            cosines.append(torch.stack(measured).cpu().numpy())
-            ladder.append(images[::PER_INQUIRY][:LADDER_ROWS].permute(0, 2, 3, 1).cpu().numpy())
+            done["cosines"].append(torch.stack(measured).cpu())
+            done["ladder"].append(images[::PER_INQUIRY][:LADDER_ROWS].permute(0, 2, 3, 1).cpu())
+            resume.save(done)
             advance(1)
-    similarity = np.stack(cosines, 1).reshape(len(embedders), len(m_values), len(chosen), PER_INQUIRY)
+    cosines, ladder = (torch.stack(done[name], at).numpy() for name, at in (("cosines", 1), ("ladder", 0)))
+    similarity = cosines.reshape(len(embedders), len(m_values), len(chosen), PER_INQUIRY)
     data = {
         "m": m_values,
         "embedder": list(embedders),
         "similarity": similarity,
         **statistics(m_values, similarity),
-        "images": np.stack(ladder),
+        "images": ladder,
         "inquiry_images": read_inquiry_images(faces, chosen[:LADDER_ROWS], spec.image_size),
     }
     write_artifact(output, schemas.CALIBRATION, data, provenance)
+    resume.discard()
 
 
 def drawn_at(

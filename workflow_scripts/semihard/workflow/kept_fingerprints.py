@@ -3,10 +3,13 @@
 A start needs some sixty of them, two thirds of the time until the plan stands; on a cluster every job is a start.
 """
 
+import atexit
 import contextlib
+import gc
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from semihard.storage.atomic import atomic_path
@@ -16,7 +19,8 @@ from semihard.workflow.fingerprint import SCRIPTS, fingerprint
 class KeptFingerprints:
     """What `fingerprint` gives, called as it is; each is computed once and kept in a JSON file.
 
-    path: the file, made anew where it is of other code or cannot be read; where it cannot be written, nothing is kept.
+    path: the file, written once, when the process ends, and made anew where it is of other code or cannot be read; where
+    it cannot be written, nothing is kept.
     """
 
     def __init__(self, path: Path, scripts: Path = SCRIPTS):
@@ -27,6 +31,7 @@ class KeptFingerprints:
             digest.update(f"\0{file.relative_to(scripts)}\0".encode() + file.read_bytes())
         self.code = digest.hexdigest()
         self._kept: dict[str, str] = {}
+        self._waits = False
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
             found = json.loads(path.read_text(encoding="utf-8"))
             if found["code"] == self.code:
@@ -36,11 +41,17 @@ class KeptFingerprints:
         """The fingerprint of a script and of what it finds by name. Raises InputError as `fingerprint` does."""
         key = " ".join((script, *entries))
         if key not in self._kept:
-            self._kept[key] = fingerprint(script, *entries, scripts=self.scripts)
-            self._keep()
+            with no_collection():
+                self._kept[key] = fingerprint(script, *entries, scripts=self.scripts)
+            if not self._waits:
+                atexit.register(self.keep)
+                self._waits = True
         return self._kept[key]
 
-    def _keep(self) -> None:
+    def keep(self) -> None:
+        """Write the file, at the end of the process, which is then not to look for garbage among a million nodes, several
+        times."""
+        gc.freeze()
         if self._modification_times() != self._times:
             return  # edited since it was read: of which code this fingerprint is, nobody knows
         with contextlib.suppress(OSError), atomic_path(self.path) as temporary:
@@ -48,3 +59,15 @@ class KeptFingerprints:
 
     def _modification_times(self) -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in sorted(self.scripts.rglob("*.py"))}
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Without looking for garbage: the nodes of syntax trees that are made here stay, and each look walks over all of them."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from semihard.errors import InputError
 from semihard.settings.registry import parse
-from semihard.workflow.purity import has_effect, is_text
+from semihard.workflow.purity import has_effect, is_text, nodes_of
 from semihard.workflow.stripped_code import Stripper, plain
 
 PACKAGE = Path(__file__).parents[1].name
@@ -77,7 +77,7 @@ class Module:
         self.foreign: dict[str, list[ast.stmt]] = {}
         self.modules: set[str] = set()
         read: set[str] = set()
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._note_import(node, path)
             elif isinstance(node, ast.Name):
@@ -227,18 +227,14 @@ class Module:
 def named(statements: Iterable[ast.AST]) -> list[tuple[str, str | None]]:
     """The names that are read, each with the attribute that is taken of it, or None."""
     names: set[tuple[str, str | None]] = set()
-
-    def look(node: ast.AST) -> None:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            names.add((node.value.id, node.attr))
-        elif isinstance(node, ast.Name):
-            names.add((node.id, None))
-        else:
-            for child in ast.iter_child_nodes(node):
-                look(child)
-
+    owners: set[ast.AST] = set()  # names that are read only for an attribute
     for statement in statements:
-        look(statement)
+        for node in nodes_of(statement):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                names.add((node.value.id, node.attr))
+                owners.add(node.value)
+            elif isinstance(node, ast.Name) and node not in owners:
+                names.add((node.id, None))
     return sorted(names, key=str)
 
 
@@ -267,6 +263,7 @@ def own(module: str) -> bool:
     return module.split(".")[0] == PACKAGE
 
 
+@cache
 def neutral(module: str) -> bool:
     """True for a module that cannot change a result."""
     return any(module == name or module.startswith(f"{name}.") for name in RESULT_NEUTRAL)
