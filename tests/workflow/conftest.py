@@ -78,9 +78,8 @@ def give_make(project: Project) -> None:
     (project.folder / ".venv/run.stamp").touch()
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory, warm) -> Project:
-    """A small study, run to its end: every kind of stage on real pixels, the embedder a file of pretrained weights."""
+def small_study(folder: Path, python: Path = Path(sys.executable)) -> Project:
+    """A small study with every kind of stage on real pixels, the embedder a file of pretrained weights; nothing of it made."""
     import numpy as np
     import torch
 
@@ -88,14 +87,19 @@ def finished(tmp_path_factory, warm) -> Project:
     from semihard.sources.rendered.stream import rendered_faces
     from tests.unit.ijb_folder import IDENTITIES, PER_IDENTITY, write_ijb
 
-    project = copy_project(tmp_path_factory.mktemp("finished"), warm)
+    project = copy_project(folder, python)
     torch.manual_seed(0)
-    backbone = build_backbone("mobilefacenet", (112, 112), 512)
-    torch.save(backbone.state_dict(), project.folder / "weights.pt")
-    write_ijb(
-        project.folder / "ijbc", np.concatenate([batch.images for batch in rendered_faces(IDENTITIES, PER_IDENTITY, 0)])
-    )
+    torch.save(build_backbone("mobilefacenet", (112, 112), 512).state_dict(), folder / "weights.pt")
+    faces = np.concatenate([batch.images for batch in rendered_faces(IDENTITIES, PER_IDENTITY, 0)])
+    write_ijb(folder / "ijbc", faces)
     project.configure(SMALL)
+    return project
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, warm) -> Project:
+    """A small study, run to its end."""
+    project = small_study(tmp_path_factory.mktemp("finished"), warm)
     project.snakemake("--cores", "2")
     return project
 
