@@ -21,12 +21,16 @@ ul, ol { padding-left: 1.3rem }
 h1, h2, h3, p, li, summary, code { overflow-wrap: anywhere }
 code { font-size: .92em }
 img { max-width: 100%; height: auto; display: block }
-.box { overflow-x: auto; margin: .5rem 0 }
+.box { overflow-x: auto; margin: .5rem 0; background:  /* a shadow where there is more to the right */
+  linear-gradient(to left, #fff 50%, #fff0) right / 3rem 100% no-repeat local,
+  linear-gradient(to left, #0003, #0000) right / .7rem 100% no-repeat scroll }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
 td, th { padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e4e4e4 }
 tbody th { font-weight: 400; white-space: nowrap }
-tbody th.long { min-width: 13rem; white-space: normal }
-td.n, th.n { text-align: right; white-space: nowrap }
+tbody th.long { min-width: min(13rem, 38vw); white-space: normal }
+th[scope=col] { vertical-align: bottom }
+td.n, th.n { text-align: right }
+td.n { white-space: nowrap }
 .grey { color: #595959 }
 @media print {
   main { max-width: none }
