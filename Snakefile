@@ -45,6 +45,7 @@ localrules:
 
 
 onstart:
+    FINGERPRINTS.keep()  # each job is a start of Snakemake, which finds them
     check_cluster()
     tell_progress()
 

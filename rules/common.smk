@@ -58,7 +58,8 @@ try:
 
     for path in workflow.configfiles:
         read_yaml(path)  # for the sake of its checks: Snakemake's own reader lets a second entry of one name win
-    PLAN = Plan(config, KeptFingerprints(Path(".snakemake/semihard/fingerprints.json")))
+    FINGERPRINTS = KeptFingerprints(Path(".snakemake/semihard/fingerprints.json"))
+    PLAN = Plan(config, FINGERPRINTS)
     left_out = leave_out_absent_benchmarks(PLAN)
     if workflow.is_main_process:
         for line in [*left_out, *remarks(PLAN.config, PLAN.needed)]:

@@ -200,11 +200,15 @@ class Cluster:
     def _idle(self) -> bool:
         return self.run("sinfo", "--noheader", "-N", "-p", "gpu", "-o", "%T").split() == ["idle"] * len(NODES)
 
+    def wait_until_empty(self) -> None:
+        """Until there is no job in the queue; one that is being ended counts as well."""
+        wait_for(lambda: not self.jobs("%i"), "an empty queue")
+
     def clear(self) -> None:
         """No job in the queue, all nodes idle."""
         self.run("scancel", "--user=root", "--signal=KILL", "--full", check=False)
         self.run("scancel", "--user=root")
-        wait_for(lambda: not self.jobs("%i"), "an empty queue")
+        self.wait_until_empty()
         for node in NODES:
             if not is_alive(self.folder / f"slurmd-{node}.pid"):
                 self.start_node(node)

@@ -4,13 +4,11 @@ import re
 import time
 
 import pytest
-import torch
 import yaml
 
-from semihard.recognizer.backbone import build_backbone
 from tests.slurm.cluster import MEMORY, Cluster
 from tests.slurm.conftest import MODEL, PROFILE, TRAINING, Project, fit_to, submit
-from tests.workflow.conftest import SMALL, copy_project, small_study
+from tests.workflow.conftest import SMALL, small_study, study_with_weights
 
 TABLE = "results/small/study/scores.csv"
 TIMED = ("costs.csv", "report.html")  # what the jobs took is in them
@@ -29,20 +27,11 @@ STUDY = {
 }
 
 
-def new_study(folder, config=STUDY) -> Project:
-    """The project with the study's configuration and weights."""
-    project = copy_project(folder)
-    torch.manual_seed(0)
-    torch.save(build_backbone("mobilefacenet", (112, 112), 512).state_dict(), project.folder / "weights.pt")
-    project.configure(config)
-    return project
-
-
 def check_same_on(cluster: Cluster, here: Project, there: Project, *targets: str) -> str:
     """A local run and one on the cluster make the same files, and a second one there makes none; what the cluster's said."""
     here.snakemake("--cores", "2", *targets)
     cluster.clear()
-    said = submit(fit_to(there), cluster, *targets).ended(3600)
+    said = submit(fit_to(there), cluster, *targets).ended(1200)
     made = {
         path.relative_to(here.folder): path.read_bytes()
         for path in (here.folder / "results").rglob("*")
@@ -55,7 +44,9 @@ def check_same_on(cluster: Cluster, here: Project, there: Project, *targets: str
 
 
 def test_the_study_is_the_same_byte_for_byte(cluster: Cluster, tmp_path_factory):
-    said = check_same_on(cluster, *(new_study(tmp_path_factory.mktemp(name)) for name in ("here", "there")), TABLE)
+    said = check_same_on(
+        cluster, *(study_with_weights(tmp_path_factory.mktemp(name), STUDY) for name in ("here", "there")), TABLE
+    )
     assert len(re.findall("Submitted array job", said)) == 1  # four shards, one entry of the queue
 
 
@@ -69,7 +60,7 @@ def test_a_training_on_two_nodes_is_that_of_two_processes(cluster: Cluster, tmp_
     """Two processes where a node has one GPU: SLURM gives two nodes, and the processes meet."""
     config = yaml.safe_load(yaml.safe_dump(TRAINING))
     config["recognizers"]["tiny"] |= {"processes": 2, "epochs": 20, "milestones": [10]}
-    here, there = (new_study(tmp_path_factory.mktemp(name), config) for name in ("one", "two"))
+    here, there = (study_with_weights(tmp_path_factory.mktemp(name), config) for name in ("one", "two"))
     here.snakemake("--cores", "2", "--resources", "gpu=2", "--set-threads", "train_recognizer=1", "--", MODEL)
     cluster.clear()
     fit_to(there).edit(PROFILE, "most_gpu=8", "most_gpu=1")

@@ -112,7 +112,7 @@ def test_snakemake_is_killed_and_started_again(training, cluster, project, same)
     said = submit(project, cluster, MODEL).failed()
     assert f"job {job}" in said and "scancel" in said and "has been submitted" not in said
     cluster.run("scancel", job)
-    wait_for(lambda: not cluster.jobs(), "the end of the job")  # one that is being ended counts as well
+    cluster.wait_until_empty()
     submit(project, cluster, MODEL).ended()
     check_went_on(project)
     same()
@@ -122,7 +122,7 @@ def test_snakemake_is_interrupted(training, cluster, project, same):
     """Its jobs are cancelled, and save."""
     os.kill(training.process.pid, signal.SIGINT)
     training.process.wait(120)
-    wait_for(lambda: not cluster.jobs(), "the end of the job")  # one that is being ended counts as well
+    cluster.wait_until_empty()
     submit(project, cluster, MODEL).ended()
     check_went_on(project)
     same()

@@ -78,22 +78,29 @@ def give_make(project: Project) -> None:
     (project.folder / ".venv/run.stamp").touch()
 
 
-def small_study(folder: Path, python: Path = Path(sys.executable)) -> Project:
-    """A small study with every kind of stage on real pixels, the embedder a file of pretrained weights; nothing of it made."""
-    import numpy as np
+def study_with_weights(folder: Path, config: dict, python: Path = Path(sys.executable)) -> Project:
+    """The project with a configuration and the file of pretrained weights that it names."""
     import torch
 
     from semihard.recognizer.backbone import build_backbone
-    from semihard.sources.rendered.stream import rendered_faces
-    from tests.unit.ijb_folder import IDENTITIES, PER_IDENTITY, write_ijb
 
     project = copy_project(folder, python)
     torch.manual_seed(0)
     torch.save(build_backbone("mobilefacenet", (112, 112), 512).state_dict(), folder / "weights.pt")
+    project.configure(config)
+    return project
+
+
+def small_study(folder: Path, python: Path = Path(sys.executable)) -> Project:
+    """A small study with every kind of stage on real pixels; nothing of it made."""
+    import numpy as np
+
+    from semihard.sources.rendered.stream import rendered_faces
+    from tests.unit.ijb_folder import IDENTITIES, PER_IDENTITY, write_ijb
+
     faces = np.concatenate([batch.images for batch in rendered_faces(IDENTITIES, PER_IDENTITY, 0)])
     write_ijb(folder / "ijbc", faces)
-    project.configure(SMALL)
-    return project
+    return study_with_weights(folder, SMALL, python)
 
 
 @pytest.fixture(scope="session")

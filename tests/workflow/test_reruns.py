@@ -1,6 +1,7 @@
 """Only what changed reruns: a finished study, an edit, and the set of rules a run would start."""
 
 import copy
+import json
 import os
 import shutil
 import time
@@ -8,6 +9,7 @@ import time
 import pytest
 
 from tests.workflow.conftest import SMALL, Project
+from tests.workflow.test_user_errors import FACES, STUDY, of_three_people
 
 HEADS = "workflow_scripts/semihard/recognizer/heads/cosface.py"
 AFTER_A_FACESET = {
@@ -172,3 +174,14 @@ def test_other_thresholds_verify_again_and_published_lines_only_make_the_table(p
     assert not {"train_recognizer", "embed_faces", "synthesize"} & set(jobs) and jobs["verify"] == 6
     project.configure(changed("study.published", []))
     assert set(project.would_run()) == TABLE
+
+
+def test_jobs_find_the_fingerprints_that_their_run_computed(tmp_path, warm):
+    """Each job starts Snakemake again, while the run that computed them goes on."""
+    project = of_three_people(tmp_path, warm, STUDY)
+    script = tmp_path / "workflow_scripts/import_faces.py"
+    copied = 'import shutil\n\nshutil.copy(".snakemake/semihard/fingerprints.json", "found.json")\n'
+    script.write_text(script.read_text(encoding="utf-8") + copied, encoding="utf-8")
+    project.snakemake("--cores", "1", FACES)
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))["fingerprints"]
+    assert any(key.split()[0] == "import_faces.py" for key in found), found

@@ -19,8 +19,8 @@ from semihard.workflow.fingerprint import SCRIPTS, fingerprint
 class KeptFingerprints:
     """What `fingerprint` gives, called as it is; each is computed once and kept in a JSON file.
 
-    path: the file, written once, when the process ends, and made anew where it is of other code or cannot be read; where
-    it cannot be written, nothing is kept.
+    path: the file, written by `keep` and when the process ends, made anew where it is of other code or cannot be read;
+    where it cannot be written, nothing is kept.
     """
 
     def __init__(self, path: Path, scripts: Path = SCRIPTS):
@@ -31,7 +31,11 @@ class KeptFingerprints:
             digest.update(f"\0{file.relative_to(scripts)}\0".encode() + file.read_bytes())
         self.code = digest.hexdigest()
         self._kept: dict[str, str] = {}
-        self._waits = False
+        self._unwritten = False
+        atexit.register(self.keep)
+        atexit.register(
+            gc.freeze
+        )  # else the end of the process looks for garbage among the syntax trees, several times
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
             found = json.loads(path.read_text(encoding="utf-8"))
             if found["code"] == self.code:
@@ -43,17 +47,14 @@ class KeptFingerprints:
         if key not in self._kept:
             with no_collection():
                 self._kept[key] = fingerprint(script, *entries, scripts=self.scripts)
-            if not self._waits:
-                atexit.register(self.keep)
-                self._waits = True
+            self._unwritten = True
         return self._kept[key]
 
     def keep(self) -> None:
-        """Write the file, at the end of the process, which is then not to look for garbage among a million nodes, several
-        times."""
-        gc.freeze()
-        if self._modification_times() != self._times:
-            return  # edited since it was read: of which code this fingerprint is, nobody knows
+        """Write the file, where it lacks something."""
+        if not self._unwritten or self._modification_times() != self._times:
+            return  # edited since it was read: of which code these are, nobody knows
+        self._unwritten = False
         with contextlib.suppress(OSError), atomic_path(self.path) as temporary:
             temporary.write_text(json.dumps({"code": self.code, "fingerprints": self._kept}), encoding="utf-8")
 
