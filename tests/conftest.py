@@ -1,6 +1,7 @@
 """What several tests share: small face sets, and the real faces where the machine has them."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 from semihard.storage.faceset import FaceSetWriter
 from tests.warm_python import warm_python
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a script runs with &, and in its children
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
