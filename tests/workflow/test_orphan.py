@@ -50,13 +50,13 @@ class Training:
     def checkpoint(self) -> Path:
         return self.project.folder / f"{MODEL}.resume"
 
-    def begin(self, **how: object) -> tuple[subprocess.Popen, int]:
+    def begin(self, target: str = MODEL, **how: object) -> tuple[subprocess.Popen, int]:
         """Snakemake and the process of the training, which makes steps."""
         for path in self.undisturbed:
             (self.folder / path).unlink(missing_ok=True)
         log, lock = self.project.folder / LOG, self.checkpoint.with_suffix(".resume.lock")
         log.unlink(missing_ok=True)
-        snakemake = self.project.start("--cores", "1", MODEL, **how)
+        snakemake = self.project.start("--cores", "1", target, **how)
         waited(lambda: log.exists() and "beginning at step" in log.read_text(encoding="utf-8"))
         return snakemake, int(lock.read_text(encoding="utf-8").split()[0])
 
@@ -114,6 +114,19 @@ def test_ctrl_c_twice(training):
     said, _ = snakemake.communicate()
     assert snakemake.returncode, said
     training.check_goes_on(process)
+
+
+def test_snakemake_is_told_to_stop(training):
+    """What runs is let finish, and nothing is begun after it; the next run does the rest."""
+    project, verified = training.project, "results/own/verification/recognizers/tiny/real/seed0/held_out.h5"
+    snakemake, _ = training.begin(verified)
+    snakemake.terminate()
+    said, _ = snakemake.communicate()
+    assert snakemake.returncode and "Will exit after finishing currently running jobs" in said, said
+    assert files_of(training.folder) == training.undisturbed
+    assert not (project.folder / verified).exists()
+    project.snakemake("--cores", "1", verified)
+    assert (project.folder / verified).exists()
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
