@@ -145,6 +145,7 @@ class Page(HTMLParser):
         super().__init__()
         self.text, self.headings, self.images, self.addresses, self.tags = "", [], [], [], []
         self.ids: list[str] = []
+        self.opened: list[bool] = []  # of what folds: whether it is open
         self.feed(text)
 
     def handle_data(self, data):
@@ -157,6 +158,7 @@ class Page(HTMLParser):
         self.images += [given] if tag == "img" else []
         self.addresses += [given[name] for name in ("src", "href", "srcset", "action", "data") if name in given]
         self.ids += [given["id"]] if "id" in given else []
+        self.opened += ["open" in given] if tag == "details" else []
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +175,7 @@ def results(tmp_path_factory) -> tuple[Path, Contents]:
     score_study(rows, "real", ["lfw"], outputs, published=["cemiface_table1"])
     Image.new("RGB", (40, 30)).save(folder / "figures/ladder.png")
     (folder / "figures/bins.svg").write_text('<svg width="72pt" height="36pt" xmlns="http://www.w3.org/2000/svg"/>')
-    for name in ("ladder", "bins"):
+    for name in ("ladder", "bins", "costs"):
         numbers = pd.DataFrame({"name": [NASTY] * (MOST_ROWS + 5), "value": np.arange(MOST_ROWS + 5) / 3})
         numbers.to_csv(folder / f"figures/{name}.csv", index=False)
     with or_unmeasured(folder / "audit.h5", schemas.DIVERSITY):
@@ -182,10 +184,11 @@ def results(tmp_path_factory) -> tuple[Path, Contents]:
     ladder |= {"table": "figures/ladder.csv"}
     bins = {"title": "Bins", "how": f"Of {NASTY}.", "picture": "figures/bins.svg", "table": "figures/bins.csv"}
     scores = {"title": "Study table", "how": "How it is read.", "picture": "", "table": "study/scores.csv"}
+    costs = {"title": "Costs", "how": "By rule.", "picture": "", "table": "figures/costs.csv"}
     return folder, Contents(
         title=f"Study {NASTY}",
         question=f"What is {NASTY} worth?",
-        sections=[{"heading": "Ladder", "parts": [ladder, bins]}, {"heading": "Table", "parts": [scores]}],
+        sections=[{"heading": "Ladder", "parts": [ladder, bins]}, {"heading": "Table", "parts": [scores, costs]}],
         configuration=f"results: {NASTY}",
         opening=ladder,
         scores="study/scores.csv",
@@ -237,6 +240,11 @@ def test_headings_pictures_and_tables_are_told_to_who_does_not_see(page):
 def test_of_a_long_table_the_first_rows_are_there_rounded(page):
     assert f"the first {MOST_ROWS} of {MOST_ROWS + 5} rows" in page.text
     assert f" {(MOST_ROWS - 2) / 3:.4g} " in page.text and f" {(MOST_ROWS + 1) / 3:.4g} " not in page.text
+
+
+def test_numbers_are_folded_unless_they_are_all_there_is_to_see(page):
+    contents, ladder, bins, scores, costs, configuration = page.opened
+    assert costs and not any((contents, ladder, bins, scores, configuration))
 
 
 def test_the_same_study_gives_the_same_bytes(page, results, tmp_path):

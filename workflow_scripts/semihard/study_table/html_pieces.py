@@ -85,9 +85,9 @@ def number(value: float) -> str:
     return f"{value:.0f}" if math.isfinite(value) and (value.is_integer() or abs(value) >= 1e4) else f"{value:.4g}"
 
 
-def fold_out(summary: str, inside: str) -> str:
-    """What opens on a click; inside: HTML."""
-    return f"<details><summary>{escape(summary)}</summary>{inside}</details>"
+def fold_out(summary: str, inside: str, is_open: bool = False) -> str:
+    """What opens and closes on a click; inside: HTML."""
+    return f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>{inside}</details>"
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ pre { overflow-x: auto; background: #f6f6f6; padding: .8rem; font-size: .85rem }
 @media print {
   body { display: block }
   .many { grid-template-columns: 1fr 1fr }
-  .side, .inline, details { display: none }
+  .side, .inline, details:not([open]) { display: none }
 }
 """
 MOST_BYTES = 7_000_000  # of pictures; a third more as text
@@ -204,20 +204,21 @@ def _parts(
         if part["table"] == contents.scores:
             header, rows = cells(found, contents.benchmarks, str, "{}")
             inside += table(rows, header, part["title"])
-        inside += _numbers(found, notes, part["table"], part["title"])
+        inside += _numbers(found, notes, part, is_open=not part["picture"] and part["table"] != contents.scores)
         shown.append(f"<figure>{inside}</figure>" if part["picture"] else f"<div>{inside}</div>")
     return "".join(shown) if len(group) == 1 else f"{_how(group[0]['how'])}<div class=many>{''.join(shown)}</div>"
 
 
-def _numbers(found: pd.DataFrame, notes: Sequence[str], path: str, title: str) -> str:
-    """A table of numbers to fold out; of a long one the first rows."""
+def _numbers(found: pd.DataFrame, notes: Sequence[str], part: Mapping, is_open: bool) -> str:
+    """The part's table of numbers, to fold out unless it is all that there is to see; of a long one the first rows."""
     rows = found.head(MOST_ROWS).astype(object).itertuples(index=False)
-    shown = table(rows, list(found.columns), title) + (_points(notes) if notes else "")
+    shown = table(rows, list(found.columns), part["title"]) + (_points(notes) if notes else "")
     first = f"the first {MOST_ROWS} of {len(found)} rows" if len(found) > MOST_ROWS else f"{len(found)} rows"
+    path = part["table"]
     link = (
         f'<p class=grey>All digits: <a href="{escape(quote(path))}">{escape(path)}</a> in the folder of this page.</p>'
     )
-    return fold_out(f"Numbers: {first}", shown + link)
+    return fold_out(f"Numbers: {first}", shown + link, is_open)
 
 
 def _as_it_ran(contents: Contents, folder: Path) -> str:
