@@ -10,9 +10,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
+
+from tests.waiting import wait_for
 
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch")
 NODES, GPUS, CPUS, MEMORY = ("node1", "node2"), 2, 2, 9000  # of a node; they share the machine
@@ -244,15 +244,6 @@ def missing() -> str | None:
         return "a SLURM of one's own needs root"
     lacking = [program for program in PROGRAMS if not shutil.which(program)]
     return f"not installed: {', '.join(lacking)} (make test-slurm installs them)" if lacking else None
-
-
-def wait_for(reached: Callable[[], object], what: str, seconds: float = 120) -> None:
-    """Until `reached()` is true. Raises TimeoutError."""
-    end = time.monotonic() + seconds
-    while not reached():
-        if time.monotonic() > end:
-            raise TimeoutError(f"no {what} within {seconds:.0f} s")
-        time.sleep(0.2)
 
 
 def listens(port: int) -> bool:

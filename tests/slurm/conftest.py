@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.cluster import CPUS, MEMORY, Cluster, missing, wait_for
+from tests.slurm.cluster import CPUS, MEMORY, Cluster, missing
+from tests.waiting import wait_for
 from tests.workflow.conftest import Project, copy_project
 
 PROFILE = "profiles/slurm/config.yaml"

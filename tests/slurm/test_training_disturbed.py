@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
-from tests.slurm.cluster import NODES, Cluster, wait_for
+from tests.slurm.cluster import NODES, Cluster
 from tests.slurm.conftest import LOG, MODEL, Project, Run, submit, wait_until_under_way
+from tests.waiting import wait_for
 
 RULE = "train_recognizer"
 

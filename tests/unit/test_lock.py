@@ -20,6 +20,7 @@ from semihard.storage import lock as lock_module
 from semihard.storage.checkpoint import Resume
 from semihard.storage.provenance import Provenance
 from tests.unit.test_job import snakemake
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 PYTHONPATH = f"{ROOT / 'workflow_scripts'}:{ROOT}"
@@ -170,18 +171,10 @@ def test_a_job_whose_parent_is_killed_unwinds(tmp_path, shell):
     program = f"import subprocess; subprocess.run({command!r}, shell=True)"
     parent = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": PYTHONPATH})
     report = tmp_path / "report"
-    waited(lambda: report.exists() and report.read_text(encoding="utf-8"))
+    wait_for(lambda: report.exists() and report.read_text(encoding="utf-8"), "report", 30)
     parent.kill()
     parent.wait()
-    waited(lambda: "unwound" in report.read_text(encoding="utf-8"))
-
-
-def waited(condition) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("nothing came in 30 s")
+    wait_for(lambda: "unwound" in report.read_text(encoding="utf-8"), "end of the job", 30)
 
 
 def test_a_job_whose_parent_lives_is_left_alone():

@@ -5,12 +5,12 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_for
 from tests.workflow.conftest import Project, copy_project
 
 STUDY = {
@@ -57,12 +57,12 @@ class Training:
         log, lock = self.project.folder / LOG, self.checkpoint.with_suffix(".resume.lock")
         log.unlink(missing_ok=True)
         snakemake = self.project.start("--cores", "1", target, **how)
-        waited(lambda: log.exists() and "beginning at step" in log.read_text(encoding="utf-8"))
+        wait_for(lambda: log.exists() and "beginning at step" in log.read_text(encoding="utf-8"), "first step", 60)
         return snakemake, int(lock.read_text(encoding="utf-8").split()[0])
 
     def check_goes_on(self, process: int) -> None:
         """Once the process has ended, there is a checkpoint; the next run goes on there and makes the same files."""
-        waited(lambda: not Path(f"/proc/{process}").exists())
+        wait_for(lambda: not Path(f"/proc/{process}").exists(), "end of the training", 60)
         assert (self.checkpoint / "state.pt").exists() and not (self.folder / "model.safetensors").exists()
         self.project.snakemake("--cores", "1", MODEL)
         said = (self.project.folder / LOG).read_text(encoding="utf-8")
@@ -133,11 +133,3 @@ def files_of(folder: Path) -> dict[str, bytes]:
     """The files below `folder` by their path there, without Snakemake's own."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".snakemake_timestamp"]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
-def waited(condition: Callable[[], bool]) -> None:
-    for _ in range(1200):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("nothing came in a minute")

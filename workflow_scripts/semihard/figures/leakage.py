@@ -79,7 +79,8 @@ def plot_leakage(audits: Mapping[str, Path | str], svg: Path | str, csv: Path | 
             named = [role for role in roles if role not in ("", reference)]
             axes.set_title(f"against {reference}" + (f" ({', '.join(named)})" if named else ""))
             axes.set_ylabel(f"share per {BIN_WIDTH:g}")
-            axes.set_ylim(0, 1.12 * axes.get_ylim()[1])  # room for the word at the threshold
+            axes.margins(y=0.18)  # room for the word at the threshold
+            axes.set_ylim(0)
             percent(axes.yaxis)
             axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="match: set | null (%)   copied",
                         title_fontsize=7.5, alignment="left")  # fmt: skip

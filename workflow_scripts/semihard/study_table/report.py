@@ -200,11 +200,12 @@ def _parts(
         inside = f"<h3>{escape(part['title'])}</h3>" + (_how(part["how"]) if len(group) == 1 else "")
         if part["picture"]:
             inside += embedded[str(folder / part["picture"])].tag(part["title"])
-        found, notes = study_table if part["table"] == contents.scores else read_table(folder / part["table"])
-        if part["table"] == contents.scores:
+        is_study_table = part["table"] == contents.scores
+        found, notes = study_table if is_study_table else read_table(folder / part["table"])
+        if is_study_table:
             header, rows = cells(found, contents.benchmarks, str, "{}")
             inside += table(rows, header, part["title"])
-        inside += _numbers(found, notes, part, is_open=not part["picture"] and part["table"] != contents.scores)
+        inside += _numbers(found, notes, part, is_open=not (part["picture"] or is_study_table))
         shown.append(f"<figure>{inside}</figure>" if part["picture"] else f"<div>{inside}</div>")
     return "".join(shown) if len(group) == 1 else f"{_how(group[0]['how'])}<div class=many>{''.join(shown)}</div>"
 

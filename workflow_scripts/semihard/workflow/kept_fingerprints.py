@@ -33,9 +33,7 @@ class KeptFingerprints:
         self._kept: dict[str, str] = {}
         self._unwritten = False
         atexit.register(self.keep)
-        atexit.register(
-            gc.freeze
-        )  # else the end of the process looks for garbage among the syntax trees, several times
+        atexit.register(gc.freeze)  # else Python looks for garbage among the syntax trees as it ends, several times
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
             found = json.loads(path.read_text(encoding="utf-8"))
             if found["code"] == self.code:
